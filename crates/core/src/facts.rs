@@ -1,0 +1,1 @@
+//! Semantic analysis: what a policy document or a network rule really means.

@@ -1,0 +1,3 @@
+//! The pure heart of Quell.
+pub mod facts;
+pub mod ledger;

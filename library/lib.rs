@@ -1,0 +1,1 @@
+//! What Quell knows of each cloud.
