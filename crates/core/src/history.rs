@@ -1,0 +1,325 @@
+//! What the past says: a fold over the ledger's facts.
+//!
+//! Dedupe, budgets, cooldown, the breaker, open findings, waiting approvals and unfinished attempts
+//! are all read from here, and all of it can be made again from the ledger. [`History::apply`] is
+//! the only writer.
+
+use crate::change::Change;
+use crate::detect::Finding;
+use crate::exemption::Exemption;
+use crate::record::{Attempt, Authority, Fact, Outcome, Verdict};
+use crate::resource::ResourceRef;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+/// How long an event's id is remembered for dedupe, in seconds: a week.
+pub const DEDUPE_WINDOW_S: i64 = 7 * 24 * 3600;
+/// How long a change counts for budgets at the most, in seconds: a day. No window may be longer.
+pub const BUDGET_WINDOW_MAX_S: i64 = 24 * 3600;
+/// How long our own request ids are remembered, in seconds: a day, far beyond any delivery delay.
+pub const REQUEST_ID_WINDOW_S: i64 = 24 * 3600;
+
+/// The folded ledger.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    seen: HashSet<String>,
+    seen_order: VecDeque<(Timestamp, String)>,
+    made: VecDeque<Made>,
+    requests: HashSet<String>,
+    request_order: VecDeque<(Timestamp, String)>,
+    findings: BTreeMap<String, Open>,
+    attempts: HashMap<String, Attempt>,
+    unfinished: BTreeMap<String, Attempt>,
+    exemptions: BTreeMap<String, Exemption>,
+    breaker_until: Option<Timestamp>,
+}
+
+/// A change that was made (or is being made): what budgets count.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Made {
+    /// When it was attempted.
+    pub time: Timestamp,
+    /// On what.
+    pub resource: ResourceRef,
+    /// For which policy.
+    pub policy: String,
+    /// For which event, if one caused it.
+    pub event: Option<String>,
+    /// Which facet, as text.
+    pub facet: String,
+    /// [`Attempt::id`].
+    pub attempt: String,
+    /// Whether it was verified.
+    pub corrected: bool,
+}
+
+/// A finding with where it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Open {
+    /// The newest occurrence.
+    pub finding: Finding,
+    /// Where it stands.
+    pub status: Status,
+    /// What was decided last.
+    pub verdict: Verdict,
+    /// The planned change, if there is one.
+    pub change: Option<Change>,
+    /// The attempt that fixed it or tried to, newest last.
+    pub attempts: Vec<String>,
+    /// When it was seen first.
+    pub first_seen: Timestamp,
+    /// When its status changed last.
+    pub updated: Timestamp,
+    /// How often it was seen.
+    pub occurrences: usize,
+    /// Who undid the fix last, and when.
+    pub undone: Option<(String, Timestamp)>,
+    /// Who denied which change.
+    pub denied: Option<(String, String)>,
+    /// Who approved which change, not yet made.
+    pub approved: Option<(String, String)>,
+}
+
+/// Where a finding stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Seen, and nothing more is to be done by us.
+    Open,
+    /// An unknown decides.
+    Indeterminate,
+    /// A guardrail holds the fix back.
+    Withheld,
+    /// A person must approve.
+    AwaitingApproval,
+    /// An exemption covers it.
+    Exempt,
+    /// A person denied the fix.
+    Denied,
+    /// A change is being made.
+    Attempting,
+    /// Fixed and verified.
+    Corrected,
+    /// Changed, but the read-back does not show it.
+    Uncorrected,
+    /// The change failed, or met a conflict.
+    Failed,
+    /// A person undid the fix.
+    Undone,
+    /// Compliant or gone without us.
+    Resolved,
+}
+
+impl Status {
+    /// Whether somebody still has to do something.
+    pub fn is_open(self) -> bool {
+        !matches!(self, Status::Corrected | Status::Resolved | Status::Exempt)
+    }
+}
+
+impl History {
+    /// Folds one fact in.
+    pub fn apply(&mut self, time: Timestamp, fact: &Fact) {
+        self.forget(time);
+        match fact {
+            Fact::Decided { finding, verdict, change, .. } => {
+                self.decided(time, finding, verdict, change.as_ref());
+            }
+            Fact::Attempted(attempt) => self.attempted(time, attempt),
+            Fact::Concluded { attempt, outcome, request_ids, .. } => {
+                for id in request_ids {
+                    self.requests.insert(id.clone());
+                    self.request_order.push_back((time, id.clone()));
+                }
+                self.concluded(time, attempt, outcome);
+            }
+            Fact::Processed { event, .. } => {
+                if self.seen.insert(event.clone()) {
+                    self.seen_order.push_back((time, event.clone()));
+                }
+            }
+            Fact::Approval { finding, change, approved, by, .. } => {
+                self.approval(time, finding, change, *approved, by);
+            }
+            Fact::Exempted(exemption) => {
+                self.exemptions.insert(exemption.id.clone(), exemption.clone());
+            }
+            Fact::ExemptionRemoved { id, .. } => {
+                self.exemptions.remove(id);
+            }
+            Fact::BreakerOpened { until, .. } => self.breaker_until = Some(*until),
+            Fact::Resolved { finding, .. } => {
+                if let Some(open) = self.findings.get_mut(finding) {
+                    open.status = Status::Resolved;
+                    open.updated = time;
+                }
+            }
+            Fact::UndoRequested { .. }
+            | Fact::CallFailed { .. }
+            | Fact::Failed { .. }
+            | Fact::DeadLettered { .. }
+            | Fact::Impostor { .. }
+            | Fact::TailRepaired { .. } => {}
+        }
+    }
+
+    /// Whether an event was processed before.
+    pub fn has_seen(&self, event: &str) -> bool {
+        self.seen.contains(event)
+    }
+
+    /// Whether a request id is that of a call of ours.
+    pub fn is_our_request(&self, request_id: &str) -> bool {
+        self.requests.contains(request_id)
+    }
+
+    /// Changes made since a moment, newest last.
+    pub fn made_since(&self, since: Timestamp) -> impl Iterator<Item = &Made> {
+        self.made.iter().filter(move |it| since <= it.time)
+    }
+
+    /// Until when the breaker is open, if it is.
+    pub fn breaker_open(&self, now: Timestamp) -> Option<Timestamp> {
+        self.breaker_until.filter(|until| now < *until)
+    }
+
+    /// One finding by its key.
+    pub fn finding(&self, key: &str) -> Option<&Open> {
+        self.findings.get(key)
+    }
+
+    /// All findings by key.
+    pub fn findings(&self) -> impl Iterator<Item = &Open> {
+        self.findings.values()
+    }
+
+    /// Attempts without a conclusion: what a crash left behind.
+    pub fn unfinished(&self) -> impl Iterator<Item = &Attempt> {
+        self.unfinished.values()
+    }
+
+    /// One attempt by its id.
+    pub fn attempt(&self, id: &str) -> Option<&Attempt> {
+        self.attempts.get(id)
+    }
+
+    /// Exemptions that were added by command, by id; expired ones included.
+    pub fn exemptions(&self) -> impl Iterator<Item = &Exemption> {
+        self.exemptions.values()
+    }
+
+    fn decided(
+        &mut self,
+        time: Timestamp,
+        finding: &Finding,
+        verdict: &Verdict,
+        change: Option<&Change>,
+    ) {
+        let status = match verdict {
+            Verdict::Observe { .. } | Verdict::Notify { .. } => Status::Open,
+            Verdict::Exempt { .. } => Status::Exempt,
+            Verdict::Withhold { .. } => Status::Withheld,
+            Verdict::AwaitApproval { .. } => Status::AwaitingApproval,
+            Verdict::Remediate => Status::Attempting,
+            Verdict::Indeterminate { .. } => Status::Indeterminate,
+        };
+        let open = self.findings.entry(finding.key.clone()).or_insert_with(|| Open {
+            finding: finding.clone(),
+            status,
+            verdict: verdict.clone(),
+            change: None,
+            attempts: Vec::new(),
+            first_seen: finding.time,
+            updated: time,
+            occurrences: 0,
+            undone: None,
+            denied: None,
+            approved: None,
+        });
+        open.occurrences += usize::from(open.occurrences == 0 || open.finding.uid != finding.uid);
+        open.finding = finding.clone();
+        open.status = status;
+        open.verdict = verdict.clone();
+        open.change = change.cloned();
+        open.updated = time;
+    }
+
+    fn attempted(&mut self, time: Timestamp, attempt: &Attempt) {
+        self.attempts.insert(attempt.id.clone(), attempt.clone());
+        self.unfinished.insert(attempt.id.clone(), attempt.clone());
+        if attempt.undoes.is_none() {
+            self.made.push_back(Made {
+                time,
+                resource: attempt.change.resource.clone(),
+                policy: attempt.policy.clone(),
+                event: attempt.event.clone(),
+                facet: attempt.change.facet.to_string(),
+                attempt: attempt.id.clone(),
+                corrected: false,
+            });
+        }
+        if let Some(open) = self.findings.get_mut(&attempt.finding) {
+            open.status = Status::Attempting;
+            open.attempts.push(attempt.id.clone());
+            open.approved = None;
+            open.updated = time;
+        }
+    }
+
+    fn concluded(&mut self, time: Timestamp, id: &str, outcome: &Outcome) {
+        let Some(attempt) = self.unfinished.remove(id) else { return };
+        let changed = matches!(outcome, Outcome::Corrected { .. } | Outcome::Uncorrected { .. });
+        if let Some(made) = self.made.iter_mut().rev().find(|it| it.attempt == id) {
+            made.corrected = changed;
+        }
+        let Some(open) = self.findings.get_mut(&attempt.finding) else { return };
+        open.updated = time;
+        let undo = attempt.undoes.is_some();
+        open.status = match outcome {
+            Outcome::Corrected { .. } | Outcome::AlreadyCompliant if undo => Status::Undone,
+            Outcome::Corrected { .. } => Status::Corrected,
+            Outcome::AlreadyCompliant | Outcome::Gone => Status::Resolved,
+            Outcome::Uncorrected { .. } => Status::Uncorrected,
+            Outcome::Conflict { .. } | Outcome::Failed { .. } => Status::Failed,
+        };
+        if let (Status::Undone, Authority::Undo { person }) = (open.status, &attempt.authority) {
+            open.undone = Some((person.clone(), time));
+        }
+    }
+
+    fn approval(&mut self, time: Timestamp, key: &str, change: &str, approved: bool, by: &str) {
+        let Some(open) = self.findings.get_mut(key) else { return };
+        let entry = Some((by.to_owned(), change.to_owned()));
+        open.updated = time;
+        if approved {
+            open.approved = entry;
+        } else {
+            open.denied = entry;
+            open.status = Status::Denied;
+        }
+    }
+
+    /// Drops what no rule can ask for any more. Times are the ledger's, which never run ahead of it.
+    fn forget(&mut self, now: Timestamp) {
+        let before = |window_s: i64| {
+            now.checked_sub(SignedDuration::from_secs(window_s)).unwrap_or(Timestamp::MIN)
+        };
+        let edge = before(DEDUPE_WINDOW_S);
+        while self.seen_order.front().is_some_and(|(time, _)| *time < edge) {
+            if let Some((_, id)) = self.seen_order.pop_front() {
+                self.seen.remove(&id);
+            }
+        }
+        let edge = before(REQUEST_ID_WINDOW_S);
+        while self.request_order.front().is_some_and(|(time, _)| *time < edge) {
+            if let Some((_, id)) = self.request_order.pop_front() {
+                self.requests.remove(&id);
+            }
+        }
+        let edge = before(BUDGET_WINDOW_MAX_S);
+        while self.made.front().is_some_and(|it| it.time < edge) {
+            self.made.pop_front();
+        }
+    }
+}

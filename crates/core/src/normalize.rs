@@ -1,0 +1,105 @@
+//! From what a source delivered to [`Event`]s.
+//!
+//! Two envelopes carry CloudTrail: EventBridge's (`{"source", "detail-type", "detail": record}`)
+//! and log files' (`{"Records": [record, …]}`). Both end as the same [`Event`], with the
+//! EventBridge shape kept in [`Event::envelope`], so one trigger pattern serves both. A bare record
+//! is taken too. What cannot be read is an error that names the field; nothing is guessed.
+
+pub mod cloudtrail;
+
+use crate::event::Event;
+use serde_json::Value;
+use thiserror::Error;
+
+/// The largest document taken, in bytes. EventBridge's own limit is 256 KiB an event; a CloudTrail
+/// log file is larger, and is split before it comes here.
+pub const DOCUMENT_MAX_BYTES: usize = 8 * 1024 * 1024;
+/// The most records taken from one document.
+pub const RECORDS_MAX: usize = 100_000;
+/// The longest error message kept, in bytes.
+pub const MESSAGE_MAX_BYTES: usize = 1024;
+
+/// Why a document could not become events.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum NormalizeError {
+    /// Larger than [`DOCUMENT_MAX_BYTES`].
+    #[error("the document has {bytes} bytes; the limit is {DOCUMENT_MAX_BYTES} bytes")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// Not JSON, not UTF-8, or nested deeper than 128 levels.
+    #[error("not readable as JSON: {0}")]
+    Json(String),
+    /// JSON, but no envelope that carries CloudTrail.
+    #[error("neither an EventBridge event, nor a CloudTrail record, nor a log file: {0}")]
+    Shape(String),
+    /// A field that every record must have is missing or wrong.
+    #[error("field `{field}` {problem}")]
+    Field {
+        /// The field's name, as the record spells it.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The envelope names another account than the record does.
+    #[error("the envelope's account `{envelope}` is not the record's `{record}`")]
+    AccountMismatch {
+        /// `account` of the envelope.
+        envelope: String,
+        /// `recipientAccountId` of the record.
+        record: String,
+    },
+}
+
+/// Reads one delivered document: an EventBridge event, a CloudTrail record or a log file.
+///
+/// Each record has its own result, so one bad record never hides the others.
+pub fn document(bytes: &[u8]) -> Result<Vec<Result<Event, NormalizeError>>, NormalizeError> {
+    if DOCUMENT_MAX_BYTES < bytes.len() {
+        return Err(NormalizeError::TooLarge { bytes: bytes.len() });
+    }
+    let value: Value =
+        serde_json::from_slice(bytes).map_err(|it| NormalizeError::Json(it.to_string()))?;
+    value_events(value)
+}
+
+/// Like [`document`], from a value that is already parsed.
+pub fn value_events(value: Value) -> Result<Vec<Result<Event, NormalizeError>>, NormalizeError> {
+    match value {
+        Value::Object(mut object) if object.contains_key("Records") => {
+            let Some(Value::Array(records)) = object.remove("Records") else {
+                return Err(NormalizeError::Shape("`Records` is not a list".into()));
+            };
+            if RECORDS_MAX < records.len() {
+                let found = records.len();
+                return Err(NormalizeError::Shape(format!(
+                    "{found} records; the limit is {RECORDS_MAX} records"
+                )));
+            }
+            Ok(records.into_iter().map(cloudtrail::from_record).collect())
+        }
+        Value::Object(object) if object.contains_key("detail") => {
+            Ok(vec![cloudtrail::from_envelope(Value::Object(object))])
+        }
+        Value::Object(object) if object.contains_key("eventName") => {
+            Ok(vec![cloudtrail::from_record(Value::Object(object))])
+        }
+        Value::Object(object) => {
+            let keys: Vec<_> = object.keys().take(8).map(String::as_str).collect();
+            Err(NormalizeError::Shape(format!("an object with the keys {keys:?}")))
+        }
+        other => Err(NormalizeError::Shape(format!("a JSON {}", kind_of(&other)))),
+    }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "list",
+        Value::Object(_) => "object",
+    }
+}

@@ -1,0 +1,299 @@
+//! A policy: a trigger, a judgment in Rego, and the name of the fix.
+//!
+//! A policy is a folder: `policy.yaml` ([`PolicyMeta`]) and `policy.rego`. It is parsed and compiled
+//! once ([`Policy::compile`]): the trigger to an event pattern, the Rego to a program of regorus'
+//! virtual machine, which then runs under a limit of instructions and of time. Rego can reach
+//! neither network nor clock: those builtins are not compiled in, so a verdict depends on its input
+//! alone. A policy that fails to evaluate is a [`PolicyError`], never a pass.
+
+use crate::detect::Violation;
+use event_pattern::Pattern;
+use regorus::languages::rego::compiler::Compiler;
+use regorus::rvm::{RegoVM, program::Program};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+
+/// The most virtual-machine instructions that one judgment may take.
+pub const POLICY_INSTRUCTIONS_MAX: usize = 1_000_000;
+/// The longest that one judgment may take, in milliseconds.
+pub const POLICY_TIME_MAX_MS: u64 = 250;
+/// The largest `policy.yaml` or `policy.rego`, in bytes.
+pub const POLICY_FILE_MAX_BYTES: usize = 256 * 1024;
+
+/// `policy.yaml`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyMeta {
+    /// Unique id: the folder's path with dots, such as `aws.s3.bucket_public_block`.
+    pub id: String,
+    /// A line that says what is wrong when the policy is violated.
+    pub title: String,
+    /// What the risk is, what is checked and what is deliberately not, for a security engineer.
+    pub description: String,
+    /// How bad a violation is.
+    pub severity: Severity,
+    /// CloudFormation type of the resource that it judges.
+    pub resource: String,
+    /// Top-level properties that the verdict depends on.
+    pub reads: Vec<String>,
+    /// EventBridge event pattern of the events after which the resource is judged.
+    pub trigger: Value,
+    /// How a violation is fixed; absent where people are only told.
+    #[serde(default)]
+    pub remediation: Option<Remediation>,
+    /// Parameters and their default values; `input.params` of the Rego.
+    #[serde(default)]
+    pub params: BTreeMap<String, Value>,
+    /// The most that this policy may ever do, whatever the configuration says.
+    #[serde(default = "enforce")]
+    pub highest_mode: Mode,
+    /// Controls that a violation breaks, by framework.
+    #[serde(default)]
+    pub controls: BTreeMap<String, Vec<String>>,
+    /// MITRE ATT&CK techniques that the violation serves.
+    #[serde(default)]
+    pub mitre: Vec<String>,
+}
+
+fn enforce() -> Mode {
+    Mode::Enforce
+}
+
+/// How a violation is fixed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Remediation {
+    /// Name of an action, such as `s3.put_public_access_block`.
+    pub action: String,
+}
+
+/// What may be done about a finding; each mode includes those before it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Record it.
+    #[default]
+    Observe,
+    /// Tell people.
+    Notify,
+    /// Fix it when a person approves the exact change.
+    Approve,
+    /// Fix it.
+    Enforce,
+}
+
+/// How bad a violation is; the order is that of ASFF's `Severity.Label`.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth knowing.
+    Informational,
+    /// Not by itself a way in.
+    Low,
+    /// A weakness that needs another one to hurt.
+    Medium,
+    /// Data or control is exposed.
+    High,
+    /// Data or control is exposed to everyone, or the audit trail is blind.
+    Critical,
+}
+
+/// A failed judgment. It is recorded and alerts; it is never a pass.
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[error("policy `{policy}` could not be evaluated: {problem}")]
+pub struct PolicyError {
+    /// Id of the policy.
+    pub policy: String,
+    /// What went wrong.
+    pub problem: String,
+}
+
+/// Why a policy folder could not be loaded.
+#[derive(Debug, Error)]
+pub enum PolicyLoadError {
+    /// `policy.yaml` is not readable as one.
+    #[error("policy.yaml: {0}")]
+    Meta(String),
+    /// The trigger is no valid event pattern.
+    #[error("policy.yaml: trigger: {0}")]
+    Trigger(String),
+    /// `policy.rego` does not compile.
+    #[error("policy.rego: {0}")]
+    Rego(String),
+    /// The Rego's package is not the one that the id demands.
+    #[error("policy.rego: the package is `{found}`, but the id `{id}` demands `{wanted}`")]
+    Package {
+        /// The policy's id.
+        id: String,
+        /// The package that was found.
+        found: String,
+        /// The package that the id demands.
+        wanted: String,
+    },
+    /// A file is larger than [`POLICY_FILE_MAX_BYTES`].
+    #[error("{file}: {bytes} bytes; the limit is {POLICY_FILE_MAX_BYTES} bytes")]
+    TooLarge {
+        /// The file's name.
+        file: &'static str,
+        /// Its size.
+        bytes: usize,
+    },
+}
+
+/// Limits of one judgment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PolicyLimits {
+    /// See [`POLICY_INSTRUCTIONS_MAX`].
+    pub policy_instructions_max: usize,
+    /// See [`POLICY_TIME_MAX_MS`].
+    pub policy_time_max_ms: u64,
+}
+
+impl Default for PolicyLimits {
+    fn default() -> PolicyLimits {
+        PolicyLimits {
+            policy_instructions_max: POLICY_INSTRUCTIONS_MAX,
+            policy_time_max_ms: POLICY_TIME_MAX_MS,
+        }
+    }
+}
+
+/// A compiled policy.
+#[derive(Debug)]
+pub struct Policy {
+    meta: PolicyMeta,
+    trigger: Pattern,
+    program: Arc<Program>,
+    params: regorus::Value,
+    limits: PolicyLimits,
+}
+
+impl Policy {
+    /// Parses and compiles the two files of a policy's folder. `params` override the defaults.
+    pub fn compile(
+        yaml: &str,
+        rego: &str,
+        params: &BTreeMap<String, Value>,
+        limits: PolicyLimits,
+    ) -> Result<Policy, PolicyLoadError> {
+        for (file, text) in [("policy.yaml", yaml), ("policy.rego", rego)] {
+            if POLICY_FILE_MAX_BYTES < text.len() {
+                return Err(PolicyLoadError::TooLarge { file, bytes: text.len() });
+            }
+        }
+        let mut meta: PolicyMeta =
+            serde_saphyr::from_str(yaml).map_err(|it| PolicyLoadError::Meta(it.to_string()))?;
+        for (name, value) in params {
+            let Some(slot) = meta.params.get_mut(name) else {
+                let known: Vec<_> = meta.params.keys().collect();
+                return Err(PolicyLoadError::Meta(format!(
+                    "parameter `{name}` is none of {known:?}"
+                )));
+            };
+            *slot = value.clone();
+        }
+        let trigger = Pattern::parse(&meta.trigger.to_string())
+            .map_err(|it| PolicyLoadError::Trigger(it.to_string()))?;
+        let program = compile_rego(&meta.id, rego)?;
+        let params = regorus::Value::from(Value::from_iter(meta.params.clone()));
+        Ok(Policy { meta, trigger, program, params, limits })
+    }
+
+    /// The policy's id.
+    pub fn id(&self) -> &str {
+        &self.meta.id
+    }
+
+    /// `policy.yaml`, with overridden parameters filled in.
+    pub fn meta(&self) -> &PolicyMeta {
+        &self.meta
+    }
+
+    /// The compiled trigger.
+    pub fn trigger(&self) -> &Pattern {
+        &self.trigger
+    }
+
+    /// The policy's parameters as one JSON object.
+    pub fn params(&self) -> Value {
+        Value::from_iter(self.meta.params.clone())
+    }
+
+    /// `detail.eventName` values that the trigger names, in its order.
+    pub fn trigger_event_names(&self) -> Vec<String> {
+        let names = self.meta.trigger.pointer("/detail/eventName").and_then(Value::as_array);
+        names.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    /// Evaluates `deny` for one resource.
+    pub fn judge(
+        &self,
+        event: Option<&regorus::Value>,
+        resource: &regorus::Value,
+    ) -> Result<Vec<Violation>, PolicyError> {
+        self.evaluate(event, resource)
+            .map_err(|problem| PolicyError { policy: self.meta.id.clone(), problem })
+    }
+
+    fn evaluate(
+        &self,
+        event: Option<&regorus::Value>,
+        resource: &regorus::Value,
+    ) -> Result<Vec<Violation>, String> {
+        let mut vm = RegoVM::new();
+        vm.set_max_instructions(self.limits.policy_instructions_max);
+        vm.set_execution_timer_config(Some(regorus::utils::limits::ExecutionTimerConfig {
+            limit: Duration::from_millis(self.limits.policy_time_max_ms),
+            check_interval: NonZeroU32::MIN.saturating_add(999),
+        }));
+        vm.load_program(Arc::clone(&self.program));
+        let mut input = BTreeMap::new();
+        input.insert(regorus::Value::from("resource"), resource.clone());
+        input.insert(regorus::Value::from("params"), self.params.clone());
+        if let Some(event) = event {
+            input.insert(regorus::Value::from("event"), event.clone());
+        }
+        vm.set_input(regorus::Value::from(input));
+        let verdict = vm.execute().map_err(|it| it.to_string())?;
+        let regorus::Value::Set(set) = verdict else {
+            return Err(format!("`deny` is not a set: {verdict}"));
+        };
+        set.iter().map(violation).collect()
+    }
+}
+
+fn violation(value: &regorus::Value) -> Result<Violation, String> {
+    let json = value.to_json_str().map_err(|it| it.to_string())?;
+    serde_json::from_str(&json).map_err(|it| format!("`deny` holds {json}: {it}"))
+}
+
+fn compile_rego(id: &str, rego: &str) -> Result<Arc<Program>, PolicyLoadError> {
+    let fail = |it: &dyn std::fmt::Display| PolicyLoadError::Rego(format!("{it:#}"));
+    let mut engine = regorus::Engine::new();
+    let package = engine
+        .add_policy("policy.rego".to_owned(), rego.to_owned())
+        .map_err(|it| fail(&it))?;
+    let wanted = format!("data.quell.{id}");
+    if package != wanted {
+        return Err(PolicyLoadError::Package {
+            id: id.to_owned(),
+            found: package.trim_start_matches("data.").to_owned(),
+            wanted: format!("quell.{id}"),
+        });
+    }
+    let entry = format!("{wanted}.deny");
+    let compiled =
+        engine.compile_with_entrypoint(&entry.as_str().into()).map_err(|it| fail(&it))?;
+    Compiler::compile_from_policy(&compiled, &[&entry]).map_err(|it| fail(&it))
+}

@@ -1,0 +1,168 @@
+//! A thing in the cloud: how it is named, what was seen of it, and the pure half of knowing it.
+//!
+//! `properties` use CloudFormation's property names whichever clock produced the [`State`] (an
+//! event, a read, later a plan), so that one policy can judge them all. A property that this clock
+//! cannot see is listed in [`State::unknown`]: unknown is a value, never "absent".
+
+use crate::event::Event;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Names one resource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ResourceRef {
+    /// CloudFormation type name, such as `AWS::S3::Bucket`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The id that its service uses: bucket name, group id, trail ARN, policy ARN, user name.
+    pub id: String,
+    /// Twelve-digit account id of the owner.
+    pub account: String,
+    /// The region in which it is read and changed; global services use their home region.
+    pub region: String,
+}
+
+impl ResourceRef {
+    /// The AWS partition, read off the region.
+    pub fn partition(&self) -> &'static str {
+        partition(&self.region)
+    }
+}
+
+impl fmt::Display for ResourceRef {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {} ({} {})", self.kind, self.id, self.account, self.region)
+    }
+}
+
+/// The AWS partition that a region belongs to.
+pub fn partition(region: &str) -> &'static str {
+    match region {
+        it if it.starts_with("cn-") => "aws-cn",
+        it if it.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
+/// What was seen of a resource at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Which resource.
+    pub resource: ResourceRef,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// What it is, in CloudFormation property names.
+    pub properties: Value,
+    /// What that means, derived by [`Kind::facts`].
+    #[serde(default)]
+    pub facts: Value,
+    /// Top-level properties that this clock could not see.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unknown: BTreeSet<String>,
+    /// When it was seen.
+    pub observed: Timestamp,
+}
+
+impl State {
+    /// `input.resource` of a policy.
+    pub fn input(&self) -> Value {
+        json!({
+            "type": self.resource.kind,
+            "id": self.resource.id,
+            "account": self.resource.account,
+            "region": self.resource.region,
+            "tags": self.tags,
+            "properties": self.properties,
+            "facts": self.facts,
+            "unknown": self.unknown,
+        })
+    }
+}
+
+/// Whom the owner trusts: what turns "outside" into "ours".
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Trust {
+    /// Account ids that count as ours besides the resource's own.
+    pub accounts: BTreeSet<String>,
+    /// Organization ids (`o-…`).
+    pub org_ids: BTreeSet<String>,
+    /// Organization paths (`o-…/r-…/ou-…/`).
+    pub org_paths: BTreeSet<String>,
+    /// VPC ids.
+    pub vpcs: BTreeSet<String>,
+    /// VPC endpoint ids.
+    pub vpc_endpoints: BTreeSet<String>,
+    /// Principal ARNs.
+    pub principals: BTreeSet<String>,
+}
+
+/// What a resource type is called, and what reading it takes.
+#[derive(Debug)]
+pub struct KindMeta {
+    /// CloudFormation type name; where CloudFormation has none, one of its form.
+    pub cloudformation: &'static str,
+    /// Terraform's main resource type.
+    pub terraform: &'static str,
+    /// Cloud Custodian's name.
+    pub custodian: &'static str,
+    /// ASFF `Resources[].Type`.
+    pub asff: &'static str,
+    /// ARN template: `{partition}`, `{region}`, `{account}` and `{id}` are filled in.
+    pub arn: &'static str,
+    /// Calls that a read makes.
+    pub reads: &'static [Permission],
+}
+
+/// One permission: an action on resources, perhaps on a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Permission {
+    /// IAM action, such as `s3:PutBucketPublicAccessBlock` (not always the API's name).
+    pub action: &'static str,
+    /// ARN template as in [`KindMeta::arn`]; `*` only where IAM has no resource for the action.
+    pub resource: &'static str,
+    /// Operator, key and value template of a condition.
+    pub condition: Option<(&'static str, &'static str, &'static str)>,
+    /// Which of our roles needs it.
+    pub purpose: Purpose,
+}
+
+/// Which of our roles needs a permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Reading state, in every mode.
+    Read,
+    /// Fixing.
+    Write,
+    /// Undoing a fix: a role that the event path can never assume.
+    Undo,
+}
+
+/// Fills an ARN template in for one resource.
+pub fn arn(template: &str, resource: &ResourceRef) -> String {
+    template
+        .replace("{partition}", resource.partition())
+        .replace("{region}", &resource.region)
+        .replace("{account}", &resource.account)
+        .replace("{id}", &resource.id)
+}
+
+/// The pure half of knowing a resource type. The half that calls the cloud is in `library`.
+pub trait Kind: Sync {
+    /// Names and read permissions.
+    fn meta(&self) -> &'static KindMeta;
+
+    /// The resources of this type that an event touched.
+    fn targets(&self, event: &Event) -> Vec<ResourceRef>;
+
+    /// What the event alone proves of `target`; every other property is unknown. `None` where it
+    /// proves nothing.
+    fn implied(&self, event: &Event, target: &ResourceRef) -> Option<State>;
+
+    /// What the properties mean.
+    fn facts(&self, state: &State, trust: &Trust) -> Value;
+}
