@@ -1,0 +1,78 @@
+//! `cargo xtask codegen`: the reference pages, which the binary itself prints.
+//!
+//! What a page says lies beside the code that it describes; `quell docs KIND` prints the page, and
+//! this command puts it in its place, or with `--check` compares.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::run;
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask codegen           write the pages of docs/reference anew
+  cargo xtask codegen --check   fail where a page is not as the binary prints it")]
+pub struct Arguments {
+    /// Change nothing; fail where a page is stale
+    #[arg(long)]
+    check: bool,
+}
+
+/// What `quell docs` is asked for, and where its answer lies.
+const PAGES: [(&str, &str); 6] = [
+    ("cli", "docs/reference/cli.md"),
+    ("config", "docs/reference/config.md"),
+    ("exit-codes", "docs/reference/exit-codes.md"),
+    ("permissions", "docs/reference/permissions.md"),
+    ("policies", "docs/reference/policies.md"),
+    ("schema", "docs/reference/config.schema.json"),
+];
+
+/// Writes the pages, or says with `false` that one is stale.
+pub fn run(arguments: &Arguments) -> Result<bool> {
+    if !arguments.check {
+        return write_pages();
+    }
+    let stale = stale_pages()?;
+    for path in &stale {
+        eprintln!("{path}:1: is not as `quell docs` prints it; run `cargo xtask codegen`");
+    }
+    Ok(stale.is_empty())
+}
+
+/// The pages whose file differs from what the binary prints.
+pub fn stale_pages() -> Result<Vec<&'static str>> {
+    let root = run::root()?;
+    let mut stale = vec![];
+    for (kind, path) in PAGES {
+        let fresh = page(kind)?;
+        if fs::read_to_string(root.join(path)).ok().as_ref() != Some(&fresh) {
+            stale.push(path);
+        }
+    }
+    Ok(stale)
+}
+
+fn write_pages() -> Result<bool> {
+    let root = run::root()?;
+    for (kind, path) in PAGES {
+        let target = root.join(path);
+        if let Some(folder) = target.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("cannot make `{folder}`"))?;
+        }
+        fs::write(&target, page(kind)?).with_context(|| format!("cannot write `{target}`"))?;
+        eprintln!("wrote {path}");
+    }
+    Ok(true)
+}
+
+/// What the binary prints for this kind of page.
+fn page(kind: &str) -> Result<String> {
+    let run_quell = ["run", "--quiet", "--release", "-p", "quell", "--", "docs", kind];
+    let page = run::output(&mut run::cargo(&run_quell)?)
+        .with_context(|| format!("`quell docs {kind}` is missing or fails"))?;
+    ensure!(!page.trim().is_empty(), "`quell docs {kind}` prints nothing: it is not built yet");
+    Ok(page)
+}

@@ -1,0 +1,62 @@
+//! `cargo xtask e2e NAME`: an end-to-end test that is too slow for `cargo xtask test`.
+//!
+//! Each is the test binary `e2e_NAME` of `crates/quell`. It is always built with the other tests,
+//! and does its work only when `QUELL_E2E` names it: see `testkit::e2e_opted_in`.
+
+use anyhow::Result;
+use clap::ValueEnum;
+use testkit::{E2E_VARIABLE, Venv};
+
+use crate::{run, venv};
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask e2e loop
+  cargo xtask e2e kill -- --nocapture
+
+`loop` needs Python 3.12 or newer (on the path or in pyenv); LocalEmu is installed once into the
+cache folder.")]
+pub struct Arguments {
+    /// Which one
+    name: Name,
+    /// What to pass to the test binary
+    #[arg(last = true)]
+    test_arguments: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Name {
+    /// LocalEmu: an AWS CLI call becomes an event, is healed, undone and audited
+    Loop,
+    /// ministack: `kill -9` at 50 random points of a run over 1,000 violations
+    Kill,
+}
+
+impl Name {
+    /// As on the command line, in `QUELL_E2E` and in the test binary's name.
+    fn as_str(self) -> &'static str {
+        match self {
+            Name::Loop => "loop",
+            Name::Kill => "kill",
+        }
+    }
+
+    fn environment(self) -> &'static Venv {
+        match self {
+            Name::Loop => &Venv::LOCALEMU,
+            Name::Kill => &Venv::SERVICES,
+        }
+    }
+}
+
+/// Runs the test; `false` means that it failed.
+pub fn run(arguments: &Arguments) -> Result<bool> {
+    let name = arguments.name.as_str();
+    let environment = arguments.name.environment();
+    let python = venv::prepared(environment)?;
+    let binary = format!("e2e_{name}");
+    let mut cargo = run::cargo(&["test", "--release", "-p", "quell", "--test", &binary, "--"])?;
+    cargo.args(&arguments.test_arguments);
+    run::succeeds(cargo.env(E2E_VARIABLE, name).env(environment.variable, python))
+}
