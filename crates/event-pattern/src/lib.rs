@@ -1,18 +1,18 @@
-//! EventBridge's event pattern language. (Being written on branch `pattern`; replace this file.)
+#![doc = include_str!("../README.md")]
+#![cfg_attr(
+    test,
+    allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")
+)]
 
-/// A parsed pattern.
-#[derive(Debug, Clone)]
-pub struct Pattern(());
+mod condition;
+mod error;
+mod event;
+mod explain;
+mod json;
+mod options;
+mod pattern;
 
-/// Why a text is no pattern.
-#[derive(Debug, thiserror::Error)]
-#[error("not a pattern")]
-pub struct PatternError;
-
-impl Pattern {
-    /// Parses a pattern.
-    pub fn parse(text: &str) -> Result<Pattern, PatternError> {
-        serde_json::from_str::<serde_json::Value>(text).map_err(|_| PatternError)?;
-        Ok(Pattern(()))
-    }
-}
+pub use error::{EventError, PatternError};
+pub use explain::{Explanation, Miss};
+pub use options::{DuplicateKeys, Limits, Options};
+pub use pattern::Pattern;
