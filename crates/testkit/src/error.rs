@@ -1,11 +1,14 @@
 //! What can go wrong before a test's own work begins. Each says what to do about it.
 
-use std::{io, time::Duration};
+use std::{error::Error, fmt, io, time::Duration};
 
 use camino::Utf8PathBuf;
 
 /// A service, a request or the binary under test could not be had.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its `Debug` is its `Display` and that of its source: tests `unwrap`, and their reader wants the
+/// sentence.
+#[derive(thiserror::Error)]
 pub enum TestkitError {
     /// Neither the variable nor the cache folder names a Python with the services.
     #[error(
@@ -58,6 +61,13 @@ pub enum TestkitError {
         #[source]
         source: io::Error,
     },
+}
+
+impl fmt::Debug for TestkitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        self.source().map_or(Ok(()), |source| write!(f, ": {source}"))
+    }
 }
 
 /// Gives an [`io::Error`] the sentence of what was tried.
