@@ -32,27 +32,20 @@ const PAGES: [(&str, &str); 6] = [
 
 /// Writes the pages, or says with `false` that one is stale.
 pub fn run(arguments: &Arguments) -> Result<bool> {
-    if !arguments.check {
-        return write_pages();
-    }
-    let stale = stale_pages()?;
-    for path in &stale {
-        eprintln!("{path}:1: is not as `quell docs` prints it; run `cargo xtask codegen`");
-    }
-    Ok(stale.is_empty())
+    if arguments.check { check() } else { write_pages() }
 }
 
-/// The pages whose file differs from what the binary prints.
-pub fn stale_pages() -> Result<Vec<&'static str>> {
+/// Names each page whose file differs from what the binary prints; `false` means there is one.
+pub fn check() -> Result<bool> {
     let root = run::root()?;
-    let mut stale = vec![];
+    let mut fresh = true;
     for (kind, path) in PAGES {
-        let fresh = page(kind)?;
-        if fs::read_to_string(root.join(path)).ok().as_ref() != Some(&fresh) {
-            stale.push(path);
+        if fs::read_to_string(root.join(path)).ok() != Some(page(kind)?) {
+            println!("{path}:1: is not as `quell docs` prints it; run `cargo xtask codegen`");
+            fresh = false;
         }
     }
-    Ok(stale)
+    Ok(fresh)
 }
 
 fn write_pages() -> Result<bool> {

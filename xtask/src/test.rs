@@ -37,8 +37,8 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
 
 /// Whether the arguments for cargo (not those for the test binaries) choose a package.
 fn names_package(arguments: &[String]) -> bool {
-    let for_cargo = arguments.iter().take_while(|it| *it != "--");
-    for_cargo.into_iter().any(|it| it.starts_with("-p") || it.starts_with("--package"))
+    let mut for_cargo = arguments.iter().take_while(|it| *it != "--");
+    for_cargo.any(|it| it.starts_with("-p") || it.starts_with("--package"))
 }
 
 #[cfg(test)]

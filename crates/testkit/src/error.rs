@@ -12,8 +12,8 @@ use camino::Utf8PathBuf;
 pub enum TestkitError {
     /// Neither the variable nor the cache folder names a Python with the services.
     #[error(
-        "no Python with the services that this test needs: `{variable}` is not set and `{looked_at}` \
-         is not there; run `{prepare}` once, it makes it"
+        "no Python with the services that this test needs: `{variable}` is not set and \
+         `{looked_at}` is not there; run `{prepare}` once, it makes it"
     )]
     NoPython {
         /// The environment variable that names the interpreter.
