@@ -1,1 +1,103 @@
-//! What Quell knows of each cloud.
+//! What Quell knows of each cloud, readable by a security engineer who writes no Rust.
+//!
+//! `aws/<service>/` holds that service's resources, its actions and one folder per policy. A policy
+//! is found by its folder alone; a resource or an action is a line in the service's `mod.rs`, and
+//! this file's [`Library`] is all of them together. Private policies are the same folders on disk.
+//!
+//! Two traits add to the pure halves in `quell_core` what needs the network: [`Resource`] reads,
+//! [`Action`] applies. Nothing here decides.
+
+pub mod aws;
+pub mod cloud;
+pub mod folder;
+pub mod live;
+pub mod permissions;
+pub mod story;
+
+use cloud::{Action, Resource};
+use folder::{FolderError, PolicyFolder};
+use quell_core::policy::{Policy, PolicyLimits};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Resources, actions and compiled policies.
+#[derive(Debug)]
+pub struct Library {
+    policies: Vec<Policy>,
+    folders: Vec<PolicyFolder>,
+}
+
+impl Library {
+    /// Compiles the given policy folders; `params` override the policies' parameters, by policy id.
+    pub fn load(
+        mut folders: Vec<PolicyFolder>,
+        params: &BTreeMap<String, BTreeMap<String, Value>>,
+        limits: PolicyLimits,
+    ) -> Result<Library, FolderError> {
+        folders.sort_by(|left, right| left.id.cmp(&right.id));
+        let none = BTreeMap::new();
+        let mut policies: Vec<Policy> = Vec::with_capacity(folders.len());
+        for folder in &folders {
+            let policy = folder.compile(params.get(&folder.id).unwrap_or(&none), limits)?;
+            if policies.last().is_some_and(|it| it.id() == policy.id()) {
+                return Err(folder.fault("a policy with this id is loaded already"));
+            }
+            let meta = policy.meta();
+            if resource(&meta.resource).is_none() {
+                return Err(folder.fault(&format!("no resource `{}` is known", meta.resource)));
+            }
+            if let Some(it) = &meta.remediation
+                && action(&it.action).is_none_or(|it| it.meta().resource != meta.resource)
+            {
+                return Err(folder.fault(&format!("no such action on it: `{}`", it.action)));
+            }
+            policies.push(policy);
+        }
+        Ok(Library { policies, folders })
+    }
+
+    /// The built-in policies with their own parameters.
+    pub fn builtin() -> Result<Library, FolderError> {
+        Library::load(folder::builtin()?, &BTreeMap::new(), PolicyLimits::default())
+    }
+
+    /// All policies, by id.
+    pub fn policies(&self) -> &[Policy] {
+        &self.policies
+    }
+
+    /// One policy.
+    pub fn policy(&self, id: &str) -> Option<&Policy> {
+        self.policies.iter().find(|it| it.id() == id)
+    }
+
+    /// The folders that the policies came from, in the same order.
+    pub fn folders(&self) -> &[PolicyFolder] {
+        &self.folders
+    }
+
+    /// The action that fixes a policy's violations.
+    pub fn action_of(&self, policy: &Policy) -> Option<&'static dyn Action> {
+        action(&policy.meta().remediation.as_ref()?.action)
+    }
+}
+
+/// Every resource type.
+pub fn resources() -> impl Iterator<Item = &'static dyn Resource> {
+    aws::RESOURCES.iter().flat_map(|it| it.iter()).copied()
+}
+
+/// Every action.
+pub fn actions() -> impl Iterator<Item = &'static dyn Action> {
+    aws::ACTIONS.iter().flat_map(|it| it.iter()).copied()
+}
+
+/// A resource type by its CloudFormation name.
+pub fn resource(cloudformation: &str) -> Option<&'static dyn Resource> {
+    resources().find(|it| it.meta().cloudformation == cloudformation)
+}
+
+/// An action by its name.
+pub fn action(name: &str) -> Option<&'static dyn Action> {
+    actions().find(|it| it.meta().name == name)
+}

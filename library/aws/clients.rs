@@ -1,0 +1,200 @@
+//! Sessions per account, region and purpose.
+
+use crate::cloud::CloudError;
+use crate::permissions::session_policy;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use quell_core::action::ActionMeta;
+use quell_core::change::{Change, Direction};
+use quell_core::decide::authorized::Authorized;
+use quell_core::resource::ResourceRef;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// The longest name of a role session that STS takes, in characters.
+pub const SESSION_NAME_MAX_CHARS: usize = 64;
+
+/// Where and as whom AWS is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsSettings {
+    /// Profile of the shared configuration files.
+    pub profile: Option<String>,
+    /// The region of global services and of STS.
+    pub region: String,
+    /// Another endpoint than AWS', for an emulator or a proxy.
+    pub endpoint_url: Option<String>,
+    /// How each account is entered; an account that is not listed is not touched.
+    pub accounts: BTreeMap<String, AccountAccess>,
+    /// Most attempts of one call, the first included.
+    pub call_attempts_max: u32,
+    /// Longest time of one call with all its attempts, in milliseconds.
+    pub call_time_max_ms: u64,
+}
+
+impl Default for AwsSettings {
+    fn default() -> AwsSettings {
+        AwsSettings {
+            profile: None,
+            region: "us-east-1".to_owned(),
+            endpoint_url: None,
+            accounts: BTreeMap::new(),
+            call_attempts_max: 5,
+            call_time_max_ms: 30_000,
+        }
+    }
+}
+
+/// How one account is entered.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AccountAccess {
+    /// Role for reads.
+    pub read_role: Option<String>,
+    /// Role for fixes.
+    pub write_role: Option<String>,
+    /// Role for undo.
+    pub undo_role: Option<String>,
+    /// External id that the roles' trust policies demand.
+    pub external_id: Option<String>,
+}
+
+impl AccountAccess {
+    /// The roles that our own calls can come from.
+    pub fn own_roles(&self) -> impl Iterator<Item = &str> {
+        [&self.read_role, &self.write_role, &self.undo_role].into_iter().flatten().map(|it| &**it)
+    }
+}
+
+/// Entry to all configured accounts.
+#[derive(Debug)]
+pub struct Aws {
+    settings: AwsSettings,
+    base: SdkConfig,
+    readers: Mutex<HashMap<(String, String), SdkConfig>>,
+}
+
+impl Aws {
+    /// Loads the standard credential chain.
+    pub async fn connect(settings: AwsSettings) -> Aws {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(settings.region.clone()))
+            .retry_config(
+                aws_config::retry::RetryConfig::adaptive()
+                    .with_max_attempts(settings.call_attempts_max),
+            )
+            .timeout_config(
+                aws_config::timeout::TimeoutConfig::builder()
+                    .operation_timeout(Duration::from_millis(settings.call_time_max_ms))
+                    .build(),
+            );
+        if let Some(profile) = &settings.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(url) = &settings.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        let base = loader.load().await;
+        Aws { settings, base, readers: Mutex::new(HashMap::new()) }
+    }
+
+    /// The settings that it was made with.
+    pub fn settings(&self) -> &AwsSettings {
+        &self.settings
+    }
+
+    /// The process' own credentials in a region, for sources such as SQS.
+    pub fn own(&self, region: &str) -> SdkConfig {
+        self.in_region(region)
+    }
+
+    /// A session that reads a resource, in its account and region.
+    pub async fn reader(&self, resource: &ResourceRef) -> Result<SdkConfig, CloudError> {
+        self.reader_in(&resource.account, &resource.region).await
+    }
+
+    /// A session that reads in an account and region.
+    pub async fn reader_in(&self, account: &str, region: &str) -> Result<SdkConfig, CloudError> {
+        let access = self.access(account)?;
+        let Some(role) = &access.read_role else {
+            return Ok(self.in_region(region));
+        };
+        let key = (account.to_owned(), region.to_owned());
+        let mut readers = self.readers.lock().await;
+        if let Some(found) = readers.get(&key) {
+            return Ok(found.clone());
+        }
+        let made = self.assume(role, access, region, "quell-read", None).await;
+        readers.insert(key, made.clone());
+        Ok(made)
+    }
+
+    /// A session that can make just this change.
+    pub async fn writer(
+        &self,
+        action: &ActionMeta,
+        change: &Authorized<Change>,
+        session: &str,
+    ) -> Result<SdkConfig, CloudError> {
+        let change = change.get();
+        let resource = &change.resource;
+        let access = self.access(&resource.account)?;
+        let (role, name) = match change.direction {
+            Direction::Forward => (&access.write_role, "write_role"),
+            Direction::Undo => (&access.undo_role, "undo_role"),
+        };
+        match role {
+            Some(role) => {
+                let policy = session_policy(action, change).to_string();
+                Ok(self.assume(role, access, &resource.region, session, Some(policy)).await)
+            }
+            None if access.own_roles().next().is_some() => Err(CloudError::unsupported(
+                action.name,
+                format!("account `{}` has roles configured, but no {name}", resource.account),
+            )),
+            None => Ok(self.in_region(&resource.region)),
+        }
+    }
+
+    fn access(&self, account: &str) -> Result<&AccountAccess, CloudError> {
+        self.settings.accounts.get(account).ok_or_else(|| {
+            CloudError::unsupported("account", format!("account `{account}` is not configured"))
+        })
+    }
+
+    fn in_region(&self, region: &str) -> SdkConfig {
+        self.base.clone().into_builder().region(Region::new(region.to_owned())).build()
+    }
+
+    async fn assume(
+        &self,
+        role: &str,
+        access: &AccountAccess,
+        region: &str,
+        session: &str,
+        policy: Option<String>,
+    ) -> SdkConfig {
+        let mut builder = AssumeRoleProvider::builder(role)
+            .configure(&self.base)
+            .region(Region::new(self.settings.region.clone()))
+            .session_name(session_name(session));
+        if let Some(id) = &access.external_id {
+            builder = builder.external_id(id);
+        }
+        if let Some(policy) = policy {
+            builder = builder.policy(policy);
+        }
+        let provider = SharedCredentialsProvider::new(builder.build().await);
+        self.in_region(region).into_builder().credentials_provider(provider).build()
+    }
+}
+
+/// A session name that STS takes: letters, digits and `_=,.@-`, at most 64.
+fn session_name(wanted: &str) -> String {
+    let fits = |it: char| it.is_ascii_alphanumeric() || "_=,.@-".contains(it);
+    wanted
+        .chars()
+        .map(|it| if fits(it) { it } else { '-' })
+        .take(SESSION_NAME_MAX_CHARS)
+        .collect()
+}

@@ -1,0 +1,25 @@
+//! AWS: sessions, regions and accounts; then one module per service.
+//!
+//! Three ways in, one per purpose. Reads use the account's read role (cached). A fix uses the write
+//! role under a session policy that allows this change alone. An undo uses the undo role, which the
+//! event path can never assume. Where an account has no role configured, the process' own
+//! credentials are used as they are; deployed, a role is always configured.
+
+pub mod clients;
+pub mod cloudtrail;
+pub mod ec2;
+pub mod errors;
+pub mod iam;
+pub mod s3;
+
+pub use clients::{AccountAccess, Aws, AwsSettings};
+
+use crate::cloud::{Action, Resource};
+
+/// Resource types, by service.
+pub static RESOURCES: [&[&dyn Resource]; 4] =
+    [cloudtrail::RESOURCES, ec2::RESOURCES, iam::RESOURCES, s3::RESOURCES];
+
+/// Actions, by service.
+pub static ACTIONS: [&[&dyn Action]; 4] =
+    [cloudtrail::ACTIONS, ec2::ACTIONS, iam::ACTIONS, s3::ACTIONS];

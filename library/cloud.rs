@@ -1,0 +1,120 @@
+//! The half of knowing a cloud that needs the network.
+//!
+//! [`World`] is what the pipeline sees: something that can be read and changed. The live cloud is
+//! one ([`crate::live`]), the simulated account of `quell demo` another.
+
+use crate::aws::Aws;
+use futures::future::BoxFuture;
+use quell_core::action::Fix;
+use quell_core::change::Change;
+use quell_core::decide::authorized::Authorized;
+use quell_core::resource::{Kind, ResourceRef, State};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use thiserror::Error;
+
+/// A cloud: real or simulated.
+pub trait World: Send + Sync {
+    /// Reads a resource whole; `None` where it does not exist. A part that could not be read is an
+    /// error, never an empty part.
+    fn read<'a>(
+        &'a self,
+        resource: &'a ResourceRef,
+    ) -> BoxFuture<'a, Result<Option<State>, CloudError>>;
+
+    /// Makes an authorized change. Idempotent: making it twice is making it once.
+    ///
+    /// `session` names the role session, so that the provider's own log leads back to the attempt.
+    fn apply<'a>(
+        &'a self,
+        change: &'a Authorized<Change>,
+        session: &'a str,
+    ) -> BoxFuture<'a, Result<Applied, CloudError>>;
+}
+
+/// What was read of a resource, before its facts are derived.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Seen {
+    /// In CloudFormation property names.
+    pub properties: Value,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What applying a change left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Applied {
+    /// The provider's ids of the calls that were made.
+    pub request_ids: Vec<String>,
+    /// What a reader should know.
+    pub note: Option<String>,
+}
+
+/// A resource type that can be read.
+pub trait Resource: Kind {
+    /// Reads it whole; `None` where it does not exist.
+    fn read<'a>(
+        &'a self,
+        aws: &'a Aws,
+        resource: &'a ResourceRef,
+    ) -> BoxFuture<'a, Result<Option<Seen>, CloudError>>;
+}
+
+/// An action that can be applied.
+pub trait Action: Fix {
+    /// Applies an authorized change (or its inverse: undo is no second code path).
+    fn apply<'a>(
+        &'a self,
+        aws: &'a Aws,
+        change: &'a Authorized<Change>,
+        session: &'a str,
+    ) -> BoxFuture<'a, Result<Applied, CloudError>>;
+}
+
+/// Why the cloud did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{operation}: {message}{}", request_id.as_ref().map(|it| format!(" (request {it})")).unwrap_or_default())]
+pub struct CloudError {
+    /// What to do about it.
+    pub kind: CloudErrorKind,
+    /// The call, such as `s3:PutBucketPolicy`.
+    pub operation: String,
+    /// The provider's code and message.
+    pub message: String,
+    /// The provider's request id.
+    pub request_id: Option<String>,
+}
+
+/// What can be done about a failed call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloudErrorKind {
+    /// The thing does not exist.
+    NotFound,
+    /// We lack a permission: only a person can help.
+    Denied,
+    /// Too many calls: again later.
+    Throttled,
+    /// No answer, or the service failed: again later.
+    Unavailable,
+    /// The service refused the content of the call.
+    Invalid,
+    /// The change cannot be expressed, or we are asked for something unknown.
+    Unsupported,
+}
+
+impl CloudError {
+    /// An error of our own making: nothing was called.
+    pub fn unsupported(operation: &str, message: impl Into<String>) -> CloudError {
+        CloudError {
+            kind: CloudErrorKind::Unsupported,
+            operation: operation.to_owned(),
+            message: message.into(),
+            request_id: None,
+        }
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.kind, CloudErrorKind::Throttled | CloudErrorKind::Unavailable)
+    }
+}

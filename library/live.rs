@@ -1,0 +1,68 @@
+//! The live cloud as a [`World`]: finds the resource or action by name, derives facts, stamps the
+//! time of the read.
+
+use crate::aws::Aws;
+use crate::cloud::{Applied, CloudError, World};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use quell_core::change::Change;
+use quell_core::decide::authorized::Authorized;
+use quell_core::resource::{ResourceRef, State, Trust};
+use std::collections::BTreeSet;
+
+/// The live cloud.
+#[derive(Debug)]
+pub struct Live {
+    aws: Aws,
+    trust: Trust,
+}
+
+impl Live {
+    /// A world of the given accounts, judged by whom they trust.
+    pub fn new(aws: Aws, trust: Trust) -> Live {
+        Live { aws, trust }
+    }
+
+    /// The AWS side.
+    pub fn aws(&self) -> &Aws {
+        &self.aws
+    }
+}
+
+impl World for Live {
+    fn read<'a>(
+        &'a self,
+        resource: &'a ResourceRef,
+    ) -> BoxFuture<'a, Result<Option<State>, CloudError>> {
+        Box::pin(async move {
+            let kind = crate::resource(&resource.kind)
+                .ok_or_else(|| CloudError::unsupported(&resource.kind, "no such resource type"))?;
+            let Some(seen) = kind.read(&self.aws, resource).await? else {
+                return Ok(None);
+            };
+            let mut state = State {
+                resource: resource.clone(),
+                tags: seen.tags,
+                properties: seen.properties,
+                facts: serde_json::Value::Null,
+                unknown: BTreeSet::new(),
+                observed: Timestamp::now(),
+            };
+            state.facts = kind.facts(&state, &self.trust);
+            Ok(Some(state))
+        })
+    }
+
+    fn apply<'a>(
+        &'a self,
+        change: &'a Authorized<Change>,
+        session: &'a str,
+    ) -> BoxFuture<'a, Result<Applied, CloudError>> {
+        Box::pin(async move {
+            let name = &change.get().action;
+            let action = crate::action(name)
+                .ok_or_else(|| CloudError::unsupported(name, "no such action"))?;
+            action.apply(&self.aws, change, session).await
+        })
+    }
+}
