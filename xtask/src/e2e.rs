@@ -1,7 +1,8 @@
 //! `cargo xtask e2e NAME`: an end-to-end test that is too slow for `cargo xtask test`.
 //!
-//! Each is the test binary `e2e_NAME` of `crates/quell`. It is always built with the other tests,
-//! and does its work only when `QUELL_E2E` names it: see `testkit::e2e_opted_in`.
+//! Each is the test binary `e2e_NAME` of `crates/quell`; `loop` first proves that the emulator
+//! itself works. They are always built with the other tests, and do their work only when `QUELL_E2E`
+//! names them: see `testkit::e2e_opted_in`.
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -34,11 +35,21 @@ enum Name {
 }
 
 impl Name {
-    /// As on the command line, in `QUELL_E2E` and in the test binary's name.
+    /// As on the command line and in `QUELL_E2E`.
     fn as_str(self) -> &'static str {
         match self {
             Name::Loop => "loop",
             Name::Kill => "kill",
+        }
+    }
+
+    /// The test binaries, as cargo is told to choose them.
+    fn targets(self) -> &'static [&'static str] {
+        match self {
+            Name::Loop => {
+                &["-p", "testkit", "--test", "localemu", "-p", "quell", "--test", "e2e_loop"]
+            }
+            Name::Kill => &["-p", "quell", "--test", "e2e_kill"],
         }
     }
 
@@ -55,8 +66,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     let name = arguments.name.as_str();
     let environment = arguments.name.environment();
     let python = venv::prepared(environment)?;
-    let binary = format!("e2e_{name}");
-    let mut cargo = run::cargo(&["test", "--release", "-p", "quell", "--test", &binary, "--"])?;
-    cargo.args(&arguments.test_arguments);
+    let mut cargo = run::cargo(&["test", "--release"])?;
+    cargo.args(arguments.name.targets()).arg("--").args(&arguments.test_arguments);
     run::succeeds(cargo.env(E2E_VARIABLE, name).env(environment.variable, python))
 }

@@ -63,6 +63,11 @@ impl LocalEmu {
         command
     }
 
+    /// The process id, which is that of its process group too.
+    pub fn process_id(&self) -> u32 {
+        self.service.process_id()
+    }
+
     /// The last lines of its log.
     pub fn log_tail(&self) -> String {
         self.service.log_tail()
