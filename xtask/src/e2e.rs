@@ -1,8 +1,8 @@
 //! `cargo xtask e2e NAME`: an end-to-end test that is too slow for `cargo xtask test`.
 //!
 //! Each is the test binary `e2e_NAME` of `crates/quell`; `loop` first proves that the emulator
-//! itself works. They are always built with the other tests, and do their work only when `QUELL_E2E`
-//! names them: see `testkit::e2e_opted_in`.
+//! itself works. They are always built with the other tests, and do their work only when
+//! `QUELL_E2E` names them: see `testkit::e2e_opted_in`.
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -16,7 +16,7 @@ Examples:
   cargo xtask e2e loop
   cargo xtask e2e kill -- --nocapture
 
-`loop` needs Python 3.12 or newer (on the path or in pyenv); LocalEmu is installed once into the
+`loop` needs Python 3.13 or newer (on the path or in pyenv); LocalEmu is installed once into the
 cache folder.")]
 pub struct Arguments {
     /// Which one

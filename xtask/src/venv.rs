@@ -28,14 +28,15 @@ pub fn prepared(venv: &Venv) -> Result<Utf8PathBuf> {
     let cache = cache_folder()?;
     let folder = venv.folder(&cache);
     let python = folder.join("bin/python");
-    if works(&python) {
+    let is_ready = || is_recent_enough(&python, venv.python_minor_min);
+    if is_ready() {
         return Ok(python);
     }
     fs::create_dir_all(&cache).with_context(|| format!("cannot make `{cache}`"))?;
     let lock = File::create(folder.with_extension("lock")).context("cannot make the lock file")?;
     lock.lock().context("cannot wait for the lock of the Python environment")?;
     // Somebody else may have built it while we waited.
-    if !works(&python) {
+    if !is_ready() {
         build(venv, &folder)?;
     }
     Ok(python)
@@ -79,17 +80,18 @@ fn remove(folder: &Utf8Path) -> Result<()> {
     fs::remove_dir_all(folder).with_context(|| format!("cannot remove `{folder}`"))
 }
 
-/// An environment whose base Python was removed is there, but no longer works.
-fn works(python: &Utf8Path) -> bool {
-    python_minor(python).is_some()
+/// Whether this runs (an environment whose base Python was removed is there, but does not) and is at
+/// least of this minor version.
+fn is_recent_enough(python: &Utf8Path, minor_min: u32) -> bool {
+    python_minor(python).is_some_and(|minor| minor_min <= minor)
 }
 
 /// Finds a Python 3 of at least this minor version: on the path, or among pyenv's versions.
 fn find_python(minor_min: u32) -> Result<Utf8PathBuf> {
     let numbered = (minor_min..=PYTHON_MINOR_MAX).map(|minor| format!("python3.{minor}").into());
     let on_path = std::iter::once(Utf8PathBuf::from("python3")).chain(numbered);
-    let fits = |it: &Utf8PathBuf| python_minor(it).is_some_and(|minor| minor_min <= minor);
-    on_path.chain(pyenv_pythons()).find(fits).ok_or_else(|| {
+    let mut candidates = on_path.chain(pyenv_pythons());
+    candidates.find(|it| is_recent_enough(it, minor_min)).ok_or_else(|| {
         outside(format!(
             "no Python 3.{minor_min} or newer: neither on the path nor in pyenv; install one \
              (on Debian and Ubuntu: `apt install python3 python3-venv`)"

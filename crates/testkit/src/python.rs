@@ -45,7 +45,8 @@ impl Venv {
     pub const LOCALEMU: Venv = Venv {
         name: "venv-localemu",
         requirements: &["localemu==1.3.2"],
-        python_minor_min: 12,
+        // It declares 3.10, but imports `warnings.deprecated`, which 3.13 brought.
+        python_minor_min: 13,
         variable: "QUELL_TEST_LOCALEMU_PYTHON",
         prepare: "cargo xtask e2e loop",
     };
