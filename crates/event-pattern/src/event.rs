@@ -16,7 +16,7 @@ use crate::json::{Reader, Token};
 use crate::options::{Limits, Options};
 use crate::pattern::{Field, ROOT, Trie};
 
-pub(crate) use consistency::{Elements, Row};
+pub(crate) use consistency::{Elements, Question};
 
 /// Fields without which `TestEventPattern` refuses an event.
 const MANDATORY: [&str; 6] = ["id", "account", "source", "time", "region", "detail-type"];
@@ -57,8 +57,8 @@ struct Frame {
     node: usize,
     /// The innermost array element around its values.
     element: usize,
-    /// For an array: which one.
-    array: Option<usize>,
+    /// It is an array, or none yet if it is one without objects and arrays in it so far.
+    array: Option<Option<usize>>,
     /// It is an array element itself.
     is_element: bool,
 }
@@ -70,14 +70,9 @@ impl<'e> Event<'e> {
             check_mandatory(text, &options.limits)?;
         }
         let mut reader = Reader::new(text, options.limits.event_depth_max);
-        if reader.next()? != Token::ObjectStart {
-            // Not JSON at all is the better complaint where it is true.
-            while reader.next()? != Token::End {}
-            return Err(EventError::NotAnObject);
-        }
+        expect_object(&mut reader)?;
         let mut event = Self { values: Vec::new(), elements: Elements::new() };
         event.walk(&mut reader, trie)?;
-        event.elements.finish(trie);
         Ok(event)
     }
 
@@ -86,22 +81,21 @@ impl<'e> Event<'e> {
         let whole = Frame { node: ROOT, element: Elements::WHOLE, array: None, is_element: false };
         let mut open = vec![whole];
         let mut node = ROOT;
-        while let Some(frame) = open.last().copied() {
+        while let Some(frame) = open.last_mut() {
             let token = reader.next()?;
+            if frame.array.is_some() {
+                node = frame.node;
+            }
             match token {
                 Token::Key(key) => match trie.descend(frame.node, &key.decode()) {
                     Some(child) => node = child,
                     None => skip_value(reader)?,
                 },
                 Token::ObjectStart | Token::ArrayStart => {
-                    let node = if frame.array.is_some() { frame.node } else { node };
-                    let element = match frame.array {
-                        Some(array) => self.elements.add(array, frame.element, node),
-                        None => frame.element,
-                    };
-                    let is_array = token == Token::ArrayStart;
-                    let array = is_array.then(|| self.elements.new_array());
-                    open.push(Frame { node, element, array, is_element: frame.array.is_some() });
+                    let element = self.enter(frame);
+                    let is_element = frame.array.is_some();
+                    let array = (token == Token::ArrayStart).then_some(None);
+                    open.push(Frame { node, element, array, is_element });
                 }
                 Token::ObjectEnd | Token::ArrayEnd | Token::End => {
                     if frame.is_element {
@@ -109,20 +103,26 @@ impl<'e> Event<'e> {
                     }
                     open.pop();
                 }
-                _ => {
-                    let node = if frame.array.is_some() { frame.node } else { node };
-                    if trie.is_end(node) {
-                        let text = match token {
-                            Token::Text(text) => text.decode(),
-                            _ => Cow::Borrowed(""),
-                        };
-                        self.values.push(Value { node, element: frame.element, token, text });
-                    }
+                _ if trie.is_end(node) => {
+                    let text = match token {
+                        Token::Text(text) => text.decode(),
+                        _ => Cow::Borrowed(""),
+                    };
+                    self.values.push(Value { node, element: frame.element, token, text });
                 }
+                _ => {}
             }
         }
         reader.next()?;
         Ok(())
+    }
+
+    /// The innermost element around the values of a container inside `frame`.
+    fn enter(&mut self, frame: &mut Frame) -> usize {
+        let Some(array) = &mut frame.array else { return frame.element };
+        let array =
+            *array.get_or_insert_with(|| self.elements.add_array(frame.node, frame.element));
+        self.elements.add(array)
     }
 
     /// Are there values for all these fields, in agreeing array elements?
@@ -132,15 +132,14 @@ impl<'e> Event<'e> {
         trie: &Trie,
         limits: &Limits,
     ) -> Result<bool, EventError> {
-        let mut rows = Vec::new();
+        let mut question = Question::default();
         for field in fields {
-            let mut row = Row::new(field.node, field.or_absent);
+            let row = question.row(field.node, field.or_absent);
             for value in self.values.iter().filter(|it| it.node == field.node) {
                 row.add(value.element, field.holds(value.scalar()));
             }
-            rows.push(row);
         }
-        self.elements.agree(&mut rows, trie, limits.array_choices_max)
+        self.elements.agree(&mut question, trie, limits.array_choices_max)
     }
 
     /// What lies at a path, as JSON text.
@@ -176,10 +175,7 @@ pub(crate) fn checked_text<'e>(event: &'e [u8], limits: &Limits) -> Result<&'e s
 fn check_mandatory(text: &str, limits: &Limits) -> Result<(), EventError> {
     let mut reader = Reader::new(text, limits.event_depth_max);
     let mut missing = MANDATORY.to_vec();
-    if reader.next()? != Token::ObjectStart {
-        while reader.next()? != Token::End {}
-        return Err(EventError::NotAnObject);
-    }
+    expect_object(&mut reader)?;
     while let Token::Key(key) = reader.next()? {
         let key = key.decode();
         missing.retain(|it| *it != key);
@@ -189,6 +185,15 @@ fn check_mandatory(text: &str, limits: &Limits) -> Result<(), EventError> {
         Some(field) => Err(EventError::MissingField { field }),
         None => Ok(()),
     }
+}
+
+fn expect_object(reader: &mut Reader<'_>) -> Result<(), EventError> {
+    if reader.next()? == Token::ObjectStart {
+        return Ok(());
+    }
+    // That it is not JSON at all is the better complaint where it is true.
+    while reader.next()? != Token::End {}
+    Err(EventError::NotAnObject)
 }
 
 /// After a key.

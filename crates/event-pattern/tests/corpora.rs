@@ -8,7 +8,7 @@
     reason = "tests"
 )]
 
-use event_pattern::{DuplicateKeys, Options, Pattern};
+use event_pattern::{DuplicateKeys, Options, Pattern, PatternSet, Scratch};
 use serde_json::Value;
 
 const CORPORA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpora/eventpattern");
@@ -74,6 +74,43 @@ fn aws_complaints() {
         compared += 1;
     }
     assert!(10 < compared, "only {compared} complaints were compared");
+}
+
+/// All patterns of all sets, matched together, say of each event what each says alone.
+#[test]
+fn together_as_alone() {
+    let sets = [
+        "localstack_aws_validated",
+        "event_ruler_tests",
+        "event_ruler_correctness_cases",
+        "moto_cases",
+        "derived_pairs",
+        "real_patterns_x_events",
+    ];
+    let rows: Vec<_> = sets.into_iter().flat_map(rows).collect();
+    let mut texts: Vec<_> = rows.iter().map(|it| text(it, "pattern")).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    let patterns: Vec<_> =
+        (0..).zip(texts.iter().filter_map(|it| Pattern::parse(it).ok())).collect();
+    let set = PatternSet::build(patterns.clone());
+    let mut scratch = Scratch::default();
+    let mut events: Vec<_> = rows.iter().map(|it| text(it, "event")).collect();
+    events.sort_unstable();
+    events.dedup();
+    for event in &events {
+        let together = set.matches(event.as_bytes(), &mut scratch).map(<[u32]>::to_vec);
+        let mut alone = Ok(Vec::new());
+        for (id, pattern) in &patterns {
+            match (pattern.matches(event.as_bytes()), &mut alone) {
+                (Ok(true), Ok(ids)) => ids.push(*id),
+                (Ok(_), _) => {}
+                (Err(error), _) => alone = Err(error),
+            }
+        }
+        assert_eq!(together, alone, "{event}");
+    }
+    println!("{} patterns and {} events agree", patterns.len(), events.len());
 }
 
 /// Two verdicts of AWS are the service's, not the language's: without its options they change.

@@ -15,12 +15,10 @@ use crate::error::EventError;
 use crate::pattern::Trie;
 
 /// The array elements of an event that are objects or arrays, in the order in which they open.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Elements {
     all: Vec<Element>,
-    arrays: usize,
-    /// See the module's text.
-    twins: bool,
+    arrays: Vec<Array>,
 }
 
 /// An object or array inside an array.
@@ -30,14 +28,21 @@ struct Element {
     array: usize,
     /// The innermost element around that array.
     parent: usize,
-    /// The array's path, as a node of the trie.
-    node: usize,
     /// One past the last element inside this one.
     end: usize,
 }
 
-/// The values at one field's path.
-#[derive(Debug)]
+/// An array with such elements.
+#[derive(Debug, Clone, Copy)]
+struct Array {
+    /// The innermost element around it.
+    parent: usize,
+    /// Its path, as a node of the trie.
+    node: usize,
+}
+
+/// The values at the path of one field.
+#[derive(Debug, Default)]
 pub(crate) struct Row {
     node: usize,
     /// No value is fine, too.
@@ -48,11 +53,39 @@ pub(crate) struct Row {
     meeting: Vec<usize>,
 }
 
-impl Row {
-    pub fn new(node: usize, or_absent: bool) -> Self {
-        Self { node, or_absent, present: Vec::new(), meeting: Vec::new() }
+/// The question whether fields agree. Kept between questions for its memory.
+#[derive(Debug, Default)]
+pub(crate) struct Question {
+    rows: Vec<Row>,
+    rows_used: usize,
+    arrays: Vec<(usize, usize)>,
+    taken: Vec<usize>,
+    next: Vec<usize>,
+}
+
+impl Question {
+    /// Starts a new question.
+    pub fn clear(&mut self) {
+        self.rows_used = 0;
     }
 
+    /// The next field; they must come in the order of their paths.
+    pub fn row(&mut self, node: usize, or_absent: bool) -> &mut Row {
+        if self.rows.len() <= self.rows_used {
+            self.rows.push(Row::default());
+        }
+        self.rows_used += 1;
+        let last = self.rows_used - 1;
+        #[expect(clippy::indexing_slicing, reason = "it has just been made long enough")]
+        let row = &mut self.rows[last];
+        row.present.clear();
+        row.meeting.clear();
+        (row.node, row.or_absent) = (node, or_absent);
+        row
+    }
+}
+
+impl Row {
     pub fn add(&mut self, element: usize, meets: bool) {
         if self.or_absent {
             self.present.push(element);
@@ -75,20 +108,32 @@ impl Elements {
     pub const WHOLE: usize = 0;
 
     pub fn new() -> Self {
-        let whole = Element { array: 0, parent: Self::WHOLE, node: 0, end: usize::MAX };
-        Self { all: vec![whole], arrays: 1, twins: false }
+        let mut elements = Self { all: Vec::new(), arrays: Vec::new() };
+        elements.clear();
+        elements
     }
 
-    pub fn new_array(&mut self) -> usize {
-        self.arrays += 1;
-        self.arrays - 1
+    pub fn clear(&mut self) {
+        self.all.clear();
+        self.arrays.clear();
+        // The whole event is the only element of an array that does not exist.
+        self.all.push(Element { array: usize::MAX, parent: Self::WHOLE, end: usize::MAX });
     }
 
-    pub fn add(&mut self, array: usize, parent: usize, node: usize) -> usize {
-        self.all.push(Element { array, parent, node, end: usize::MAX });
+    /// An array at a node, which is inside of `parent`. Only for one that has elements.
+    pub fn add_array(&mut self, node: usize, parent: usize) -> usize {
+        self.arrays.push(Array { parent, node });
+        self.arrays.len() - 1
+    }
+
+    /// The next element of an array. Its parent is the array's.
+    pub fn add(&mut self, array: usize) -> usize {
+        let parent = self.arrays.get(array).map_or(Self::WHOLE, |it| it.parent);
+        self.all.push(Element { array, parent, end: usize::MAX });
         self.all.len() - 1
     }
 
+    /// Nothing more is inside this element.
     pub fn close(&mut self, element: usize) {
         let end = self.all.len();
         if let Some(element) = self.all.get_mut(element) {
@@ -96,52 +141,34 @@ impl Elements {
         }
     }
 
-    /// Looks for twins: arrays inside the same element of which one is on the other's path.
-    pub fn finish(&mut self, trie: &Trie) {
-        let without_whole = self.all.get(1..).unwrap_or_default();
-        let mut arrays: Vec<_> =
-            without_whole.iter().map(|it| (it.parent, it.node, it.array)).collect();
-        arrays.sort_unstable();
-        arrays.dedup();
-        self.twins = arrays.chunk_by(|left, right| left.0 == right.0).any(|arrays| {
-            let same_node = arrays.windows(2).any(|it| match it {
-                [left, right] => left.1 == right.1,
-                _ => false,
-            });
-            same_node
-                || arrays.iter().any(|(_, outer, _)| {
-                    arrays
-                        .iter()
-                        .any(|(_, inner, _)| outer != inner && trie.contains(*outer, *inner))
-                })
-        });
-    }
-
-    /// Can every row be met? `rows` are in the order of their paths.
+    /// Can every field be met?
     pub fn agree(
         &self,
-        rows: &mut [Row],
+        question: &mut Question,
         trie: &Trie,
         choices_max: usize,
     ) -> Result<bool, EventError> {
+        let Question { rows, rows_used, arrays, taken, next } = question;
+        let rows = rows.get_mut(..*rows_used).unwrap_or_default();
         for row in rows.iter_mut() {
             row.sort();
             if row.meeting.is_empty() && !row.or_absent {
                 return Ok(false);
             }
         }
-        if self.twins {
+        if self.has_twins(rows, arrays, trie) {
             let mut search = Search { elements: self, choices_max, choices: 0 };
-            return search.all_met(rows, &[]);
+            return search.all_met(rows, &mut Vec::new());
         }
-        let mut taken = vec![Self::WHOLE];
+        taken.clear();
+        taken.push(Self::WHOLE);
         for (index, row) in rows.iter().enumerate() {
-            let mut next = Vec::new();
-            for element in taken {
-                self.take(row, element, &mut next);
+            next.clear();
+            for element in taken.iter() {
+                self.take(row, *element, next);
             }
             if let Some(following) = rows.get(index + 1) {
-                for element in &mut next {
+                for element in next.iter_mut() {
                     *element = self.innermost_on_path(*element, following.node, trie);
                 }
             }
@@ -150,20 +177,36 @@ impl Elements {
             if next.is_empty() {
                 return Ok(false);
             }
-            taken = next;
+            std::mem::swap(taken, next);
         }
         Ok(true)
+    }
+
+    /// Are there two arrays in one element, both on the way to these fields?
+    fn has_twins(&self, rows: &[Row], arrays: &mut Vec<(usize, usize)>, trie: &Trie) -> bool {
+        let matters = |it: &&Array| rows.iter().any(|row| trie.contains(it.node, row.node));
+        arrays.clear();
+        arrays.extend(self.arrays.iter().filter(matters).map(|it| (it.parent, it.node)));
+        arrays.sort_unstable();
+        // If all are different, there are at most as many in one element as the trie has nodes.
+        let same = arrays.windows(2).any(|it| it.first() == it.last());
+        let on_one_path = |left: usize, right: usize| {
+            left != right && (trie.contains(left, right) || trie.contains(right, left))
+        };
+        same || arrays.chunk_by(|left, right| left.0 == right.0).any(|inside| {
+            inside.iter().any(|left| inside.iter().any(|right| on_one_path(left.1, right.1)))
+        })
     }
 
     /// What can be taken after `taken` to meet a row.
     fn take(&self, row: &Row, taken: usize, next: &mut Vec<usize>) {
         let before = next.len();
-        // Values outside of `taken`, around it: they take nothing more.
+        // Values around `taken`: they take nothing more.
         if self.around(taken).any(|it| row.meeting.binary_search(&it).is_ok()) {
             next.push(taken);
         }
         next.extend(self.inside(taken, &row.meeting));
-        let absent = |it: &Vec<usize>| {
+        let absent = |it: &[usize]| {
             self.inside(taken, it).next().is_none()
                 && !self.around(taken).any(|outer| it.binary_search(&outer).is_ok())
         };
@@ -188,7 +231,10 @@ impl Elements {
 
     /// This element, or the innermost one around it that is on the way to `node`.
     fn innermost_on_path(&self, element: usize, node: usize, trie: &Trie) -> usize {
-        let on_path = |it: &usize| self.all.get(*it).is_none_or(|it| trie.contains(it.node, node));
+        let on_path = |it: &usize| {
+            let array = self.all.get(*it).and_then(|it| self.arrays.get(it.array));
+            array.is_none_or(|it| trie.contains(it.node, node))
+        };
         std::iter::once(element).chain(self.around(element)).find(on_path).unwrap_or(Self::WHOLE)
     }
 
@@ -209,14 +255,16 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn all_met(&mut self, rows: &[Row], taken: &[usize]) -> Result<bool, EventError> {
+    /// Can these rows be met, now that some elements are taken?
+    fn all_met(&mut self, rows: &[Row], taken: &mut Vec<usize>) -> Result<bool, EventError> {
         let Some((row, rest)) = rows.split_first() else { return Ok(true) };
         for element in &row.meeting {
             if self.agrees(*element, taken)? {
-                let taken = [taken, &[*element]].concat();
-                if self.all_met(rest, &taken)? {
+                taken.push(*element);
+                if self.all_met(rest, taken)? {
                     return Ok(true);
                 }
+                taken.pop();
             }
         }
         if !row.or_absent {
@@ -231,7 +279,7 @@ impl Search<'_> {
     }
 
     fn agrees(&mut self, element: usize, taken: &[usize]) -> Result<bool, EventError> {
-        self.choices += 1;
+        self.choices += 1 + taken.len();
         if self.choices_max < self.choices {
             return Err(EventError::TooManyChoices { choices_max: self.choices_max });
         }

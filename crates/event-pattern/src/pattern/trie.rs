@@ -1,5 +1,7 @@
 //! All paths of a pattern, as a tree of keys.
 
+use std::collections::HashMap;
+
 /// The node that stands for the whole event.
 pub(crate) const ROOT: usize = 0;
 
@@ -13,17 +15,34 @@ pub(crate) struct Trie {
 struct Node {
     parent: usize,
     depth: usize,
-    children: Vec<(Box<str>, usize)>,
+    children: HashMap<Box<str>, usize>,
     is_end: bool,
+}
+
+impl Default for Trie {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Trie {
     pub fn new() -> Self {
-        Self { nodes: vec![Node { parent: ROOT, depth: 0, children: Vec::new(), is_end: false }] }
+        Self {
+            nodes: vec![Node { parent: ROOT, depth: 0, children: HashMap::new(), is_end: false }],
+        }
     }
 
-    /// Adds a path (keys joined by dots); its node.
+    /// Adds a path (keys joined by dots) that somebody asks about; its node.
     pub fn add(&mut self, path: &str) -> usize {
+        let at = self.reach(path);
+        if let Some(node) = self.nodes.get_mut(at) {
+            node.is_end = true;
+        }
+        at
+    }
+
+    /// Makes sure that there is a node at a path.
+    pub fn reach(&mut self, path: &str) -> usize {
         let mut at = ROOT;
         for step in path.split('.') {
             at = match self.child(at, step) {
@@ -31,20 +50,22 @@ impl Trie {
                 None => self.add_child(at, step),
             };
         }
-        if let Some(node) = self.nodes.get_mut(at) {
-            node.is_end = true;
-        }
         at
+    }
+
+    /// The node at a path.
+    pub fn find(&self, path: &str) -> Option<usize> {
+        path.split('.').try_fold(ROOT, |at, step| self.child(at, step))
     }
 
     fn add_child(&mut self, parent: usize, step: &str) -> usize {
         let child = self.nodes.len();
         let mut depth = 0;
         if let Some(node) = self.nodes.get_mut(parent) {
-            node.children.push((step.into(), child));
+            node.children.insert(step.into(), child);
             depth = node.depth + 1;
         }
-        self.nodes.push(Node { parent, depth, children: Vec::new(), is_end: false });
+        self.nodes.push(Node { parent, depth, children: HashMap::new(), is_end: false });
         child
     }
 
@@ -57,8 +78,34 @@ impl Trie {
     }
 
     fn child(&self, node: usize, step: &str) -> Option<usize> {
-        let children = &self.nodes.get(node)?.children;
-        children.iter().find(|(it, _)| **it == *step).map(|(_, child)| *child)
+        self.nodes.get(node)?.children.get(step).copied()
+    }
+
+    /// Everything below a node, each with the key of an event that leads there.
+    pub fn below(&self, node: usize) -> Vec<(String, usize)> {
+        let mut below = Vec::new();
+        let mut open = vec![(None::<String>, node)];
+        while let Some((path, node)) = open.pop() {
+            let children = self.nodes.get(node).map(|it| it.children.iter());
+            for (step, child) in children.into_iter().flatten() {
+                let key = match &path {
+                    Some(path) => format!("{path}.{step}"),
+                    None => step.to_string(),
+                };
+                open.push((Some(key.clone()), *child));
+                below.push((key, *child));
+            }
+        }
+        below
+    }
+
+    /// The number of nodes; they are numbered from 0.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub fn parent(&self, node: usize) -> usize {
+        self.nodes.get(node).map_or(ROOT, |it| it.parent)
     }
 
     /// A path of the pattern ends here.
