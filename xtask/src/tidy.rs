@@ -1,10 +1,10 @@
 //! `cargo xtask tidy`: every check that is no test.
 //!
 //! Our own checks come first: they read the repository once and take no time. Each is a pure
-//! function from [`Repository`] to violations, listed in [`CHECKS`]. Then the tools: rustfmt and
-//! clippy always, typos and cargo-deny where they are installed (building them takes minutes, so
-//! their absence is told, not punished). Last, the generated pages. All of it runs even when
-//! something fails, so that one run shows everything there is to do.
+//! function from [`Repository`] to violations, listed in [`CHECKS`]. Then the tools: rustfmt, typos
+//! (a wheel, fetched once) and clippy always, cargo-deny where it is installed (building it takes
+//! minutes, so its absence is told, not punished). Last, the generated pages. All of it runs even
+//! when something fails, so that one run shows everything there is to do.
 
 mod dead_files;
 mod functions;
@@ -14,24 +14,28 @@ mod policies;
 mod repository;
 mod text;
 
+use std::process::Command;
+
 use anyhow::{Result, ensure};
 use camino::Utf8Path;
+use testkit::Venv;
 
 use crate::{
     codegen,
     run::{self, cargo},
     tidy::repository::{Repository, Violation},
+    venv,
 };
 
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   cargo xtask tidy
-  cargo xtask tidy --quick   rustfmt and our own checks: seconds, nothing is built
+  cargo xtask tidy --quick   rustfmt, spelling and our own checks: seconds
 
 Every violation is printed as `path:line: message`. Our own rules are written in STYLE.md.")]
 pub struct Arguments {
-    /// Run only what needs no build: rustfmt and our own checks
+    /// Run only what compiles nothing: rustfmt, spelling and our own checks
     #[arg(long)]
     quick: bool,
 }
@@ -52,10 +56,8 @@ const CHECKS: [fn(&Repository) -> Vec<Violation>; 9] = [
 /// Runs the checks; `false` means that one found something.
 pub fn run(arguments: &Arguments) -> Result<bool> {
     let mut tidy = our_own_checks()?;
-    tidy &= where_installed("typos-cli", &["typos"], &[])?;
-    // Advisories need the network and change without us: they are no matter of a commit.
-    let offline = ["--offline", "check", "bans", "licenses", "sources"];
-    tidy &= where_installed("cargo-deny", &["cargo", "deny"], &offline)?;
+    tidy &= spelling()?;
+    tidy &= dependencies()?;
     if !arguments.quick {
         tidy &= run::succeeds(&mut cargo(&CLIPPY)?)?;
         tidy &= generated_pages_are_fresh()?;
@@ -96,18 +98,19 @@ fn rustfmt() -> Result<Vec<Violation>> {
     Ok(files.lines().map(violation).collect())
 }
 
-/// Runs a tool that not everybody has; its absence is printed and is no failure.
-fn where_installed(package: &str, tool: &[&str], arguments: &[&str]) -> Result<bool> {
-    let command = |arguments: &[&str]| {
-        let mut command = std::process::Command::new(tool.first().unwrap_or(&package));
-        command.args(tool.iter().skip(1)).args(arguments);
-        command
-    };
-    if run::output(&mut command(&["--version"])).is_err() {
-        eprintln!("not checked: {package} is not installed (`cargo install --locked {package}`)");
+fn spelling() -> Result<bool> {
+    let typos = venv::prepared(&Venv::SPELLING)?.with_file_name("typos");
+    run::succeeds(Command::new(typos).args(["--format", "brief"]).current_dir(run::root()?))
+}
+
+/// What cargo-deny says of our dependencies. Advisories are left out: they need the network and
+/// change without us, so they are no matter of a commit.
+fn dependencies() -> Result<bool> {
+    if run::output(&mut cargo(&["deny", "--version"])?).is_err() {
+        eprintln!("not checked: cargo-deny is not installed (`cargo install --locked cargo-deny`)");
         return Ok(true);
     }
-    run::succeeds(command(arguments).current_dir(run::root()?))
+    run::succeeds(&mut cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"])?)
 }
 
 /// A page that cannot be made is a failure like a stale one, not the end of the run.

@@ -1,4 +1,4 @@
-//! Makes the Python virtual environments that hold the services of our tests.
+//! Makes the Python virtual environments that hold the services of our tests, and typos.
 //!
 //! `testkit::Venv` says what is in one and where it lies; here it is built beside its place and
 //! then renamed into it, so that a half-built one is never found. (Scripts in a renamed environment
@@ -48,7 +48,7 @@ fn build(venv: &Venv, folder: &Utf8Path) -> Result<()> {
     let base = find_python(venv.python_minor_min)?;
     let requirements = venv.requirements;
     eprintln!(
-        "Preparing the services that tests need: {} (once; takes some minutes)",
+        "Installing {} into `{folder}` (once; services take some minutes)",
         requirements.join(", ")
     );
     if !run::succeeds(Command::new(&base).args(["-m", "venv"]).arg(&building))? {
@@ -80,8 +80,8 @@ fn remove(folder: &Utf8Path) -> Result<()> {
     fs::remove_dir_all(folder).with_context(|| format!("cannot remove `{folder}`"))
 }
 
-/// Whether this runs (an environment whose base Python was removed is there, but does not) and is at
-/// least of this minor version.
+/// Whether this runs and is at least of this minor version. (An environment whose base Python was
+/// removed is there, but does not run.)
 fn is_recent_enough(python: &Utf8Path, minor_min: u32) -> bool {
     python_minor(python).is_some_and(|minor| minor_min <= minor)
 }

@@ -1,4 +1,4 @@
-//! Which Python packages the services are, and where their virtual environments lie.
+//! Which Python packages the services and tools are, and where their environments lie.
 //!
 //! `cargo xtask` makes the environments, tests only look for them. Both ask this module, so that
 //! they cannot disagree. An environment's folder carries a digest of its requirement list: a new
@@ -49,6 +49,15 @@ impl Venv {
         python_minor_min: 13,
         variable: "QUELL_TEST_LOCALEMU_PYTHON",
         prepare: "cargo xtask e2e loop",
+    };
+
+    /// The spell checker that `cargo xtask tidy` runs: a binary in a wheel, there in seconds.
+    pub const SPELLING: Venv = Venv {
+        name: "venv-spelling",
+        requirements: &["typos==1.52.0"],
+        python_minor_min: 8,
+        variable: "QUELL_SPELLING_PYTHON",
+        prepare: "cargo xtask tidy",
     };
 
     /// The environment's folder below `cache`.
@@ -105,7 +114,7 @@ mod tests {
 
     #[test]
     fn every_requirement_is_pinned() {
-        for venv in [Venv::SERVICES, Venv::LOCALEMU] {
+        for venv in [Venv::SERVICES, Venv::LOCALEMU, Venv::SPELLING] {
             assert!(venv.requirements.iter().all(|it| it.contains("==")), "{venv:?}");
         }
     }
