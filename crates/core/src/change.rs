@@ -141,8 +141,8 @@ impl Change {
     pub fn apply_to(&self, properties: &mut Value) -> Result<(), FacetError> {
         let path = &self.facet.pointer;
         let (parent, key) = path.rsplit_once('/').unwrap_or(("", path));
-        let parent = object_at(properties, parent)
-            .ok_or_else(|| FacetError::NoParent(path.clone()))?;
+        let parent =
+            object_at(properties, parent).ok_or_else(|| FacetError::NoParent(path.clone()))?;
         let Some(id) = &self.facet.element else {
             match &self.after {
                 Value::Null => parent.remove(key),

@@ -338,10 +338,7 @@ pub fn resume(attempt: &Attempt) -> Authorized<Change> {
 }
 
 fn not_waiting(key: &str, status: Status) -> Refusal {
-    Refusal::NotWaiting {
-        key: key.to_owned(),
-        status: format!("{status:?}").to_lowercase(),
-    }
+    Refusal::NotWaiting { key: key.to_owned(), status: format!("{status:?}").to_lowercase() }
 }
 
 fn later(time: Timestamp, seconds: i64) -> Timestamp {

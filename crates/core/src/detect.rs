@@ -113,12 +113,7 @@ fn unseen(policy: &Policy, state: &State) -> Vec<String> {
     policy.meta().reads.iter().filter(|it| state.unknown.contains(*it)).cloned().collect()
 }
 
-fn finding(
-    policy: &Policy,
-    event: Option<&Event>,
-    state: &State,
-    violation: Violation,
-) -> Finding {
+fn finding(policy: &Policy, event: Option<&Event>, state: &State, violation: Violation) -> Finding {
     let cause = match event {
         Some(it) => Cause::Event {
             uid: it.uid.clone(),

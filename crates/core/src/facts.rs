@@ -8,6 +8,7 @@
 //! Deliberately absent: resource shapes and API calls (the library's), verdicts (the policy's), and
 //! facts that need more than the one document at hand, such as service control policies.
 
+pub mod iam_policy;
 pub mod net;
 pub mod s3;
 pub mod tri;

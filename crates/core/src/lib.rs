@@ -7,11 +7,11 @@
 //! The modules stand in the order of the data's path. A module uses only those above it; `cargo
 //! xtask tidy` checks that.
 
-pub mod facts;
 pub mod event;
 pub mod normalize;
 pub mod resource;
 pub mod change;
+pub mod facts;
 pub mod action;
 pub mod policy;
 pub mod detect;

@@ -75,7 +75,17 @@ pub struct Remediation {
 
 /// What may be done about a finding; each mode includes those before it.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
     JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
@@ -281,9 +291,8 @@ fn violation(value: &regorus::Value) -> Result<Violation, String> {
 fn compile_rego(id: &str, rego: &str) -> Result<Arc<Program>, PolicyLoadError> {
     let fail = |it: &dyn std::fmt::Display| PolicyLoadError::Rego(format!("{it:#}"));
     let mut engine = regorus::Engine::new();
-    let package = engine
-        .add_policy("policy.rego".to_owned(), rego.to_owned())
-        .map_err(|it| fail(&it))?;
+    let package =
+        engine.add_policy("policy.rego".to_owned(), rego.to_owned()).map_err(|it| fail(&it))?;
     let wanted = format!("data.quell.{id}");
     if package != wanted {
         return Err(PolicyLoadError::Package {

@@ -118,7 +118,10 @@ impl fmt::Display for Reason {
                 write!(out, "the event is {age_s} s old; event_age_max_s is {event_age_max_s}")
             }
             Reason::FutureEvent { ahead_s, clock_skew_max_s } => {
-                write!(out, "the event is {ahead_s} s ahead; clock_skew_max_s is {clock_skew_max_s}")
+                write!(
+                    out,
+                    "the event is {ahead_s} s ahead; clock_skew_max_s is {clock_skew_max_s}"
+                )
             }
             Reason::OutsideWindow => write!(out, "no change window is open"),
             Reason::Cooldown { until } => write!(out, "the resource cools down until {until}"),
@@ -127,7 +130,10 @@ impl fmt::Display for Reason {
                 "{changes} changes to this resource; resource_changes_max is {resource_changes_max}"
             ),
             Reason::BlastRadius { changes, fleet_changes_max } => {
-                write!(out, "{changes} changes fleet-wide; fleet_changes_max is {fleet_changes_max}")
+                write!(
+                    out,
+                    "{changes} changes fleet-wide; fleet_changes_max is {fleet_changes_max}"
+                )
             }
             Reason::BreakerOpen { until } => write!(out, "the breaker is open until {until}"),
             Reason::Oscillation { rounds, other } => {

@@ -3,7 +3,7 @@
 use super::mode::Modes;
 use super::window::Window;
 use crate::exemption::Exemption;
-use crate::history::{BUDGET_WINDOW_MAX_S};
+use crate::history::BUDGET_WINDOW_MAX_S;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

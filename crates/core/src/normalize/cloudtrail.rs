@@ -117,9 +117,7 @@ fn actor(identity: &Map<String, Value>) -> Actor {
         kind,
         account: string(identity, "accountId").or_else(|| arn.as_deref().and_then(arn_account)),
         principal_id: string(identity, "principalId"),
-        name: issuer
-            .and_then(|it| string(it, "userName"))
-            .or_else(|| string(identity, "userName")),
+        name: issuer.and_then(|it| string(it, "userName")).or_else(|| string(identity, "userName")),
         session: session.map(|(_, name)| name.to_owned()),
         issuer_arn: issuer.and_then(|it| string(it, "arn")),
         invoked_by: string(identity, "invokedBy"),

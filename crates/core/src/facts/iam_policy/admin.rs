@@ -1,0 +1,118 @@
+//! Full administrators: every action on every resource, and nothing holds it back.
+//!
+//! - Actions: `*`, `*:*` or another pattern of wildcards alone; or `NotAction` with exceptions that
+//!   leave IAM, since whoever may use IAM gives himself the rest. `NotAction` of `iam:*` is AWS's
+//!   PowerUserAccess, not an administrator.
+//! - Resources: `*`, an ARN of wildcards alone (`arn:aws:*:*:*:*`), or `NotResource` with
+//!   exceptions that leave IAM's resources.
+//! - Conditions: one that everybody in the account passes, or can pass by choice, holds nothing
+//!   back; see [`holds_back`]'s list.
+//!
+//! `iam:*` alone also leads to everything, but by a detour: privilege escalation is a fact of its
+//! own and not told here.
+
+use crate::facts::iam_policy::condition::{Base, Condition};
+use crate::facts::iam_policy::statement::{Scope, Statement};
+use crate::facts::iam_policy::wildcard;
+use crate::facts::net::cidr_set::{Cidr, CidrSet};
+
+/// Names of AWS managed policies that allow `*` on `*`, as of November 2025. Source: the AWS
+/// managed policy reference, <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/>.
+pub const ADMIN_MANAGED_POLICIES: [&str; 1] = ["AdministratorAccess"];
+
+/// Whether this is the ARN of an AWS managed policy that makes an administrator, in any partition
+/// (`aws`, `aws-cn`, `aws-us-gov`, …).
+#[must_use]
+pub fn is_admin_managed_policy(arn: &str) -> bool {
+    let Some((partition, path)) =
+        arn.strip_prefix("arn:").and_then(|it| it.split_once(":iam::aws:policy/"))
+    else {
+        return false;
+    };
+    partition.starts_with("aws") && ADMIN_MANAGED_POLICIES.contains(&path)
+}
+
+/// Why this Allow of an identity policy makes an administrator; `None` when it does not.
+#[must_use]
+pub fn reason(statement: &Statement<'_>) -> Option<String> {
+    let actions = match &statement.actions {
+        Scope::Only(actions) => actions.iter().any(|it| is_every_action(it)).then_some("every"),
+        Scope::Except(actions) => {
+            let leaves_iam = !actions.iter().any(|it| wildcard::covers(it, "iam:*", true));
+            leaves_iam.then_some("nearly every")
+        }
+        Scope::Absent => None,
+    }?;
+    let resources = match &statement.resources {
+        Scope::Only(resources) => resources.iter().any(|it| is_every_resource(it)),
+        Scope::Except(resources) => {
+            !resources.iter().any(|it| wildcard::covers(it, "arn:aws:iam::*", false))
+        }
+        Scope::Absent => false,
+    };
+    let is_free = !statement.conditions.iter().any(holds_back);
+    (resources && is_free).then(|| format!("it allows {actions} action on every resource"))
+}
+
+fn is_every_action(action: &str) -> bool {
+    let whole = action.split_once(':');
+    wildcard::is_all(action)
+        || whole.is_some_and(|(service, name)| wildcard::is_all(service) && wildcard::is_all(name))
+}
+
+fn is_every_resource(resource: &str) -> bool {
+    let mut parts = resource.split(':');
+    let is_arn = parts.next() == Some("arn");
+    let partition = parts.next().is_some_and(|it| wildcard::is_all(it) || it.starts_with("aws"));
+    let rest: Vec<&str> = parts.collect();
+    wildcard::is_all(resource)
+        || resource == "arn:*"
+        || (is_arn && partition && !rest.is_empty() && rest.iter().all(|it| wildcard::is_all(it)))
+}
+
+/// Keys whose values everybody who has the policy meets, or can meet by choice: the account's own
+/// identity and resources, the time, the client.
+const NOT_HOLDING_BACK: [&str; 18] = [
+    "aws:currenttime",
+    "aws:epochtime",
+    "aws:principalaccount",
+    "aws:principalarn",
+    "aws:principalisawsservice",
+    "aws:principalorgid",
+    "aws:principalorgpaths",
+    "aws:principaltype",
+    "aws:referer",
+    "aws:resourceaccount",
+    "aws:resourceorgid",
+    "aws:resourceorgpaths",
+    "aws:securetransport",
+    "aws:tokenissuetime",
+    "aws:useragent",
+    "aws:userid",
+    "aws:username",
+    "aws:viaawsservice",
+];
+
+/// Whether a condition leaves less than everything: it demands fixed values of a key that limits
+/// where, when by MFA, or on what the actions work. "All but" does not, nor does a condition that
+/// passes when the key is absent.
+fn holds_back(condition: &Condition) -> bool {
+    let Some(operator) = condition.operator else { return false };
+    if operator.passes_when_absent() || NOT_HOLDING_BACK.contains(&condition.key.as_str()) {
+        return false;
+    }
+    let values = &condition.values;
+    match operator.base {
+        Base::Equals | Base::Like | Base::Arn => {
+            !values.is_empty() && !values.iter().any(|it| wildcard::is_all(it))
+        }
+        Base::Bool => values.iter().all(|it| it.eq_ignore_ascii_case("true")),
+        Base::Ip => {
+            let set: Result<CidrSet, _> = values.iter().map(|it| it.parse::<Cidr>()).collect();
+            set.is_ok_and(|it| !it.is_any_world())
+        }
+        Base::Binary => true,
+        Base::Numeric => condition.key == "aws:multifactorauthage",
+        Base::Negated | Base::NotIp | Base::Date | Base::Null => false,
+    }
+}

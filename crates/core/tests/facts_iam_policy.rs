@@ -1,0 +1,616 @@
+//! What IAM policies mean: cases of our own, by the pages of AWS's documentation, and the laws that
+//! remediations rely on.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+use proptest::prelude::*;
+use quell_core::change::element_id;
+use quell_core::facts::iam_policy::admin::is_admin_managed_policy;
+use quell_core::facts::iam_policy::document::{DOCUMENT_BYTES_MAX, kind_of};
+use quell_core::facts::iam_policy::edit::{insert_statement, without_statements};
+use quell_core::facts::iam_policy::{Allow, Analysis, Kind, analyze, analyze_text};
+use serde_json::{Value, json};
+
+/// The owner is account 111111111111, of organization o-ours.
+fn inside() -> Allow {
+    let set = |it: &str| [it.to_owned()].into();
+    Allow {
+        accounts: set("111111111111"),
+        org_ids: set("o-ours"),
+        org_paths: set("o-partner/r-root/ou-shared"),
+        vpcs: set("vpc-ours"),
+        vpc_endpoints: set("vpce-ours"),
+        principals: set("arn:aws:iam::222222222222:role/friend-*"),
+    }
+}
+
+fn document(statements: Value) -> Value {
+    json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+fn brief(analysis: &Analysis) -> &'static str {
+    match (analysis.public, analysis.cross_account, analysis.admin) {
+        (Some(true), ..) => "public",
+        (_, Some(true), _) => "cross-account",
+        (.., Some(true)) => "admin",
+        (Some(false), Some(false), Some(false)) => "harmless",
+        _ => "unknown",
+    }
+}
+
+/// What an Allow of `s3:GetObject` comes to with this principal and these conditions.
+fn grant(principal: Value, condition: Value) -> &'static str {
+    let statement = json!({"Effect": "Allow", "Principal": principal, "Action": "s3:GetObject",
+        "Resource": "*", "Condition": condition});
+    brief(&analyze(&document(json!([statement])), None, &inside()))
+}
+
+/// What it comes to for everybody with these conditions.
+fn anyone(condition: Value) -> &'static str {
+    grant(json!("*"), condition)
+}
+
+/// What an identity policy of one Allow comes to.
+fn identity(statement: Value) -> &'static str {
+    let mut statement = statement;
+    statement["Effect"] = json!("Allow");
+    brief(&analyze(&document(statement), None, &inside()))
+}
+
+#[test]
+fn principals() {
+    let cases = [
+        (json!("*"), "public"),
+        (json!({"AWS": "*"}), "public"),
+        (json!({"AWS": ["111111111111", "*"]}), "public"),
+        (json!({"Service": "*"}), "public"),
+        (json!({"AWS": "arn:aws:iam::*:role/admin"}), "public"),
+        (json!({"AWS": "111111111111"}), "harmless"),
+        (json!({"AWS": "arn:aws:iam::111111111111:root"}), "harmless"),
+        (json!({"AWS": "arn:aws-cn:iam::111111111111:user/me"}), "harmless"),
+        (json!({"AWS": "arn:aws:sts::111111111111:assumed-role/r/s"}), "harmless"),
+        (json!({"AWS": "999999999999"}), "cross-account"),
+        (json!({"AWS": ["111111111111", "999999999999"]}), "cross-account"),
+        (json!({"AWS": "arn:aws:iam::222222222222:role/friend-1"}), "harmless"),
+        (json!({"AWS": "arn:aws:iam::222222222222:role/other"}), "cross-account"),
+        (json!({"AWS": "AIDACKCEVSQ6C2EXAMPLE"}), "cross-account"),
+        (json!({"CanonicalUser": "79a59df900b949e55d96a1e698fbaced"}), "cross-account"),
+        (json!({"Service": "cloudtrail.amazonaws.com"}), "harmless"),
+        (json!({"Service": "s3.amazonaws.com", "AWS": "999999999999"}), "cross-account"),
+        (
+            json!({"AWS": "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1"}),
+            "harmless",
+        ),
+        // S3 user guide, The meaning of "public": the first example.
+        (json!({"Federated": "graph.facebook.com"}), "public"),
+        (json!({"Federated": "arn:aws:iam::111111111111:saml-provider/ours"}), "harmless"),
+        (json!({"Federated": "arn:aws:iam::999999999999:saml-provider/theirs"}), "cross-account"),
+        (json!(["619193117841"]), "cross-account"),
+    ];
+    for (principal, expected) in cases {
+        assert_eq!(grant(principal.clone(), json!({})), expected, "{principal}");
+    }
+    let not = json!({"Effect": "Allow", "NotPrincipal": {"AWS": "999999999999"}, "Action": "*",
+        "Resource": "*"});
+    assert_eq!(brief(&analyze(&document(not), None, &inside())), "public");
+    let nobody = json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"});
+    let analysis = analyze(&document(nobody), Some(Kind::Resource), &inside());
+    assert_eq!((analysis.valid, brief(&analysis)), (false, "public"));
+}
+
+#[test]
+fn conditions_that_limit_who_may_call() {
+    let cases = [
+        (json!({"StringEquals": {"aws:PrincipalOrgID": "o-ours"}}), "harmless"),
+        (json!({"StringEquals": {"AWS:principalorgid": ["o-ours"]}}), "harmless"),
+        (json!({"StringEquals": {"aws:PrincipalOrgID": "o-theirs"}}), "cross-account"),
+        (json!({"StringEquals": {"aws:PrincipalOrgID": ["o-ours", "o-theirs"]}}), "cross-account"),
+        (json!({"StringEquals": {"aws:SourceAccount": "111111111111"}}), "harmless"),
+        (json!({"StringEquals": {"aws:SourceAccount": 111111111111u64}}), "harmless"),
+        (json!({"StringEquals": {"aws:SourceOwner": "999999999999"}}), "cross-account"),
+        (json!({"StringEquals": {"aws:PrincipalAccount": "${aws:ResourceAccount}"}}), "harmless"),
+        (json!({"StringEquals": {"kms:CallerAccount": "111111111111"}}), "harmless"),
+        (json!({"StringEquals": {"s3:DataAccessPointAccount": "111111111111"}}), "harmless"),
+        (
+            json!({"StringLike": {"s3:DataAccessPointArn":
+                "arn:aws:s3:us-west-2:111111111111:accesspoint/*"}}),
+            "harmless",
+        ),
+        (json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111111111111:role/*"}}), "harmless"),
+        (json!({"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:999999999999:*"}}), "cross-account"),
+        (
+            json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::222222222222:role/friend-7"}}),
+            "harmless",
+        ),
+        // A bucket's ARN does not tell whose it is.
+        (json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::bucket"}}), "cross-account"),
+        (
+            json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::bucket"},
+                "StringEquals": {"aws:SourceAccount": "111111111111"}}),
+            "harmless",
+        ),
+        (json!({"StringEquals": {"aws:SourceVpc": "vpc-ours"}}), "harmless"),
+        (json!({"StringEquals": {"aws:SourceVpc": "vpc-theirs"}}), "cross-account"),
+        (json!({"StringEquals": {"aws:SourceVpce": ["vpce-ours"]}}), "harmless"),
+        (json!({"IpAddress": {"aws:SourceIp": "198.51.100.0/24"}}), "harmless"),
+        (json!({"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "2001:db8::/32"]}}), "harmless"),
+        (json!({"StringLike": {"aws:userid": "AROAEXAMPLEID:*"}}), "harmless"),
+        (json!({"StringEquals": {"aws:userid": "999999999999"}}), "cross-account"),
+        (json!({"Bool": {"aws:PrincipalIsAWSService": "true"}}), "harmless"),
+        (json!({"Bool": {"elasticfilesystem:AccessedViaMountTarget": true}}), "harmless"),
+        (
+            json!({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths":
+                ["o-partner/r-root/ou-shared/*"]}}),
+            "harmless",
+        ),
+        (
+            json!({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": ["o-partner/r-root/*"]}}),
+            "cross-account",
+        ),
+        (
+            json!({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths":
+                ["o-partner/r-root/ou-shared*"]}}),
+            "cross-account",
+        ),
+        (json!({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-ours/*"}}), "harmless"),
+        // Presence demanded: neither `IfExists` nor `ForAllValues` lets the absent key pass.
+        (
+            json!({"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-ours"},
+                "Null": {"aws:PrincipalOrgID": "false"}}),
+            "harmless",
+        ),
+        (
+            json!({"ForAllValues:StringLike": {"aws:PrincipalOrgPaths": "o-ours/*"},
+                "Null": {"aws:PrincipalOrgPaths": false}}),
+            "harmless",
+        ),
+        // All conditions hold together: one that limits is enough.
+        (
+            json!({"StringLike": {"aws:PrincipalArn": "*"},
+                "StringEquals": {"aws:PrincipalOrgID": "o-ours", "s3:prefix": "x"}}),
+            "harmless",
+        ),
+    ];
+    for (condition, expected) in cases {
+        assert_eq!(anyone(condition.clone()), expected, "{condition}");
+    }
+}
+
+#[test]
+fn conditions_that_limit_nobody() {
+    let cases = [
+        json!({}),
+        // Wildcards and variables are no fixed values.
+        json!({"StringLike": {"aws:SourceVpc": "vpc-*"}}),
+        json!({"StringLike": {"aws:PrincipalOrgID": "o-*"}}),
+        json!({"StringEquals": {"aws:PrincipalOrgID": "*"}}),
+        json!({"StringEquals": {"aws:PrincipalOrgID": ["o-ours", "*"]}}),
+        json!({"StringEquals": {"aws:SourceAccount": "${aws:PrincipalAccount}"}}),
+        json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/MyRole"}}),
+        json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::bucket-*"}}),
+        json!({"StringLike": {"aws:userid": "*:session"}}),
+        json!({"StringLike": {"aws:PrincipalOrgPaths": "*"}}),
+        // Pass when the key is absent.
+        json!({"StringNotEquals": {"aws:PrincipalOrgID": "o-theirs"}}),
+        json!({"NotIpAddress": {"aws:SourceIp": "198.51.100.0/24"}}),
+        json!({"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-ours"}}),
+        json!({"ForAllValues:StringEquals": {"aws:PrincipalOrgPaths": "o-ours/r/ou"}}),
+        json!({"Null": {"aws:SourceVpce": "false"}}),
+        // Too broad: S3 user guide, The meaning of "public".
+        json!({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}),
+        json!({"IpAddress": {"aws:SourceIp": "0.0.0.0/1"}}),
+        json!({"IpAddress": {"aws:SourceIp": ["198.51.100.0/24", "::/0"]}}),
+        json!({"IpAddress": {"aws:SourceIp": "2001::/16"}}),
+        // Every VPC can have these addresses.
+        json!({"IpAddress": {"aws:VpcSourceIp": "10.0.0.0/16"}}),
+        // The resource, the request, or what every account can set.
+        json!({"StringEquals": {"aws:ResourceOrgID": "o-ours"}}),
+        json!({"StringEquals": {"s3:prefix": "public/"}}),
+        json!({"NumericGreaterThan": {"s3:TlsVersion": 1.1}}),
+        json!({"Bool": {"aws:SecureTransport": "true"}}),
+        json!({"StringEquals": {"aws:PrincipalTag/team": "ours"}}),
+        json!({"StringEquals": {"aws:username": "alice"}}),
+        json!({"StringEquals": {"sts:ExternalId": "secret"}}),
+        json!({"StringLike": {"aws:Referer": "https://example.com/*"}}),
+        json!({"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}),
+        json!({"StringEquals": {"lambda:FunctionUrlAuthType": "AWS_IAM"}}),
+        json!({"Bool": {"aws:PrincipalIsAWSService": "false"}}),
+        // No condition at all.
+        json!({"StringEqual": {"aws:PrincipalOrgID": "o-ours"}}),
+        json!({"StringEquals": {"aws:PrincipalOrgID": []}}),
+    ];
+    for condition in cases {
+        assert_eq!(anyone(condition.clone()), "public", "{condition}");
+    }
+}
+
+#[test]
+fn outsiders_and_conditions() {
+    let foreign = json!({"AWS": "999999999999"});
+    let with = |condition| grant(foreign.clone(), condition);
+    assert_eq!(with(json!({"StringEquals": {"aws:PrincipalOrgID": "o-ours"}})), "harmless");
+    assert_eq!(with(json!({"StringEquals": {"aws:SourceVpce": "vpce-ours"}})), "harmless");
+    assert_eq!(with(json!({"IpAddress": {"aws:SourceIp": "198.51.100.0/24"}})), "cross-account");
+    assert_eq!(with(json!({"StringEquals": {"sts:ExternalId": "1"}})), "cross-account");
+}
+
+#[test]
+fn networks_are_not_checked_without_a_list() {
+    let statement = json!({"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*",
+        "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-any"}}});
+    let analysis = analyze(&document(statement), None, &Allow::default());
+    assert_eq!(brief(&analysis), "harmless");
+}
+
+/// Who can assume a role that trusts GitHub, with this `sub`.
+fn github(condition: Value) -> &'static str {
+    let provider = "arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com";
+    let statement = json!({"Effect": "Allow", "Principal": {"Federated": provider},
+        "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition});
+    let document = document(statement);
+    assert_eq!(kind_of(&document), Kind::Trust);
+    brief(&analyze(&document, None, &inside()))
+}
+
+#[test]
+fn shared_identity_providers() {
+    let key = "token.actions.githubusercontent.com:sub";
+    let sub = |value: &str| github(json!({"StringLike": {key: value}}));
+    assert_eq!(github(json!({})), "public");
+    assert_eq!(
+        github(json!({"StringEquals": {"token.actions.githubusercontent.com:aud": "sts"}})),
+        "public"
+    );
+    assert_eq!(sub("repo:*"), "public");
+    assert_eq!(sub("repo:octo*"), "public");
+    assert_eq!(sub("*"), "public");
+    assert_eq!(sub("repo:octo-org/*"), "harmless");
+    assert_eq!(sub("repo:octo-org/app:ref:refs/heads/main"), "harmless");
+    assert_eq!(github(json!({"StringLike": {key: ["repo:octo-org/*", "repo:*"]}})), "public");
+    assert_eq!(github(json!({"ForAllValues:StringEquals": {key: "repo:o/r"}})), "public");
+    assert_eq!(github(json!({"StringNotLike": {key: "repo:evil/*"}})), "public");
+
+    let federated = |principal: &str, condition: Value| {
+        let statement = json!({"Effect": "Allow", "Principal": {"Federated": principal},
+            "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition});
+        brief(&analyze(&document(statement), None, &inside()))
+    };
+    let pool = json!({"StringEquals": {"cognito-identity.amazonaws.com:aud": "eu-west-1:1"}});
+    assert_eq!(federated("cognito-identity.amazonaws.com", pool), "cross-account");
+    let authenticated = json!({"ForAnyValue:StringLike":
+        {"cognito-identity.amazonaws.com:amr": "authenticated"}});
+    assert_eq!(federated("cognito-identity.amazonaws.com", authenticated), "public");
+    let cluster = "arn:aws:iam::111111111111:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/A1";
+    assert_eq!(federated(cluster, json!({})), "harmless");
+}
+
+#[test]
+fn administrators() {
+    let every = json!("*");
+    let admin = [
+        json!({"Action": "*", "Resource": "*"}),
+        json!({"Action": ["s3:Get*", "*:*"], "Resource": ["arn:aws:s3:::b", "*"]}),
+        json!({"Action": "**", "Resource": "arn:aws:*:*:*:*"}),
+        json!({"Action": "*", "Resource": "arn:*"}),
+        json!({"NotAction": "s3:DeleteBucket", "Resource": every}),
+        json!({"NotAction": ["aws-portal:*", "organizations:*"], "Resource": "*"}),
+        json!({"Action": "*", "NotResource": "arn:aws:s3:::secret/*"}),
+        json!({"Action": "*", "Resource": "*", "Condition": {}}),
+        json!({"Action": "*", "Resource": "*",
+            "Condition": {"Bool": {"aws:SecureTransport": "true"}}}),
+        json!({"Action": "*", "Resource": "*",
+            "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}),
+        json!({"Action": "*", "Resource": "*",
+            "Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "true"}}}),
+        json!({"Action": "*", "Resource": "*",
+            "Condition": {"StringNotEquals": {"aws:RequestedRegion": "us-east-2"}}}),
+        json!({"Action": "*", "Resource": "*",
+            "Condition": {"StringLike": {"aws:RequestedRegion": "*"}}}),
+        json!({"Action": "*", "Resource": "*",
+            "Condition": {"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}}}),
+        json!({"Action": "*", "Resource": "*",
+            "Condition": {"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}}),
+    ];
+    for statement in admin {
+        assert_eq!(identity(statement.clone()), "admin", "{statement}");
+    }
+    let harmless = [
+        json!({"Action": "iam:*", "Resource": "*"}),
+        json!({"Action": "s3:*", "Resource": "*"}),
+        json!({"Action": "*", "Resource": "arn:aws:s3:::bucket/*"}),
+        json!({"Action": "*", "Resource": "arn:aws:s3:::*"}),
+        json!({"NotAction": ["iam:*", "organizations:*"], "Resource": "*"}),
+        json!({"NotAction": "*", "Resource": "*"}),
+        json!({"Action": "*", "NotResource": "*"}),
+        json!({"Action": "*", "Resource": "*",
+            "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}),
+        json!({"Action": "*", "Resource": "*",
+            "Condition": {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}}),
+        json!({"Action": "*", "Resource": "*",
+            "Condition": {"IpAddress": {"aws:SourceIp": "198.51.100.0/24"}}}),
+        json!({"Action": "*", "Resource": "*",
+            "Condition": {"StringEquals": {"aws:ResourceTag/team": "ours"}}}),
+    ];
+    for statement in harmless {
+        assert_eq!(identity(statement.clone()), "harmless", "{statement}");
+    }
+}
+
+#[test]
+fn managed_administrators() {
+    assert!(is_admin_managed_policy("arn:aws:iam::aws:policy/AdministratorAccess"));
+    assert!(is_admin_managed_policy("arn:aws-cn:iam::aws:policy/AdministratorAccess"));
+    assert!(is_admin_managed_policy("arn:aws-us-gov:iam::aws:policy/AdministratorAccess"));
+    assert!(!is_admin_managed_policy("arn:aws:iam::111111111111:policy/AdministratorAccess"));
+    assert!(!is_admin_managed_policy("arn:aws:iam::aws:policy/AdministratorAccess-Amplify"));
+    assert!(!is_admin_managed_policy("arn:aws:iam::aws:policy/PowerUserAccess"));
+}
+
+#[test]
+fn a_deny_counts_only_where_it_surely_cancels() {
+    let allow = json!({"Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject"],
+        "Resource": "arn:aws:s3:::b/*"});
+    let with = |deny: Value| {
+        let mut deny = deny;
+        deny["Effect"] = json!("Deny");
+        brief(&analyze(&document(json!([allow, deny])), None, &inside()))
+    };
+    let all = json!({"Principal": "*", "Action": "s3:Get*", "Resource": "arn:aws:s3:::b*"});
+    assert_eq!(with(all.clone()), "harmless");
+    let changed = |key: &str, value: Value| {
+        let mut deny = all.clone();
+        deny[key] = value;
+        with(deny)
+    };
+    assert_eq!(changed("Principal", json!({"AWS": "999999999999"})), "public");
+    assert_eq!(changed("Action", json!("s3:GetObjectAcl")), "public");
+    assert_eq!(changed("Resource", json!("arn:aws:s3:::b/private/*")), "public");
+    assert_eq!(changed("Condition", json!({"Bool": {"aws:SecureTransport": "false"}})), "public");
+    let but = json!({"NotPrincipal": {"AWS": "999999999999"}, "Action": "*", "Resource": "*"});
+    assert_eq!(with(but), "public");
+
+    let admin = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
+    let deny = json!({"Effect": "Deny", "Action": "*", "Resource": "*"});
+    let analysis = analyze(&document(json!([admin, deny])), None, &inside());
+    assert_eq!(brief(&analysis), "harmless");
+}
+
+#[test]
+fn refused_documents_name_the_place() {
+    let cases = [
+        ("not json", "not a JSON document"),
+        ("[]", "`/` is not an object"),
+        (r#"{"Version":"2012-10-17"}"#, "`/Statement` is missing"),
+        (r#"{"Version":"2012","Statement":[]}"#, "`/Version`"),
+        (r#"{"Statement":[]}"#, "`/Statement` is empty"),
+        (r#"{"Statement":[{"Effect":"allow","Action":"*","Resource":"*"}]}"#, "0/Effect`"),
+        (r#"{"Statement":{"Effect":"Allow","Effect":"Deny"}}"#, "`Effect` occurs twice"),
+        (r#"{"Statement":{"Effect":"Allow","Resource":"*"}}"#, "`/Statement/Action` is missing"),
+        (r#"{"Statement":{"Effect":"Allow","Action":"*"}}"#, "`/Statement/Resource` is missing"),
+        (
+            r#"{"Statement":{"Effect":"Allow","Action":"*","NotAction":"*","Resource":"*"}}"#,
+            "`/Statement/NotAction` stands beside `Action`",
+        ),
+        (
+            r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condtion":{}}}"#,
+            "`/Statement/Condtion` is not an element",
+        ),
+        (r#"{"Statement":{"Effect":"Allow","Action":"s3","Resource":"*"}}"#, "`s3`"),
+        (r#"{"Statement":{"Effect":"Allow","Action":["*",1],"Resource":"*"}}"#, "Action`"),
+        (r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"bucket"}}"#, "`bucket`"),
+        (
+            r#"{"Statement":{"Sid":"a b","Effect":"Allow","Action":"*","Resource":"*"}}"#,
+            "`/Statement/Sid`",
+        ),
+        (
+            r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"me"},"Action":"s3:*"}}"#,
+            "`me`, which is no principal",
+        ),
+        (
+            r#"{"Statement":{"Effect":"Allow","Principal":{"Aws":"*"},"Action":"s3:*"}}"#,
+            "`/Statement/Principal/Aws`",
+        ),
+        (
+            r#"{"Statement":{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"Is":{}}}}"#,
+            "`/Statement/Condition/Is` is not a condition operator",
+        ),
+    ];
+    for (text, expected) in cases {
+        let analysis = analyze_text(text, None, &inside());
+        let error = analysis.error.unwrap_or_default();
+        assert!(!analysis.valid && error.contains(expected), "{text}: {error}");
+    }
+    let no_such = json!({"Effect": "Deny", "Action": "*", "Resource": "*",
+        "Condition": {"NullIfExists": {"aws:SourceVpc": "true"}}});
+    assert!(!analyze(&document(no_such), None, &inside()).valid);
+    let two = json!({"Sid": "Same", "Effect": "Allow", "Action": "s3:*", "Resource": "*"});
+    assert!(!analyze(&document(json!([two, two])), None, &inside()).valid);
+    let trust = json!({"Effect": "Allow", "Principal": {"AWS": "111111111111"},
+        "Action": "sts:AssumeRole", "Resource": "*"});
+    assert!(!analyze(&document(trust), Some(Kind::Trust), &inside()).valid);
+}
+
+#[test]
+fn what_cannot_be_read_is_unknown_and_never_fine() {
+    let long = format!(r#"{{"Statement":"{}"}}"#, " ".repeat(DOCUMENT_BYTES_MAX));
+    let deep = "[".repeat(10_000);
+    for text in ["", "{}", "null", &long, &deep, r#"{"Statement":[1]}"#] {
+        let analysis = analyze_text(text, None, &inside());
+        assert_eq!((analysis.valid, analysis.public, analysis.admin), (false, None, None));
+        assert!(analysis.error.is_some());
+    }
+}
+
+#[test]
+fn a_refused_document_is_still_judged() {
+    let text = r#"{"Statement":{"Effect":"allow","Principal":"*","Action":"s3:*","Resource":"*"}}"#;
+    let analysis = analyze_text(text, None, &inside());
+    assert_eq!((analysis.valid, brief(&analysis)), (false, "public"));
+}
+
+#[test]
+fn the_shape_of_an_analysis() {
+    let statement = json!({"Sid": "Open", "Effect": "Allow", "Principal": "*",
+        "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"});
+    let analysis = analyze(&document(statement.clone()), None, &inside());
+    assert_eq!(
+        serde_json::to_value(&analysis).unwrap(),
+        json!({
+            "valid": true, "public": true, "cross_account": false, "admin": false, "error": null,
+            "statements": [{
+                "index": 0, "sid": "Open", "id": element_id(&statement), "effect": "Allow",
+                "public": true, "cross_account": false, "admin": false,
+                "reason": "principal `*`, and no condition limits who may call",
+                "principals": ["*"],
+            }],
+        })
+    );
+}
+
+#[test]
+fn the_last_statement_leaves_no_document() {
+    let statement = json!({"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"});
+    let id = [element_id(&statement)];
+    assert_eq!(without_statements(&document(statement.clone()), &id), None);
+    assert_eq!(without_statements(&document(json!([statement])), &id), None);
+    let other = document(json!({"Effect": "Deny"}));
+    assert_eq!(without_statements(&other, &id), Some(other));
+}
+
+fn any_principal() -> impl Strategy<Value = Value> {
+    prop::sample::select(vec![
+        json!("*"),
+        json!({"AWS": "*"}),
+        json!({"AWS": "111111111111"}),
+        json!({"AWS": ["111111111111", "999999999999"]}),
+        json!({"Service": "sns.amazonaws.com"}),
+        json!({"Federated": "accounts.google.com"}),
+    ])
+}
+
+fn any_condition() -> impl Strategy<Value = Option<Value>> {
+    let conditions = vec![
+        json!({"StringEquals": {"aws:PrincipalOrgID": "o-ours"}}),
+        json!({"StringLike": {"aws:PrincipalOrgID": "o-*"}}),
+        json!({"IpAddress": {"aws:SourceIp": "198.51.100.0/24"}}),
+        json!({"StringEquals": {"aws:SourceAccount": "999999999999"}}),
+        json!({"Bool": {"aws:SecureTransport": "true"}}),
+    ];
+    prop::option::of(prop::sample::select(conditions))
+}
+
+fn any_statement() -> impl Strategy<Value = Value> {
+    let effect = prop::sample::select(vec!["Allow", "Deny"]);
+    let action = prop::sample::select(vec!["*", "s3:*", "s3:GetObject", "s3:Put*"]);
+    let resource = prop::sample::select(vec!["*", "arn:aws:s3:::b", "arn:aws:s3:::b/*"]);
+    let parts = (effect, any_principal(), action, resource, any_condition(), 0..10_000u32);
+    parts.prop_map(|(effect, principal, action, resource, condition, number)| {
+        let mut statement = json!({"Sid": format!("s{number}"), "Effect": effect,
+            "Principal": principal, "Action": action, "Resource": resource});
+        if let Some(condition) = condition {
+            statement["Condition"] = condition;
+        }
+        statement
+    })
+}
+
+fn any_document() -> impl Strategy<Value = Value> {
+    prop::collection::vec(any_statement(), 1..6).prop_map(|it| document(json!(it)))
+}
+
+fn statements(document: &Value) -> Vec<Value> {
+    document["Statement"].as_array().unwrap().clone()
+}
+
+/// Flags of the statement of this id.
+fn flags(analysis: &Analysis, id: &str) -> (bool, bool, bool) {
+    let found = analysis.statements.iter().find(|it| it.id == id).unwrap();
+    (found.public, found.cross_account, found.admin)
+}
+
+proptest! {
+    #[test]
+    fn an_analysis_is_the_same_every_time(document in any_document()) {
+        let analysis = analyze(&document, None, &inside());
+        let text = serde_json::to_string_pretty(&document).unwrap();
+        prop_assert_eq!(&analysis, &analyze_text(&text, None, &inside()));
+    }
+
+    #[test]
+    fn without_its_public_statements_a_document_is_not_public(document in any_document()) {
+        let analysis = analyze(&document, None, &inside());
+        let public: Vec<String> = analysis.statements.iter()
+            .filter(|it| it.public).map(|it| it.id.clone()).collect();
+        let kept: Vec<Value> = statements(&document).into_iter()
+            .filter(|it| !public.contains(&element_id(it))).collect();
+        match without_statements(&document, &public) {
+            None => prop_assert!(kept.is_empty()),
+            Some(fixed) => {
+                prop_assert_eq!(statements(&fixed), kept);
+                prop_assert_eq!(&fixed["Version"], &document["Version"]);
+                prop_assert_eq!(analyze(&fixed, None, &inside()).public, Some(false));
+            }
+        }
+    }
+
+    #[test]
+    fn putting_back_what_was_taken_out_is_the_same_document(
+        document in any_document(), at in any::<prop::sample::Index>(),
+    ) {
+        let all = statements(&document);
+        let position = at.index(all.len());
+        let statement = &all[position];
+        let id = element_id(statement);
+        prop_assume!(all.iter().filter(|it| element_id(it) == id).count() == 1);
+        if let Some(without) = without_statements(&document, std::slice::from_ref(&id)) {
+            prop_assert_eq!(&insert_statement(&without, statement, position), &document);
+        }
+        // One that is there is not put in twice.
+        prop_assert_eq!(&insert_statement(&document, statement, 0), &document);
+    }
+
+    #[test]
+    fn a_deny_more_never_opens(document in any_document(), deny in any_statement()) {
+        let mut deny = deny;
+        deny["Effect"] = json!("Deny");
+        let before = analyze(&document, None, &inside());
+        let after = analyze(&insert_statement(&document, &deny, 0), None, &inside());
+        for statement in statements(&document) {
+            let id = element_id(&statement);
+            let (was, is) = (flags(&before, &id), flags(&after, &id));
+            prop_assert!(was.0 || !is.0);
+            prop_assert!(was.1 || !is.1);
+        }
+    }
+
+    #[test]
+    fn a_condition_more_never_makes_it_public(
+        statement in any_statement(), more in any_condition(),
+    ) {
+        let condition = statement.get("Condition").cloned().unwrap_or(json!({}));
+        let mut narrower = statement.clone();
+        let mut joined = condition.as_object().unwrap().clone();
+        for (operator, keys) in more.iter().flat_map(|it| it.as_object().unwrap()) {
+            joined.entry(operator.clone()).or_insert_with(|| keys.clone());
+        }
+        narrower["Condition"] = Value::Object(joined);
+        let before = analyze(&document(statement), None, &inside());
+        let after = analyze(&document(narrower), None, &inside());
+        prop_assert!(before.public == Some(true) || after.public == Some(false));
+    }
+
+    #[test]
+    fn a_longer_allow_list_never_finds_more(document in any_document()) {
+        let strict = analyze(&document, None, &Allow::default());
+        let generous = analyze(&document, None, &inside());
+        for (strict, generous) in strict.statements.iter().zip(&generous.statements) {
+            prop_assert!(strict.public || !generous.public);
+            let was = strict.public || strict.cross_account;
+            prop_assert!(was || !generous.cross_account);
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in "[\\[\\]{}:,\"a-zA-Z*\\\\ 0-9]{0,200}") {
+        let _ = analyze_text(&text, None, &inside());
+    }
+}
