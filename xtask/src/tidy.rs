@@ -31,13 +31,17 @@ use crate::{
 #[command(after_help = "\
 Examples:
   cargo xtask tidy
-  cargo xtask tidy --quick   rustfmt, spelling and our own checks: seconds
+  cargo xtask tidy --quick         rustfmt, spelling and our own checks: seconds
+  cargo xtask tidy -p quell-core   these and clippy for one package
 
 Every violation is printed as `path:line: message`. Our own rules are written in STYLE.md.")]
 pub struct Arguments {
     /// Run only what compiles nothing: rustfmt, spelling and our own checks
     #[arg(long)]
     quick: bool,
+    /// Run clippy on this package only (may be repeated), and leave the generated pages alone
+    #[arg(short, long = "package", conflicts_with = "quick")]
+    packages: Vec<String>,
 }
 
 /// Our own checks.
@@ -59,15 +63,14 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     tidy &= spelling()?;
     tidy &= dependencies()?;
     if !arguments.quick {
-        tidy &= run::succeeds(&mut cargo(&CLIPPY)?)?;
+        tidy &= clippy(&arguments.packages)?;
+    }
+    if !arguments.quick && arguments.packages.is_empty() {
         tidy &= generated_pages_are_fresh()?;
     }
     eprintln!("{}", if tidy { "tidy" } else { "not tidy: see above" });
     Ok(tidy)
 }
-
-const CLIPPY: [&str; 8] =
-    ["clippy", "--release", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
 
 /// Ours and rustfmt's, whose findings look alike.
 fn our_own_checks() -> Result<bool> {
@@ -111,6 +114,15 @@ fn dependencies() -> Result<bool> {
         return Ok(true);
     }
     run::succeeds(&mut cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"])?)
+}
+
+fn clippy(packages: &[String]) -> Result<bool> {
+    let mut clippy = cargo(&["clippy", "--release", "--all-targets", "--quiet"])?;
+    if packages.is_empty() {
+        clippy.arg("--workspace");
+    }
+    clippy.args(packages.iter().flat_map(|it| ["--package", it]));
+    run::succeeds(clippy.args(["--", "-D", "warnings"]))
 }
 
 /// A page that cannot be made is a failure like a stale one, not the end of the run.
