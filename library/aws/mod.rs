@@ -10,6 +10,7 @@ pub mod cloudtrail;
 pub mod ec2;
 pub mod errors;
 pub mod iam;
+pub mod queue;
 pub mod s3;
 
 pub use clients::{AccountAccess, Aws, AwsSettings};

@@ -4,14 +4,14 @@
 //! are all read from here, and all of it can be made again from the ledger. [`History::apply`] is
 //! the only writer.
 
-use crate::change::Change;
+use crate::change::{Change, digest};
 use crate::detect::Finding;
 use crate::exemption::Exemption;
 use crate::record::{Attempt, Authority, Fact, Outcome, Verdict};
 use crate::resource::ResourceRef;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 /// How long an event's id is remembered for dedupe, in seconds: a week.
 pub const DEDUPE_WINDOW_S: i64 = 7 * 24 * 3600;
@@ -29,7 +29,8 @@ pub struct History {
     requests: HashSet<String>,
     request_order: VecDeque<(Timestamp, String)>,
     findings: BTreeMap<String, Open>,
-    attempts: HashMap<String, Attempt>,
+    by_resource: BTreeMap<ResourceRef, BTreeSet<String>>,
+    attempts: HashMap<String, Tried>,
     unfinished: BTreeMap<String, Attempt>,
     exemptions: BTreeMap<String, Exemption>,
     breaker_until: Option<Timestamp>,
@@ -52,6 +53,15 @@ pub struct Made {
     pub attempt: String,
     /// Whether it was verified.
     pub corrected: bool,
+}
+
+/// An attempt with how it ended.
+#[derive(Debug, Clone)]
+struct Tried {
+    attempt: Attempt,
+    order: usize,
+    outcome: Option<Outcome>,
+    undone: bool,
 }
 
 /// A finding with where it stands.
@@ -201,7 +211,56 @@ impl History {
 
     /// One attempt by its id.
     pub fn attempt(&self, id: &str) -> Option<&Attempt> {
-        self.attempts.get(id)
+        self.attempts.get(id).map(|it| &it.attempt)
+    }
+
+    /// How an attempt ended, if it has.
+    pub fn outcome(&self, id: &str) -> Option<&Outcome> {
+        self.attempts.get(id).and_then(|it| it.outcome.as_ref())
+    }
+
+    /// All attempts with their place in time, in no order.
+    pub fn attempts(&self) -> impl Iterator<Item = (usize, &Attempt)> {
+        self.attempts.values().map(|it| (it.order, &it.attempt))
+    }
+
+    /// Whether an attempt may have changed the cloud: verified or not.
+    pub fn made_a_change(&self, id: &str) -> bool {
+        let outcome = self.attempts.get(id).and_then(|it| it.outcome.as_ref());
+        matches!(outcome, Some(Outcome::Corrected { .. } | Outcome::Uncorrected { .. }))
+    }
+
+    /// Whether an attempt was undone.
+    pub fn is_undone(&self, id: &str) -> bool {
+        self.attempts.get(id).is_some_and(|it| it.undone)
+    }
+
+    /// The id of the next attempt to make a change for a finding: the same facts give the same id.
+    pub fn next_attempt_id(&self, finding: &str, change: &Change) -> String {
+        let before = self.findings.get(finding).map_or(0, |it| it.attempts.len());
+        digest(&[finding, &change.id(), &before.to_string()])
+    }
+
+    /// Counts an attempt before it is durable, so that a decision made meanwhile sees it.
+    pub fn reserve(&mut self, time: Timestamp, attempt: &Attempt) {
+        if attempt.undoes.is_some() || self.made.iter().rev().any(|it| it.attempt == attempt.id) {
+            return;
+        }
+        self.made.push_back(Made {
+            time,
+            resource: attempt.change.resource.clone(),
+            policy: attempt.policy.clone(),
+            event: attempt.event.clone(),
+            facet: attempt.change.facet.to_string(),
+            attempt: attempt.id.clone(),
+            corrected: false,
+        });
+    }
+
+    /// Findings on one resource.
+    pub fn findings_on(&self, resource: &ResourceRef) -> impl Iterator<Item = &Open> {
+        let keys = self.by_resource.get(resource).into_iter().flatten();
+        keys.filter_map(|it| self.findings.get(it))
     }
 
     /// Exemptions that were added by command, by id; expired ones included.
@@ -224,6 +283,10 @@ impl History {
             Verdict::Remediate => Status::Attempting,
             Verdict::Indeterminate { .. } => Status::Indeterminate,
         };
+        self.by_resource
+            .entry(finding.resource.clone())
+            .or_default()
+            .insert(finding.key.clone());
         let open = self.findings.entry(finding.key.clone()).or_insert_with(|| Open {
             finding: finding.clone(),
             status,
@@ -246,19 +309,11 @@ impl History {
     }
 
     fn attempted(&mut self, time: Timestamp, attempt: &Attempt) {
-        self.attempts.insert(attempt.id.clone(), attempt.clone());
+        self.reserve(time, attempt);
+        let order = self.attempts.len();
+        let tried = Tried { attempt: attempt.clone(), order, outcome: None, undone: false };
+        self.attempts.insert(attempt.id.clone(), tried);
         self.unfinished.insert(attempt.id.clone(), attempt.clone());
-        if attempt.undoes.is_none() {
-            self.made.push_back(Made {
-                time,
-                resource: attempt.change.resource.clone(),
-                policy: attempt.policy.clone(),
-                event: attempt.event.clone(),
-                facet: attempt.change.facet.to_string(),
-                attempt: attempt.id.clone(),
-                corrected: false,
-            });
-        }
         if let Some(open) = self.findings.get_mut(&attempt.finding) {
             open.status = Status::Attempting;
             open.attempts.push(attempt.id.clone());
@@ -269,6 +324,15 @@ impl History {
 
     fn concluded(&mut self, time: Timestamp, id: &str, outcome: &Outcome) {
         let Some(attempt) = self.unfinished.remove(id) else { return };
+        let done = matches!(outcome, Outcome::Corrected { .. } | Outcome::AlreadyCompliant);
+        if let Some(undone) = attempt.undoes.as_ref().filter(|_| done)
+            && let Some(fix) = self.attempts.get_mut(undone)
+        {
+            fix.undone = true;
+        }
+        if let Some(tried) = self.attempts.get_mut(id) {
+            tried.outcome = Some(outcome.clone());
+        }
         let changed = matches!(outcome, Outcome::Corrected { .. } | Outcome::Uncorrected { .. });
         if let Some(made) = self.made.iter_mut().rev().find(|it| it.attempt == id) {
             made.corrected = changed;

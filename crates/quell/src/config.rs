@@ -1,0 +1,350 @@
+//! The configuration: one YAML file, every setting with a finite default.
+//!
+//! Parsed twice: [`Config`] is the file as written, where unknown keys are refused with line and
+//! column; [`Config::check`] then says what the types can't. Secrets stand in it as references only.
+
+use jiff::Timestamp;
+use quell_core::decide::guardrails::Guardrails;
+use quell_core::policy::{POLICY_INSTRUCTIONS_MAX, POLICY_TIME_MAX_MS, PolicyLimits};
+use quell_core::resource::Trust;
+use quell_library::aws::{AccountAccess, AwsSettings};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// The largest configuration file, in bytes.
+pub const CONFIG_MAX_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The whole configuration file.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where and as whom AWS is called.
+    pub aws: AwsConfig,
+    /// Whom the owner trusts: what turns "outside" into "ours".
+    pub trust: TrustConfig,
+    /// Which policies are enabled, and with which parameters.
+    pub policies: PoliciesConfig,
+    /// Modes, exemptions and all limits of acting.
+    pub guardrails: Guardrails,
+    /// Where events come from.
+    pub sources: SourcesConfig,
+    /// The embedded store.
+    pub store: StoreConfig,
+    /// Limits of the process.
+    pub limits: LimitsConfig,
+}
+
+/// Where and as whom AWS is called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AwsConfig {
+    /// Profile of AWS' shared configuration files.
+    pub profile: Option<String>,
+    /// Region of global services and of STS.
+    pub region: String,
+    /// Another endpoint than AWS', for an emulator or a proxy.
+    pub endpoint_url: Option<String>,
+    /// The accounts that are ours, by account id. Events of any other account are put aside.
+    pub accounts: BTreeMap<String, AccountConfig>,
+    /// Most attempts of one call, the first included.
+    pub call_attempts_max: u32,
+    /// Longest time of one call with all its attempts, in milliseconds.
+    pub call_time_max_ms: u64,
+}
+
+impl Default for AwsConfig {
+    fn default() -> AwsConfig {
+        let settings = AwsSettings::default();
+        AwsConfig {
+            profile: settings.profile,
+            region: settings.region,
+            endpoint_url: settings.endpoint_url,
+            accounts: BTreeMap::new(),
+            call_attempts_max: settings.call_attempts_max,
+            call_time_max_ms: settings.call_time_max_ms,
+        }
+    }
+}
+
+/// How one account is entered. Without roles, the process' own credentials are used as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccountConfig {
+    /// ARN of the role for reads.
+    pub read_role: Option<String>,
+    /// ARN of the role for fixes; each fix narrows it by a session policy to itself.
+    pub write_role: Option<String>,
+    /// ARN of the role for undo; the event path never assumes it.
+    pub undo_role: Option<String>,
+    /// External id that the roles' trust policies demand.
+    pub external_id: Option<String>,
+}
+
+/// Whom the owner trusts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrustConfig {
+    /// Account ids that count as ours, besides the configured ones.
+    pub accounts: BTreeSet<String>,
+    /// Organization ids (`o-…`).
+    pub org_ids: BTreeSet<String>,
+    /// Organization paths (`o-…/r-…/ou-…/`).
+    pub org_paths: BTreeSet<String>,
+    /// VPC ids.
+    pub vpcs: BTreeSet<String>,
+    /// VPC endpoint ids.
+    pub vpc_endpoints: BTreeSet<String>,
+    /// Principal ARNs.
+    pub principals: BTreeSet<String>,
+}
+
+/// Which policies are enabled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PoliciesConfig {
+    /// Policy ids, may hold `*`.
+    pub enabled: Vec<String>,
+    /// Folders with private policies.
+    pub folders: Vec<PathBuf>,
+    /// Parameters that override a policy's own, by policy id.
+    pub params: BTreeMap<String, BTreeMap<String, Value>>,
+    /// Most virtual-machine instructions of one judgment.
+    pub policy_instructions_max: usize,
+    /// Longest time of one judgment, in milliseconds.
+    pub policy_time_max_ms: u64,
+}
+
+impl Default for PoliciesConfig {
+    fn default() -> PoliciesConfig {
+        PoliciesConfig {
+            enabled: vec!["*".to_owned()],
+            folders: Vec::new(),
+            params: BTreeMap::new(),
+            policy_instructions_max: POLICY_INSTRUCTIONS_MAX,
+            policy_time_max_ms: POLICY_TIME_MAX_MS,
+        }
+    }
+}
+
+/// Where events come from; `quell run` reads them all.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SourcesConfig {
+    /// SQS queues that EventBridge rules deliver to.
+    pub sqs: Vec<SqsConfig>,
+    /// Files or folders of events: `.json`, `.jsonl`, `.json.gz`; `-` is standard input.
+    pub files: Vec<PathBuf>,
+    /// Whether folders are watched for new files; else `run` ends when all files are read.
+    pub follow: bool,
+    /// An HTTP endpoint for EventBridge API destinations.
+    pub webhook: Option<WebhookConfig>,
+}
+
+/// One queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SqsConfig {
+    /// The queue's URL.
+    pub queue_url: String,
+    /// The queue's region; `aws.region` where it is absent.
+    #[serde(default)]
+    pub region: Option<String>,
+}
+
+/// The HTTP endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// Address to listen on, such as `127.0.0.1:8480`.
+    pub listen: String,
+    /// Reference to the bearer token: `env://NAME` or `file:///path`.
+    pub token: String,
+}
+
+/// The embedded store.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// Ed25519 private key (PKCS#8 PEM) that signs checkpoints; it must lie outside the data folder.
+    pub signing_key: Option<PathBuf>,
+}
+
+/// Limits of the process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Most deliveries that are worked on at once.
+    pub deliveries_at_once_max: usize,
+    /// Most times that a delivery is tried before it is put aside.
+    pub delivery_attempts_max: u32,
+    /// Largest delivery, in bytes.
+    pub delivery_max_bytes: usize,
+    /// Most reads after a change until it must show.
+    pub readback_attempts_max: u32,
+    /// First wait between these reads, in milliseconds; it doubles.
+    pub readback_wait_ms: u64,
+    /// Longest wait for work under way when the process is asked to stop, in seconds.
+    pub shutdown_max_s: u64,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> LimitsConfig {
+        LimitsConfig {
+            deliveries_at_once_max: 32,
+            delivery_attempts_max: 5,
+            delivery_max_bytes: quell_core::normalize::DOCUMENT_MAX_BYTES,
+            readback_attempts_max: 6,
+            readback_wait_ms: 100,
+            shutdown_max_s: 25,
+        }
+    }
+}
+
+/// Why there is no usable configuration.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("`{path}`: {problem}")]
+    File {
+        /// Its path.
+        path: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The file does not say what it must.
+    #[error("`{path}`: {problem}")]
+    Content {
+        /// Its path.
+        path: String,
+        /// What is wrong, with line and column where the text is at fault.
+        problem: String,
+    },
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        let place = path.display().to_string();
+        let file = |problem: String| ConfigError::File { path: place.clone(), problem };
+        let bytes = std::fs::metadata(path).map_err(|it| file(it.to_string()))?.len();
+        if CONFIG_MAX_BYTES < bytes {
+            return Err(file(format!("{bytes} bytes; the limit is {CONFIG_MAX_BYTES} bytes")));
+        }
+        let text = std::fs::read_to_string(path).map_err(|it| file(it.to_string()))?;
+        Config::parse(&text).map_err(|problem| ConfigError::Content { path: place, problem })
+    }
+
+    /// Parses and checks a text.
+    pub fn parse(text: &str) -> Result<Config, String> {
+        if text.trim().is_empty() {
+            return Ok(Config::default());
+        }
+        let config: Config = serde_saphyr::from_str(text).map_err(|it| it.to_string())?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks what the types can't say; the error names the setting.
+    pub fn check(&self) -> Result<(), String> {
+        self.guardrails.check().map_err(|it| format!("guardrails: {it}"))?;
+        for (id, account) in &self.aws.accounts {
+            check_account_id(id).map_err(|it| format!("aws.accounts: {it}"))?;
+            account.check().map_err(|it| format!("aws.accounts.{id}: {it}"))?;
+        }
+        for id in &self.trust.accounts {
+            check_account_id(id).map_err(|it| format!("trust.accounts: {it}"))?;
+        }
+        let positive = [
+            ("limits.deliveries_at_once_max", self.limits.deliveries_at_once_max),
+            ("limits.delivery_attempts_max", self.limits.delivery_attempts_max as usize),
+            ("limits.delivery_max_bytes", self.limits.delivery_max_bytes),
+            ("limits.readback_attempts_max", self.limits.readback_attempts_max as usize),
+            ("policies.policy_instructions_max", self.policies.policy_instructions_max),
+            ("aws.call_attempts_max", self.aws.call_attempts_max as usize),
+        ];
+        match positive.iter().find(|(_, value)| *value == 0) {
+            Some((name, _)) => Err(format!("{name}: must be at least 1")),
+            None => Ok(()),
+        }
+    }
+
+    /// AWS settings as the library takes them.
+    pub fn aws_settings(&self) -> AwsSettings {
+        let accounts = self.aws.accounts.iter();
+        AwsSettings {
+            profile: self.aws.profile.clone(),
+            region: self.aws.region.clone(),
+            endpoint_url: self.aws.endpoint_url.clone(),
+            accounts: accounts.map(|(id, it)| (id.clone(), it.access())).collect(),
+            call_attempts_max: self.aws.call_attempts_max,
+            call_time_max_ms: self.aws.call_time_max_ms,
+        }
+    }
+
+    /// Whom the owner trusts: the configured accounts are ours.
+    pub fn trust(&self) -> Trust {
+        let accounts = self.trust.accounts.iter().chain(self.aws.accounts.keys());
+        Trust {
+            accounts: accounts.cloned().collect(),
+            org_ids: self.trust.org_ids.clone(),
+            org_paths: self.trust.org_paths.clone(),
+            vpcs: self.trust.vpcs.clone(),
+            vpc_endpoints: self.trust.vpc_endpoints.clone(),
+            principals: self.trust.principals.clone(),
+        }
+    }
+
+    /// Limits of judging.
+    pub fn policy_limits(&self) -> PolicyLimits {
+        PolicyLimits {
+            policy_instructions_max: self.policies.policy_instructions_max,
+            policy_time_max_ms: self.policies.policy_time_max_ms,
+        }
+    }
+
+    /// Exemptions that run out before a moment: what `quell doctor` warns of.
+    pub fn exemptions_ending_before(&self, moment: Timestamp) -> Vec<&str> {
+        let exemptions = self.guardrails.exemptions.iter();
+        exemptions.filter(|it| it.expires < moment).map(|it| it.id.as_str()).collect()
+    }
+}
+
+impl AccountConfig {
+    /// As the library takes it.
+    pub fn access(&self) -> AccountAccess {
+        AccountAccess {
+            read_role: self.read_role.clone(),
+            write_role: self.write_role.clone(),
+            undo_role: self.undo_role.clone(),
+            external_id: self.external_id.clone(),
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let roles = [
+            ("read_role", &self.read_role),
+            ("write_role", &self.write_role),
+            ("undo_role", &self.undo_role),
+        ];
+        for (name, role) in roles {
+            if role.as_ref().is_some_and(|it| !it.starts_with("arn:") || !it.contains(":role/")) {
+                return Err(format!("`{name}` is not the ARN of a role"));
+            }
+        }
+        if self.undo_role.is_some() && self.undo_role == self.write_role {
+            return Err("`undo_role` must not be the `write_role`: events could undo".to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn check_account_id(id: &str) -> Result<(), String> {
+    if id.len() == 12 && id.bytes().all(|it| it.is_ascii_digit()) {
+        return Ok(());
+    }
+    Err(format!("`{id}` is not a twelve-digit account id; write it in quotes"))
+}

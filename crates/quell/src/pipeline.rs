@@ -1,0 +1,445 @@
+//! The path of an event, on one screen: normalize → route → read → detect → decide → enact → record.
+//!
+//! [`Pipeline::handle`] owns the branches; what it calls are straight lines. A delivery is done only
+//! when everything that it demanded is durable in the ledger. Work on one resource is serialized by
+//! a lock, in which the state is read, judged, fixed and read back; after each fix the read-back
+//! state is judged again, so that every change starts from what is really there.
+
+mod enact;
+mod locks;
+mod people;
+mod recover;
+
+pub use people::{PeopleError, Selector};
+pub use recover::{RetryFilter, RetryReport};
+
+use crate::clock::Clock;
+use crate::journal::{Journal, JournalError};
+use locks::Locks;
+use quell_core::action::{Plan, PlanError};
+use quell_core::decide::guardrails::Guardrails;
+use quell_core::decide::{Case, Decision, decide};
+use quell_core::detect::{Detection, Finding, detect};
+use quell_core::event::{Event, Status};
+use quell_core::normalize;
+use quell_core::policy::Policy;
+use quell_core::record::{Fact, Outcome, Problem, processed};
+use quell_core::resource::{ResourceRef, State};
+use quell_library::Library;
+use quell_library::cloud::{CloudError, CloudErrorKind, World};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Most findings on one resource that one event may lead to; the rest is found by the next look.
+pub const GROUP_FINDINGS_MAX: usize = 200;
+
+/// Everything that the path of an event needs.
+pub struct Pipeline {
+    /// Policies, resources, actions.
+    pub library: Arc<Library>,
+    /// The cloud.
+    pub world: Arc<dyn World>,
+    /// The ledger.
+    pub journal: Arc<dyn Journal>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Limits.
+    pub rails: Guardrails,
+    /// Which accounts are ours, and as whom we act.
+    pub scope: Scope,
+    /// Limits of reading back.
+    pub readback: Readback,
+    /// Is told of every durable fact.
+    pub observer: Arc<dyn Fn(jiff::Timestamp, &Fact) + Send + Sync>,
+    locks: Locks,
+}
+
+/// Which accounts are ours, and as whom we act.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// Accounts whose events are taken; empty takes all (simulation).
+    pub accounts: BTreeSet<String>,
+    /// ARNs of our own roles.
+    pub own_roles: BTreeSet<String>,
+}
+
+/// How patiently a fix is read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Readback {
+    /// Most reads.
+    pub readback_attempts_max: u32,
+    /// First wait between reads, in milliseconds; it doubles.
+    pub readback_wait_ms: u64,
+}
+
+impl Default for Readback {
+    fn default() -> Readback {
+        Readback { readback_attempts_max: 6, readback_wait_ms: 100 }
+    }
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ack {
+    /// Everything is durable: the source may forget it.
+    Done,
+    /// Something passing failed: the source must deliver it again.
+    Retry(String),
+    /// It can never be processed: the source must put it aside, with this reason.
+    DeadLetter(String),
+}
+
+/// Why an event could not be processed to its end.
+#[derive(Debug, Error)]
+pub enum PipelineError {
+    /// The ledger failed: the process must stop.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The cloud failed.
+    #[error("{resource}: {error}")]
+    Cloud {
+        /// What was read.
+        resource: String,
+        /// How it failed.
+        error: CloudError,
+    },
+    /// The event is not ours to handle.
+    #[error("{0}")]
+    NotOurs(String),
+}
+
+impl Pipeline {
+    /// A pipeline; the fields are public, the locks are its own.
+    pub fn new(
+        library: Arc<Library>,
+        world: Arc<dyn World>,
+        journal: Arc<dyn Journal>,
+        clock: Arc<dyn Clock>,
+        rails: Guardrails,
+        scope: Scope,
+    ) -> Pipeline {
+        Pipeline {
+            library,
+            world,
+            journal,
+            clock,
+            rails,
+            scope,
+            readback: Readback::default(),
+            observer: Arc::new(|_, _| {}),
+            locks: Locks::default(),
+        }
+    }
+
+    /// Handles one delivered document: an EventBridge event, a record or a log file.
+    pub async fn handle(&self, body: &[u8]) -> Result<Ack, JournalError> {
+        let events = match normalize::document(body) {
+            Ok(events) => events,
+            Err(error) => return Ok(Ack::DeadLetter(error.to_string())),
+        };
+        let (mut retry, mut dead) = (Vec::new(), Vec::new());
+        for event in events {
+            match event {
+                Err(error) => dead.push(error.to_string()),
+                Ok(event) => match self.event(&event).await {
+                    Ok(()) => {}
+                    Err(PipelineError::Journal(error)) => return Err(error),
+                    Err(PipelineError::Cloud { resource, error }) if error.is_transient() => {
+                        retry.push(format!("{}: {resource}: {error}", event.uid));
+                    }
+                    Err(error) => dead.push(format!("{}: {error}", event.uid)),
+                },
+            }
+        }
+        Ok(match (retry.is_empty(), dead.is_empty()) {
+            (true, true) => Ack::Done,
+            (false, _) => Ack::Retry(retry.join("; ")),
+            (true, false) => Ack::DeadLetter(dead.join("; ")),
+        })
+    }
+
+    /// Handles one event to its end.
+    pub async fn event(&self, event: &Event) -> Result<(), PipelineError> {
+        let account = &event.cloud.account;
+        if !self.scope.accounts.is_empty() && !self.scope.accounts.contains(account) {
+            return Err(PipelineError::NotOurs(format!("account `{account}` is not configured")));
+        }
+        let policies = self.route(event);
+        if policies.is_empty() || self.journal.history().has_seen(&event.uid) {
+            return Ok(());
+        }
+        if let Status::Failure { code, .. } = &event.status {
+            let fact = Fact::CallFailed {
+                event: event.uid.clone(),
+                operation: event.api.operation.clone(),
+                code: code.clone(),
+                actor: event.actor.clone(),
+                policies: policies.iter().map(|it| it.id().to_owned()).collect(),
+            };
+            return Ok(self.record(vec![fact, processed(event, 0)]).await?);
+        }
+        let mut findings = 0;
+        let mut facts = Vec::new();
+        for (resource, policies) in self.targets(event, &policies) {
+            let _turn = self.locks.take(&resource).await;
+            if self.is_self_caused(event, &mut facts) {
+                continue;
+            }
+            findings += self.look(&resource, &policies, Some(event), &mut facts).await?;
+        }
+        facts.push(processed(event, findings));
+        Ok(self.record(facts).await?)
+    }
+
+    /// The policies whose trigger matches.
+    fn route(&self, event: &Event) -> Vec<&Policy> {
+        let bytes = event.envelope.to_string();
+        let matches = |it: &&Policy| it.trigger().matches(bytes.as_bytes()).unwrap_or(false);
+        self.library.policies().iter().filter(matches).collect()
+    }
+
+    /// Which resources to look at, each with the policies that judge it.
+    fn targets<'a>(
+        &self,
+        event: &Event,
+        policies: &[&'a Policy],
+    ) -> Vec<(ResourceRef, Vec<&'a Policy>)> {
+        let mut targets: Vec<(ResourceRef, Vec<&Policy>)> = Vec::new();
+        for policy in policies {
+            let kind = quell_library::resource(&policy.meta().resource);
+            for target in kind.map(|it| it.targets(event)).unwrap_or_default() {
+                match targets.iter_mut().find(|(it, _)| *it == target) {
+                    Some((_, judges)) => judges.push(policy),
+                    None => targets.push((target, vec![policy])),
+                }
+            }
+        }
+        targets
+    }
+
+    /// Our own call comes back as an event: nothing to do. A call under our name that we did not
+    /// make is an alert, and is judged like any other.
+    fn is_self_caused(&self, event: &Event, facts: &mut Vec<Fact>) -> bool {
+        let ours = event.actor.issuer_arn.as_ref().or(event.actor.arn.as_ref());
+        let our_name = ours.is_some_and(|it| self.scope.own_roles.contains(it));
+        let request = event.request_id.as_deref();
+        let our_request = request.is_some_and(|it| self.journal.history().is_our_request(it));
+        if our_name && !our_request {
+            facts.push(Fact::Impostor {
+                event: event.uid.clone(),
+                operation: event.api.operation.clone(),
+                actor: event.actor.clone(),
+                request_id: event.request_id.clone(),
+            });
+        }
+        our_request && (our_name || self.scope.own_roles.is_empty())
+    }
+
+    /// Reads a resource, judges it, and does what may be done, until nothing new is found. Returns
+    /// how many findings there were. The caller holds the resource's lock.
+    async fn look(
+        &self,
+        resource: &ResourceRef,
+        policies: &[&Policy],
+        event: Option<&Event>,
+        facts: &mut Vec<Fact>,
+    ) -> Result<usize, PipelineError> {
+        let mut state = match self.world.read(resource).await {
+            Ok(Some(state)) => state,
+            Ok(None) => {
+                self.resolve(resource, policies, &BTreeSet::new(), &Outcome::Gone, facts);
+                return Ok(0);
+            }
+            Err(error) if error.is_transient() => {
+                return Err(PipelineError::Cloud { resource: resource.to_string(), error });
+            }
+            Err(error) => return Err(self.unreadable(resource, event, error, facts).await?),
+        };
+        let mut handled = BTreeSet::new();
+        let mut first = true;
+        loop {
+            let detection = detect(policies, event, &state);
+            if first {
+                self.note_failures(&detection, resource, event, facts);
+                first = false;
+            }
+            let next = self.next(&detection, &handled, policies);
+            let Some((finding, policy)) = next.filter(|_| handled.len() < GROUP_FINDINGS_MAX)
+            else {
+                handled.extend(detection.findings.iter().map(|it| it.key.clone()));
+                if detection.errors.is_empty() && detection.indeterminate.is_empty() {
+                    self.resolve(resource, policies, &handled, &Outcome::AlreadyCompliant, facts);
+                }
+                return Ok(handled.len());
+            };
+            handled.insert(finding.key.clone());
+            if let Some(after) = self.settle(finding, policy, event, &state, facts).await? {
+                state = after;
+            }
+        }
+    }
+
+    /// The next finding that was not handled yet: elements before blocks.
+    fn next<'f, 'p>(
+        &self,
+        detection: &'f Detection,
+        handled: &BTreeSet<String>,
+        policies: &[&'p Policy],
+    ) -> Option<(&'f Finding, &'p Policy)> {
+        detection
+            .findings
+            .iter()
+            .filter(|it| !handled.contains(&it.key))
+            .filter_map(|it| Some((it, *policies.iter().find(|p| p.id() == it.policy)?)))
+            .min_by_key(|(_, policy)| self.library.action_of(policy).map(|it| it.meta().stage))
+    }
+
+    /// Decides about one finding, and enacts what was authorized. The state after a change comes
+    /// back.
+    async fn settle(
+        &self,
+        finding: &Finding,
+        policy: &Policy,
+        event: Option<&Event>,
+        state: &State,
+        facts: &mut Vec<Fact>,
+    ) -> Result<Option<State>, PipelineError> {
+        let plan = self.plan(finding, policy, state);
+        let case = Case {
+            finding,
+            state,
+            event,
+            policy: policy.meta(),
+            action: self.library.action_of(policy).map(|it| it.meta()),
+            plan: &plan,
+        };
+        let now = self.clock.now();
+        let (decision, attempt) = {
+            let mut history = self.journal.history();
+            let decision = decide(&self.rails, &history, &case, now);
+            let attempt = self.attempt(&case, &decision, &history);
+            if let Some(attempt) = &attempt {
+                history.reserve(now, attempt);
+            }
+            (decision, attempt)
+        };
+        let Decision { verdict, authorized, opens_breaker } = decision;
+        if let Some((until, reason)) = opens_breaker {
+            facts.push(Fact::BreakerOpened { until, reason });
+        }
+        facts.push(Fact::Decided {
+            finding: finding.clone(),
+            verdict,
+            change: plan.ok().flatten().map(|it| it.change),
+            actor: event.map(|it| it.actor.clone()),
+        });
+        match (authorized, attempt) {
+            (Some(authorized), Some(attempt)) => {
+                facts.push(Fact::Attempted(attempt.clone()));
+                self.record(std::mem::take(facts)).await?;
+                let (fact, after) = self.enact(&authorized, &attempt).await;
+                facts.push(fact);
+                Ok(after)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn plan(
+        &self,
+        finding: &Finding,
+        policy: &Policy,
+        state: &State,
+    ) -> Result<Option<Plan>, PlanError> {
+        match self.library.action_of(policy) {
+            Some(action) => action.plan(state, &finding.element, &policy.params()),
+            None => Ok(None),
+        }
+    }
+
+    fn note_failures(
+        &self,
+        detection: &Detection,
+        resource: &ResourceRef,
+        event: Option<&Event>,
+        facts: &mut Vec<Fact>,
+    ) {
+        let failed = |problem, policy: &str, message: String| Fact::Failed {
+            problem,
+            message,
+            event: event.map(|it| it.uid.clone()),
+            policy: Some(policy.to_owned()),
+            resource: Some(resource.clone()),
+        };
+        for error in &detection.errors {
+            facts.push(failed(Problem::Policy, &error.policy, error.problem.clone()));
+        }
+        for (policy, unseen) in &detection.indeterminate {
+            let message = format!("unknown: {}", unseen.join(", "));
+            facts.push(failed(Problem::Indeterminate, policy, message));
+        }
+    }
+
+    /// Findings that stood open on the resource and are no longer there.
+    fn resolve(
+        &self,
+        resource: &ResourceRef,
+        policies: &[&Policy],
+        seen: &BTreeSet<String>,
+        why: &Outcome,
+        facts: &mut Vec<Fact>,
+    ) {
+        let history = self.journal.history();
+        for open in history.findings_on(resource) {
+            let judged = policies.iter().any(|it| it.id() == open.finding.policy);
+            let key = &open.finding.key;
+            if judged && open.status.is_open() && !seen.contains(key) {
+                facts.push(Fact::Resolved { finding: key.clone(), why: why.clone() });
+            }
+        }
+    }
+
+    /// A read that only a person can mend: recorded, and the event is put aside.
+    async fn unreadable(
+        &self,
+        resource: &ResourceRef,
+        event: Option<&Event>,
+        error: CloudError,
+        facts: &mut Vec<Fact>,
+    ) -> Result<PipelineError, JournalError> {
+        facts.push(Fact::Failed {
+            problem: Problem::Read,
+            message: error.to_string(),
+            event: event.map(|it| it.uid.clone()),
+            policy: None,
+            resource: Some(resource.clone()),
+        });
+        self.record(std::mem::take(facts)).await?;
+        Ok(PipelineError::Cloud { resource: resource.to_string(), error })
+    }
+
+    /// Makes facts durable, then tells the observer.
+    async fn record(&self, facts: Vec<Fact>) -> Result<(), JournalError> {
+        if facts.is_empty() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        self.journal.append(now, facts.clone()).await?;
+        for fact in &facts {
+            (self.observer)(now, fact);
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Pipeline {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Pipeline").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+/// Whether a failed call says that the thing is not there.
+fn is_gone(error: &CloudError) -> bool {
+    error.kind == CloudErrorKind::NotFound
+}

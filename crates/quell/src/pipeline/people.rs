@@ -1,0 +1,219 @@
+//! What people ask for: approve or deny a waiting change, undo a fix.
+
+use super::Pipeline;
+use crate::journal::JournalError;
+use quell_core::action::ActionMeta;
+use quell_core::change::Change;
+use quell_core::decide::authorized::Authorized;
+use quell_core::decide::{self, Refusal};
+use quell_core::detect::detect;
+use quell_core::history::{Open, Status};
+use quell_core::record::{Attempt, Authority, Fact, Outcome};
+use quell_library::cloud::CloudError;
+use thiserror::Error;
+
+/// Names a finding, an attempt, or everything that an event led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selector(pub String);
+
+/// Why a request could not be carried out.
+#[derive(Debug, Error)]
+pub enum PeopleError {
+    /// It is refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The name fits more than one thing.
+    #[error("`{name}` fits {count} findings; give more of its beginning")]
+    Ambiguous {
+        /// The name.
+        name: String,
+        /// How many fit.
+        count: usize,
+    },
+    /// The cloud failed.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// The ledger failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+impl Pipeline {
+    /// Approves the change that a finding waits with, and makes it.
+    pub async fn approve(
+        &self,
+        name: &Selector,
+        by: &str,
+        reason: &str,
+    ) -> Result<Outcome, PeopleError> {
+        let open = self.waiting(name)?;
+        let _turn = self.locks.take(&open.finding.resource).await;
+        let fresh = self.fresh_change(&open).await?;
+        let key = &open.finding.key;
+        let now = self.clock.now();
+        let (authorized, attempt) = {
+            let history = self.journal.history();
+            let authorized = decide::approved(&history, key, fresh.as_ref(), now)?;
+            let change = authorized.get().clone();
+            let action = quell_library::action(&change.action).map(|it| it.meta());
+            let attempt = Attempt {
+                id: history.next_attempt_id(key, &change),
+                finding: key.clone(),
+                policy: open.finding.policy.clone(),
+                severity: open.finding.severity,
+                event: None,
+                change,
+                authority: Authority::Approval { person: by.to_owned() },
+                reversibility: action.map_or(quell_core::action::Reversibility::None, |it| {
+                    it.reversibility
+                }),
+                undoes: None,
+            };
+            (authorized, attempt)
+        };
+        let approval = Fact::Approval {
+            finding: key.clone(),
+            change: attempt.change.id(),
+            approved: true,
+            by: by.to_owned(),
+            reason: reason.to_owned(),
+        };
+        self.make(vec![approval], &authorized, attempt).await
+    }
+
+    /// Denies the change that a finding waits with.
+    pub async fn deny(&self, name: &Selector, by: &str, reason: &str) -> Result<(), PeopleError> {
+        let open = self.waiting(name)?;
+        let fact = Fact::Approval {
+            finding: open.finding.key.clone(),
+            change: open.change.as_ref().map(Change::id).unwrap_or_default(),
+            approved: false,
+            by: by.to_owned(),
+            reason: reason.to_owned(),
+        };
+        Ok(self.record(vec![fact]).await?)
+    }
+
+    /// Undoes what a name stands for, newest change first. Each attempt comes with its outcome.
+    pub async fn undo(
+        &self,
+        name: &Selector,
+        by: &str,
+        reason: &str,
+    ) -> Result<Vec<(Attempt, Outcome)>, PeopleError> {
+        let mut outcomes = Vec::new();
+        for attempt in self.undoable(name)? {
+            let action: Option<&ActionMeta> =
+                quell_library::action(&attempt.change.action).map(|it| it.meta());
+            let action =
+                action.ok_or_else(|| Refusal::Unknown(attempt.change.action.clone()))?;
+            let authorized = decide::undo(&self.rails, &attempt, action)?;
+            let _turn = self.locks.take(&attempt.change.resource).await;
+            let asked = Fact::UndoRequested {
+                attempt: attempt.id.clone(),
+                by: by.to_owned(),
+                reason: reason.to_owned(),
+            };
+            let id = self
+                .journal
+                .history()
+                .next_attempt_id(&attempt.finding, authorized.get());
+            let undo = Attempt {
+                id,
+                change: authorized.get().clone(),
+                authority: Authority::Undo { person: by.to_owned() },
+                undoes: Some(attempt.id.clone()),
+                ..attempt.clone()
+            };
+            let outcome = self.make(vec![asked], &authorized, undo).await?;
+            let stop = !matches!(outcome, Outcome::Corrected { .. } | Outcome::AlreadyCompliant);
+            outcomes.push((attempt, outcome));
+            if stop {
+                break;
+            }
+        }
+        Ok(outcomes)
+    }
+
+    async fn make(
+        &self,
+        mut facts: Vec<Fact>,
+        authorized: &Authorized<Change>,
+        attempt: Attempt,
+    ) -> Result<Outcome, PeopleError> {
+        facts.push(Fact::Attempted(attempt.clone()));
+        self.record(facts).await?;
+        let (fact, _) = self.enact(authorized, &attempt).await;
+        let outcome = match &fact {
+            Fact::Concluded { outcome, .. } => outcome.clone(),
+            _ => Outcome::Failed { error: "no conclusion".to_owned() },
+        };
+        self.record(vec![fact]).await?;
+        Ok(outcome)
+    }
+
+    /// The change that the finding's resource demands as it is now.
+    async fn fresh_change(&self, open: &Open) -> Result<Option<Change>, PeopleError> {
+        let finding = &open.finding;
+        let policy = self
+            .library
+            .policy(&finding.policy)
+            .ok_or_else(|| Refusal::Unknown(finding.policy.clone()))?;
+        let Some(state) = self.world.read(&finding.resource).await? else {
+            return Ok(None);
+        };
+        let detection = detect(&[policy], None, &state);
+        let Some(found) = detection.findings.iter().find(|it| it.key == finding.key) else {
+            return Ok(None);
+        };
+        let plan = self.plan(found, policy, &state).ok().flatten();
+        Ok(plan.map(|it| it.change))
+    }
+
+    fn waiting(&self, name: &Selector) -> Result<Open, PeopleError> {
+        let history = self.journal.history();
+        let found: Vec<&Open> =
+            history.findings().filter(|it| names_finding(name, it)).collect();
+        match found.as_slice() {
+            [] => Err(Refusal::Unknown(name.0.clone()).into()),
+            [one] if one.status == Status::AwaitingApproval => Ok((*one).clone()),
+            [one] => Err(Refusal::NotWaiting {
+                key: one.finding.key.clone(),
+                status: format!("{:?}", one.status).to_lowercase(),
+            }
+            .into()),
+            many => Err(PeopleError::Ambiguous { name: name.0.clone(), count: many.len() }),
+        }
+    }
+
+    /// Fixes that a name stands for and that are not undone yet, newest first.
+    fn undoable(&self, name: &Selector) -> Result<Vec<Attempt>, PeopleError> {
+        let history = self.journal.history();
+        let mut found: Vec<(usize, Attempt)> = history
+            .attempts()
+            .filter(|(_, it)| it.undoes.is_none())
+            .filter(|(_, it)| {
+                it.id.starts_with(&name.0)
+                    || it.event.as_deref() == Some(name.0.as_str())
+                    || history.finding(&it.finding).is_some_and(|it| names_finding(name, it))
+            })
+            .map(|(order, it)| (order, it.clone()))
+            .collect();
+        if found.is_empty() {
+            return Err(Refusal::Unknown(name.0.clone()).into());
+        }
+        found.retain(|(_, it)| history.made_a_change(&it.id) && !history.is_undone(&it.id));
+        if found.is_empty() {
+            return Err(Refusal::NothingToUndo(name.0.clone()).into());
+        }
+        found.sort_by_key(|(order, _)| std::cmp::Reverse(*order));
+        Ok(found.into_iter().map(|(_, it)| it).collect())
+    }
+}
+
+/// A finding is named by the beginning of its key or of its newest occurrence's id.
+fn names_finding(name: &Selector, open: &Open) -> bool {
+    let name = name.0.as_str();
+    let enough = 4 <= name.len();
+    enough && (open.finding.key.starts_with(name) || open.finding.uid.starts_with(name))
+}

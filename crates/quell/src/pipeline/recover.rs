@@ -1,0 +1,102 @@
+//! What was left behind: attempts that a crash cut off, and findings that a guardrail held back.
+
+use super::{Pipeline, PipelineError};
+use crate::journal::JournalError;
+use quell_core::decide;
+use quell_core::history::Status;
+use quell_core::record::{Attempt, Fact, Outcome};
+use quell_core::scope::glob;
+
+/// Which findings are looked at again.
+#[derive(Debug, Clone, Default)]
+pub struct RetryFilter {
+    /// Finding keys or their beginnings; none means all.
+    pub keys: Vec<String>,
+    /// Policy ids, may hold `*`; none means all.
+    pub policies: Vec<String>,
+}
+
+/// What a retry did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct RetryReport {
+    /// Findings looked at again.
+    pub looked_at: usize,
+    /// Of these, how many are now fixed or gone.
+    pub settled: usize,
+    /// Of these, how many still stand open.
+    pub open: usize,
+    /// Of these, how many could not be read.
+    pub failed: usize,
+}
+
+impl Pipeline {
+    /// Concludes every attempt that has no conclusion: re-read, then conclude or make it again.
+    pub async fn resume(&self) -> Result<usize, JournalError> {
+        let unfinished: Vec<Attempt> = self.journal.history().unfinished().cloned().collect();
+        for attempt in &unfinished {
+            let _turn = self.locks.take(&attempt.change.resource).await;
+            let authorized = decide::resume(attempt);
+            let (mut fact, _) = self.enact(&authorized, attempt).await;
+            // Found as wanted after a crash: the call was ours and had gone through.
+            if let Fact::Concluded { outcome, note, .. } = &mut fact
+                && *outcome == Outcome::AlreadyCompliant
+            {
+                *outcome = Outcome::Corrected { after: attempt.change.after.clone() };
+                *note = Some("found made when resuming after a stop".to_owned());
+            }
+            self.record(vec![fact]).await?;
+        }
+        Ok(unfinished.len())
+    }
+
+    /// Re-reads and re-decides what stands open because something held it back.
+    pub async fn retry(&self, filter: &RetryFilter) -> Result<RetryReport, JournalError> {
+        let mut report = RetryReport::default();
+        for (key, resource, policy) in self.held_back(filter) {
+            report.looked_at += 1;
+            let Some(policy) = self.library.policy(&policy) else {
+                report.failed += 1;
+                continue;
+            };
+            let _turn = self.locks.take(&resource).await;
+            let mut facts = Vec::new();
+            match self.look(&resource, &[policy], None, &mut facts).await {
+                Err(PipelineError::Journal(error)) => return Err(error),
+                Err(_) => report.failed += 1,
+                Ok(_) => {
+                    self.record(facts).await?;
+                    let history = self.journal.history();
+                    let open = history.finding(&key).is_some_and(|it| it.status.is_open());
+                    report.open += usize::from(open);
+                    report.settled += usize::from(!open);
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    fn held_back(
+        &self,
+        filter: &RetryFilter,
+    ) -> Vec<(String, quell_core::resource::ResourceRef, String)> {
+        let any = |wanted: &[String], fits: &dyn Fn(&str) -> bool| {
+            wanted.is_empty() || wanted.iter().any(|it| fits(it))
+        };
+        self.journal
+            .history()
+            .findings()
+            .filter(|it| {
+                matches!(
+                    it.status,
+                    Status::Withheld | Status::Failed | Status::Uncorrected | Status::Indeterminate
+                )
+            })
+            .filter(|it| any(&filter.keys, &|key| it.finding.key.starts_with(key)))
+            .filter(|it| any(&filter.policies, &|pattern| glob(pattern, &it.finding.policy)))
+            .map(|it| {
+                let finding = &it.finding;
+                (finding.key.clone(), finding.resource.clone(), finding.policy.clone())
+            })
+            .collect()
+    }
+}

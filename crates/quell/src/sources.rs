@@ -1,0 +1,181 @@
+//! Where events come from. Every source hands out [`Delivery`]s and is told what became of each;
+//! it forgets one only when told that everything it demanded is durable.
+
+pub mod files;
+pub mod sqs;
+pub mod webhook;
+
+use crate::pipeline::{Ack, Pipeline};
+use futures::future::BoxFuture;
+use quell_core::record::Fact;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::sync::{Semaphore, watch};
+
+/// First wait before a delivery is tried again, in milliseconds; it doubles.
+pub const RETRY_WAIT_MS: u64 = 250;
+
+/// Something that can deliver until it is stopped.
+pub trait Source: Send {
+    /// Its name, for records and logs.
+    fn name(&self) -> String;
+
+    /// Delivers into `intake` until it runs dry or `stop` says so.
+    fn run(
+        self: Box<Self>,
+        intake: Arc<Intake>,
+        stop: watch::Receiver<bool>,
+    ) -> BoxFuture<'static, Result<(), SourceError>>;
+}
+
+/// Why a source ended before its time.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("source {source_name}: {problem}")]
+pub struct SourceError {
+    /// Which source.
+    pub source_name: String,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// The one door into the pipeline: bounds how much is worked on at once, retries what may pass, and
+/// puts aside what never will.
+pub struct Intake {
+    pipeline: Arc<Pipeline>,
+    slots: Arc<Semaphore>,
+    dead_letters: PathBuf,
+    delivery_attempts_max: u32,
+    delivery_max_bytes: usize,
+    fatal: watch::Sender<Option<String>>,
+}
+
+/// What a source does with a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Forget it: what it demanded, or why it was put aside, is durable.
+    Forget,
+    /// Keep it: the ledger could not be written, and the process is stopping.
+    Keep,
+}
+
+impl Intake {
+    /// A door into `pipeline`; what is put aside goes to the folder `dead_letters`.
+    pub fn new(
+        pipeline: Arc<Pipeline>,
+        dead_letters: &Path,
+        limits: &crate::config::LimitsConfig,
+        fatal: watch::Sender<Option<String>>,
+    ) -> Intake {
+        Intake {
+            pipeline,
+            slots: Arc::new(Semaphore::new(limits.deliveries_at_once_max)),
+            dead_letters: dead_letters.to_owned(),
+            delivery_attempts_max: limits.delivery_attempts_max,
+            delivery_max_bytes: limits.delivery_max_bytes,
+            fatal,
+        }
+    }
+
+    /// The pipeline behind the door.
+    pub fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
+    /// Largest delivery that is taken, in bytes.
+    pub fn delivery_max_bytes(&self) -> usize {
+        self.delivery_max_bytes
+    }
+
+    /// Waits for a free slot, which bounds what a source may take in.
+    pub async fn slot(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        Arc::clone(&self.slots).acquire_owned().await.ok()
+    }
+
+    /// Works one delivery to its end: done, or put aside with its reason.
+    pub async fn settle(&self, source: &str, body: &[u8]) -> Settled {
+        if self.delivery_max_bytes < body.len() {
+            let limit = self.delivery_max_bytes;
+            let reason = format!("{} bytes; delivery_max_bytes is {limit}", body.len());
+            return self.put_aside(source, body, reason).await;
+        }
+        let mut wait = Duration::from_millis(RETRY_WAIT_MS);
+        let mut last = String::new();
+        for attempt in 1..=self.delivery_attempts_max {
+            match self.pipeline.handle(body).await {
+                Ok(Ack::Done) => return Settled::Forget,
+                Ok(Ack::DeadLetter(reason)) => return self.put_aside(source, body, reason).await,
+                Ok(Ack::Retry(reason)) => {
+                    tracing::warn!(source, attempt, reason, "delivery will be tried again");
+                    last = reason;
+                }
+                Err(error) => return self.fail(&error.to_string()),
+            }
+            if attempt < self.delivery_attempts_max {
+                self.pipeline.clock.sleep(wait).await;
+                wait = wait.saturating_mul(2);
+            }
+        }
+        let attempts = self.delivery_attempts_max;
+        self.put_aside(source, body, format!("failed {attempts} times: {last}")).await
+    }
+
+    /// Keeps the bytes beside the ledger, and the reason in it.
+    pub async fn put_aside(&self, source: &str, body: &[u8], reason: String) -> Settled {
+        let digest = hex::encode(Sha256::digest(body));
+        let file = match self.keep(&digest, body) {
+            Ok(file) => Some(file),
+            Err(error) => {
+                return self.fail(&format!("dead letter `{digest}` can't be kept: {error}"));
+            }
+        };
+        tracing::error!(source, reason, digest, "delivery put aside");
+        let fact = Fact::DeadLettered {
+            source: source.to_owned(),
+            reason,
+            digest,
+            bytes: body.len(),
+            file,
+        };
+        let now = self.pipeline.clock.now();
+        match self.pipeline.journal.append(now, vec![fact.clone()]).await {
+            Ok(()) => {
+                (self.pipeline.observer)(now, &fact);
+                Settled::Forget
+            }
+            Err(error) => self.fail(&error.to_string()),
+        }
+    }
+
+    /// Writes and syncs the bytes under their digest.
+    fn keep(&self, digest: &str, body: &[u8]) -> std::io::Result<String> {
+        use std::io::Write;
+        std::fs::create_dir_all(&self.dead_letters)?;
+        let name = format!("{digest}.json");
+        let mut file = std::fs::File::create(self.dead_letters.join(&name))?;
+        file.write_all(body)?;
+        file.sync_all()?;
+        std::fs::File::open(&self.dead_letters)?.sync_all()?;
+        Ok(name)
+    }
+
+    fn fail(&self, problem: &str) -> Settled {
+        tracing::error!(problem, "the ledger failed; stopping");
+        self.fatal.send_replace(Some(problem.to_owned()));
+        Settled::Keep
+    }
+}
+
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Intake").field("dead_letters", &self.dead_letters).finish_non_exhaustive()
+    }
+}
+
+/// Waits until `stop` turns true.
+pub async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // The sender lives as long as the process; its end is a stop too.
+    let _ = stop.wait_for(|it| *it).await;
+}

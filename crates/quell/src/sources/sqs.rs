@@ -1,0 +1,108 @@
+//! SQS: EventBridge rules deliver to a queue, we poll it.
+//!
+//! Long polling; the visibility of a message is extended while it is worked on, and it is deleted
+//! only when everything that it demanded is durable. What can't be processed is kept beside the
+//! ledger with its reason and deleted, so that a poison message does not come back forever.
+
+use super::{Intake, Settled, Source, SourceError, stopped};
+use futures::future::BoxFuture;
+use quell_library::aws::queue::{Message, Queue};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How long a message stays invisible, in seconds; extended at half of it.
+pub const VISIBILITY_S: i32 = 60;
+/// Wait after a failed poll, in seconds.
+pub const POLL_PAUSE_S: u64 = 5;
+
+/// One queue.
+#[derive(Debug)]
+pub struct Sqs(Queue);
+
+impl Sqs {
+    /// A source over one queue.
+    pub fn new(queue: Queue) -> Sqs {
+        Sqs(queue)
+    }
+}
+
+impl Source for Sqs {
+    fn name(&self) -> String {
+        format!("sqs:{}", self.0.url())
+    }
+
+    fn run(
+        self: Box<Self>,
+        intake: Arc<Intake>,
+        mut stop: watch::Receiver<bool>,
+    ) -> BoxFuture<'static, Result<(), SourceError>> {
+        Box::pin(async move {
+            let source = Arc::new(*self);
+            let mut work = JoinSet::new();
+            loop {
+                while work.try_join_next().is_some() {}
+                // A slot first: what cannot be worked on is left in the queue for others.
+                let slot = tokio::select! {
+                    slot = intake.slot() => slot,
+                    () = stopped(&mut stop) => None,
+                };
+                let Some(slot) = slot else { break };
+                drop(slot);
+                let messages = tokio::select! {
+                    messages = source.poll() => messages,
+                    () = stopped(&mut stop) => break,
+                };
+                for message in messages {
+                    let Some(slot) = intake.slot().await else { break };
+                    let (source, intake) = (Arc::clone(&source), Arc::clone(&intake));
+                    work.spawn(async move {
+                        source.work(&intake, message).await;
+                        drop(slot);
+                    });
+                }
+            }
+            while work.join_next().await.is_some() {}
+            Ok(())
+        })
+    }
+}
+
+impl Sqs {
+    async fn poll(&self) -> Vec<Message> {
+        match self.0.receive(VISIBILITY_S).await {
+            Ok(messages) => messages,
+            Err(error) => {
+                tracing::error!(%error, queue = self.0.url(), "poll failed");
+                tokio::time::sleep(Duration::from_secs(POLL_PAUSE_S)).await;
+                Vec::new()
+            }
+        }
+    }
+
+    async fn work(&self, intake: &Intake, message: Message) {
+        let name = self.name();
+        let settled = tokio::select! {
+            settled = intake.settle(&name, message.body.as_bytes()) => settled,
+            () = self.keep_invisible(&message.receipt) => Settled::Keep,
+        };
+        if settled == Settled::Keep {
+            return;
+        }
+        if let Err(error) = self.0.delete(&message.receipt).await {
+            // It will come again and be recognized by its event id.
+            tracing::warn!(%error, "message not deleted");
+        }
+    }
+
+    /// Extends the message's visibility until dropped.
+    async fn keep_invisible(&self, receipt: &str) {
+        loop {
+            tokio::time::sleep(Duration::from_secs(VISIBILITY_S.unsigned_abs().into()) / 2).await;
+            if let Err(error) = self.0.keep_invisible(receipt, VISIBILITY_S).await {
+                tracing::warn!(%error, "visibility not extended");
+            }
+        }
+    }
+}

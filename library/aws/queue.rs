@@ -1,0 +1,81 @@
+//! An SQS queue as a source of events. No decision is made here: receive, keep invisible, delete.
+
+use super::errors::cloud_error;
+use crate::cloud::CloudError;
+use aws_config::SdkConfig;
+use aws_sdk_sqs::Client;
+
+/// Longest wait of one poll, in seconds: the most that SQS allows.
+pub const POLL_S: i32 = 20;
+/// Most messages of one poll: the most that SQS allows.
+pub const MESSAGES_PER_POLL_MAX: i32 = 10;
+
+/// One queue.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    client: Client,
+    url: String,
+}
+
+/// A received message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its text.
+    pub body: String,
+    /// What names this receipt of it.
+    pub receipt: String,
+}
+
+impl Queue {
+    /// A queue by its URL, in the region of `config`.
+    pub fn new(config: &SdkConfig, url: &str) -> Queue {
+        Queue { client: Client::new(config), url: url.to_owned() }
+    }
+
+    /// The queue's URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Waits up to [`POLL_S`] for messages, which are then invisible for `visibility_s` seconds.
+    pub async fn receive(&self, visibility_s: i32) -> Result<Vec<Message>, CloudError> {
+        let answer = self
+            .client
+            .receive_message()
+            .queue_url(&self.url)
+            .wait_time_seconds(POLL_S)
+            .max_number_of_messages(MESSAGES_PER_POLL_MAX)
+            .visibility_timeout(visibility_s)
+            .send()
+            .await
+            .map_err(|it| cloud_error("sqs:ReceiveMessage", &it))?;
+        let messages = answer.messages.unwrap_or_default().into_iter();
+        Ok(messages
+            .map(|it| Message {
+                body: it.body.unwrap_or_default(),
+                receipt: it.receipt_handle.unwrap_or_default(),
+            })
+            .collect())
+    }
+
+    /// Keeps a message invisible for `visibility_s` more seconds.
+    pub async fn keep_invisible(
+        &self,
+        receipt: &str,
+        visibility_s: i32,
+    ) -> Result<(), CloudError> {
+        let call = self.client.change_message_visibility().queue_url(&self.url);
+        call.receipt_handle(receipt)
+            .visibility_timeout(visibility_s)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|it| cloud_error("sqs:ChangeMessageVisibility", &it))
+    }
+
+    /// Deletes a message.
+    pub async fn delete(&self, receipt: &str) -> Result<(), CloudError> {
+        let call = self.client.delete_message().queue_url(&self.url).receipt_handle(receipt);
+        call.send().await.map(|_| ()).map_err(|it| cloud_error("sqs:DeleteMessage", &it))
+    }
+}
