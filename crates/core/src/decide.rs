@@ -217,7 +217,8 @@ fn affordable(
     finding: &Finding,
     now: Timestamp,
 ) -> Result<(), Reason> {
-    if let Some(until) = history.breaker_open(now) {
+    let breaker = history.breaker_open(now).filter(|_| !rails.override_breaker);
+    if let Some(until) = breaker {
         return Err(Reason::BreakerOpen { until });
     }
     let changes = history

@@ -43,6 +43,9 @@ pub struct Guardrails {
     pub undo_hold_s: i64,
     /// Whether undoing may grant IAM permissions again.
     pub undo_iam_grants: bool,
+    /// A person has raised the fleet-wide cap for one run, in which an open breaker does not hold.
+    #[serde(skip)]
+    pub override_breaker: bool,
 }
 
 impl Default for Guardrails {
@@ -64,6 +67,7 @@ impl Default for Guardrails {
             approval_expires_s: 24 * 3600,
             undo_hold_s: 24 * 3600,
             undo_iam_grants: false,
+            override_breaker: false,
         }
     }
 }

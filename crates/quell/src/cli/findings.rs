@@ -1,0 +1,204 @@
+//! `quell findings`: what was found and where it stands; look again at what was held back.
+
+use super::acting::{self, block_on};
+use super::global::Global;
+use crate::exit::{CliError, Exit};
+use crate::output::table::{self, severity_cell, word};
+use crate::output::{Format, Out};
+use crate::pipeline::RetryFilter;
+use clap::Subcommand;
+use comfy_table::Cell;
+use quell_core::history::{History, Open, Status};
+use quell_core::record::Attempt;
+use serde::Serialize;
+use std::io::Write as _;
+
+/// `quell findings`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  quell findings list                              what stands open
+  quell findings list --all --format json          everything, for machines
+  quell findings show 3f9a                         one finding, by the beginning of its id
+  quell findings retry                             look again at what a guardrail held back
+  quell findings retry --fleet-changes-max 500     and allow that many changes for it";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List findings
+    List(List),
+    /// Show one finding with its changes
+    Show(Show),
+    /// Re-read and re-decide what was withheld, failed or could not be judged
+    Retry(Retry),
+}
+
+#[derive(Debug, clap::Args)]
+struct List {
+    /// Those that are settled too
+    #[arg(long)]
+    all: bool,
+    /// How to print the list
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+struct Show {
+    /// The finding's id, or its beginning
+    id: String,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+struct Retry {
+    /// Finding ids or their beginnings; none means all
+    ids: Vec<String>,
+    /// Raise the fleet-wide cap for this run
+    #[arg(long, value_name = "N")]
+    fleet_changes_max: Option<usize>,
+    /// How to print the outcome
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// A finding with its attempts, as `--format json` prints it.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    finding: &'a Open,
+    attempts: Vec<&'a Attempt>,
+}
+
+/// Runs `quell findings`.
+pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
+    match &args.command {
+        Command::List(args) => list(args, &acting::history(global)?, out),
+        Command::Show(args) => show(args, &acting::history(global)?, out),
+        Command::Retry(args) => retry(args, global, out),
+    }
+}
+
+fn list(args: &List, history: &History, out: &mut Out) -> Result<Exit, CliError> {
+    let wanted = |it: &&Open| args.all || it.status.is_open();
+    let mut findings: Vec<&Open> = history.findings().filter(wanted).collect();
+    findings.sort_by(|left, right| {
+        right.finding.severity.cmp(&left.finding.severity).then(left.updated.cmp(&right.updated))
+    });
+    if args.format == Format::Json {
+        for it in findings {
+            out.json_line(it)?;
+        }
+        return Ok(Exit::Fine);
+    }
+    let mut rows = table::table(&["ID", "SEVERITY", "STATUS", "POLICY", "RESOURCE", "WHY"]);
+    for it in &findings {
+        rows.add_row([
+            Cell::new(short(&it.finding.key)),
+            severity_cell(it.finding.severity),
+            Cell::new(word(&it.status)),
+            Cell::new(&it.finding.policy),
+            Cell::new(&it.finding.resource.id),
+            Cell::new(why(it)),
+        ]);
+    }
+    table::write(out, &mut rows)?;
+    writeln!(out, "{} {}", findings.len(), if args.all { "findings" } else { "open findings" })?;
+    Ok(Exit::Fine)
+}
+
+/// The verdict's reason where it still holds, else the finding's own.
+fn why(open: &Open) -> String {
+    let verdict = open.verdict.why();
+    match open.status {
+        Status::Corrected | Status::Resolved | Status::Undone => open.finding.reason.clone(),
+        _ if verdict.is_empty() => open.finding.reason.clone(),
+        _ => verdict,
+    }
+}
+
+fn show(args: &Show, history: &History, out: &mut Out) -> Result<Exit, CliError> {
+    let open = one(history, &args.id)?;
+    let attempts: Vec<&Attempt> =
+        open.attempts.iter().filter_map(|it| history.attempt(it)).collect();
+    if args.format == Format::Json {
+        out.json(&Told { finding: open, attempts })?;
+        return Ok(Exit::Fine);
+    }
+    let finding = &open.finding;
+    writeln!(out, "finding    {}", finding.key)?;
+    writeln!(out, "policy     {} ({})", finding.policy, word(&finding.severity))?;
+    writeln!(out, "resource   {}", finding.resource)?;
+    writeln!(out, "element    {}", finding.element)?;
+    writeln!(out, "reason     {}", finding.reason)?;
+    writeln!(out, "status     {} since {}", word(&open.status), open.updated)?;
+    writeln!(out, "decision   {} {}", open.verdict.word(), open.verdict.why())?;
+    writeln!(out, "seen       {} times, first at {}", open.occurrences, open.first_seen)?;
+    for it in attempts {
+        let outcome = history.outcome(&it.id).map_or("not concluded", |it| it.word());
+        writeln!(out, "attempt    {} {} {}: {outcome}", it.id, it.change.action, it.change.facet)?;
+    }
+    if let Some(change) = &open.change {
+        crate::output::diff::write(out, change)?;
+    }
+    Ok(Exit::Fine)
+}
+
+fn one<'a>(history: &'a History, id: &str) -> Result<&'a Open, CliError> {
+    let fits = |it: &&Open| it.finding.key.starts_with(id) || it.finding.uid.starts_with(id);
+    let found: Vec<&Open> = history.findings().filter(fits).collect();
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] => Err(CliError::usage(format!("there is no finding `{id}`"))
+            .hint("`quell findings list --all` shows the ids")),
+        many => Err(CliError::usage(format!("`{id}` fits {} findings", many.len()))
+            .hint("give more of its beginning")),
+    }
+}
+
+fn retry(args: &Retry, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
+    let report = block_on(async {
+        let mut config = global.acting_config()?;
+        if let Some(cap) = args.fleet_changes_max {
+            config.guardrails.fleet_changes_max = cap;
+            config.guardrails.override_breaker = true;
+        }
+        let runtime = crate::runtime::Runtime::open(config, &global.data_dir()?)
+            .await
+            .map_err(acting::cannot_open)?;
+        let failed = |it| CliError::outside("the ledger failed").because(it);
+        let filter = RetryFilter { keys: args.ids.clone(), policies: Vec::new() };
+        let done = async {
+            runtime.pipeline.resume().await?;
+            runtime.pipeline.retry(&filter).await
+        };
+        let report = done.await.map_err(failed);
+        acting::close(&runtime).await?;
+        report
+    })?;
+    match args.format {
+        Format::Json => out.json_line(&report)?,
+        Format::Text => writeln!(
+            out,
+            "{} looked at again: {} settled, {} still open, {} could not be read",
+            report.looked_at, report.settled, report.open, report.failed
+        )?,
+    }
+    Ok(match (report.failed, report.open) {
+        (0, 0) => Exit::Fine,
+        (0, _) => Exit::Findings,
+        _ => Exit::Outside,
+    })
+}
+
+/// Enough of an id to name it by.
+pub fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}

@@ -1,0 +1,198 @@
+//! `quell run`: the long-running service, and the run over files that ends by itself.
+
+use super::acting::{block_on, close, open};
+use super::global::Global;
+use crate::config::{SqsConfig, WebhookConfig};
+use crate::exit::{CliError, Exit};
+use crate::output::Out;
+use crate::pipeline::RetryFilter;
+use crate::runtime::Runtime;
+use crate::secret;
+use crate::sources::files::Files;
+use crate::sources::sqs::Sqs;
+use crate::sources::webhook::Webhook;
+use crate::sources::{Intake, Source, SourceError};
+use quell_library::aws::queue::Queue;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How often it is asked whether the breaker has closed and withheld findings can be looked at
+/// again, in seconds.
+pub const RETRY_PERIOD_S: u64 = 30;
+
+/// `quell run`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Files or folders of events to read, `-` for standard input; besides the configured sources
+    paths: Vec<PathBuf>,
+    /// Look for new files until stopped
+    #[arg(long)]
+    follow: bool,
+    /// An SQS queue to poll, besides the configured ones; repeatable
+    #[arg(long = "sqs", value_name = "URL")]
+    queues: Vec<String>,
+    /// Another AWS endpoint, for an emulator or a proxy
+    #[arg(long, value_name = "URL")]
+    endpoint_url: Option<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  quell run --config quell.yaml                    all configured sources, until stopped
+  quell run --config quell.yaml events/            every event in a folder, then end
+  zcat trail.json.gz | quell run --config quell.yaml -
+  quell run --config quell.yaml --sqs https://sqs.eu-central-1.amazonaws.com/111122223333/quell
+
+On SIGTERM or Ctrl-C it takes nothing new, finishes what it works on, and ends.";
+
+/// Runs until the sources end or a signal comes.
+pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
+    block_on(async {
+        let mut runtime = open_with(args, global).await?;
+        let ended = serve(args, &mut runtime, out).await;
+        close(&runtime).await?;
+        ended
+    })
+}
+
+async fn open_with(args: &Args, global: &Global) -> Result<Runtime, CliError> {
+    let Some(url) = &args.endpoint_url else { return open(global).await };
+    let mut config = global.acting_config()?;
+    config.aws.endpoint_url = Some(url.clone());
+    Runtime::open(config, &global.data_dir()?).await.map_err(super::acting::cannot_open)
+}
+
+async fn serve(args: &Args, runtime: &mut Runtime, out: &mut Out) -> Result<Exit, CliError> {
+    if runtime.live.is_some() && runtime.config.aws.accounts.is_empty() {
+        return Err(CliError::usage("no account is configured, so every event would be put aside")
+            .hint("list your accounts under `aws.accounts` in the configuration"));
+    }
+    let sources = sources(args, runtime).await?;
+    if sources.is_empty() {
+        return Err(CliError::usage("there is no source of events")
+            .hint("name files or folders, --sqs URL, or `sources` in the configuration"));
+    }
+    let resumed = runtime.pipeline.resume().await.map_err(ledger_failed)?;
+    if 0 < resumed {
+        tracing::warn!(resumed, "changes that an earlier stop cut off are concluded");
+    }
+    for it in &sources {
+        writeln!(out, "listening to {}", it.name())?;
+    }
+    out.flush()?;
+    drive(runtime, sources).await
+}
+
+/// Runs all sources until they end, a signal comes, or the ledger fails.
+async fn drive(runtime: &Runtime, sources: Vec<Box<dyn Source>>) -> Result<Exit, CliError> {
+    let (stop, stopping) = watch::channel(false);
+    let (fatal, mut failed) = watch::channel(None);
+    let limits = &runtime.config.limits;
+    let dead_letters = runtime.data_dir.join("dead-letters");
+    let pipeline = Arc::clone(&runtime.pipeline);
+    let intake = Arc::new(Intake::new(pipeline, dead_letters.as_std_path(), limits, fatal));
+    let mut running: JoinSet<Result<(), SourceError>> = JoinSet::new();
+    for source in sources {
+        running.spawn(source.run(Arc::clone(&intake), stopping.clone()));
+    }
+    let retries = tokio::spawn(retry_withheld(Arc::clone(&runtime.pipeline)));
+    let mut problem = None;
+    let signals = stop_signal();
+    tokio::pin!(signals);
+    loop {
+        tokio::select! {
+            ended = running.join_next() => match ended {
+                None => break,
+                Some(Ok(Ok(()))) => {}
+                Some(Ok(Err(error))) => problem = Some(CliError::outside(error.to_string())),
+                Some(Err(error)) => problem = Some(CliError::bug("a source broke").because(error)),
+            },
+            () = &mut signals, if !*stop.borrow() => {
+                tracing::warn!("stopping: nothing new is taken");
+                stop.send_replace(true);
+                let wait = Duration::from_secs(limits.shutdown_max_s);
+                let rest = async { while running.join_next().await.is_some() {} };
+                if tokio::time::timeout(wait, rest).await.is_err() {
+                    let s = limits.shutdown_max_s;
+                    problem = Some(CliError::outside(format!(
+                        "work was still under way after shutdown_max_s, {s} s; it resumes at the \
+                         next start"
+                    )));
+                }
+                break;
+            },
+            _ = failed.wait_for(Option::is_some) => {
+                let text = failed.borrow().clone().unwrap_or_default();
+                problem = Some(CliError::outside("the ledger failed").because(text));
+                break;
+            }
+        }
+    }
+    running.shutdown().await;
+    retries.abort();
+    problem.map_or(Ok(Exit::Fine), Err)
+}
+
+/// When the breaker closes, what it held back is looked at again.
+async fn retry_withheld(pipeline: Arc<crate::pipeline::Pipeline>) {
+    let mut was_open = false;
+    loop {
+        tokio::time::sleep(Duration::from_secs(RETRY_PERIOD_S)).await;
+        let is_open = pipeline.journal.history().breaker_open(pipeline.clock.now()).is_some();
+        if was_open && !is_open {
+            match pipeline.retry(&RetryFilter::default()).await {
+                Ok(report) => tracing::warn!(?report, "the breaker closed"),
+                Err(error) => tracing::error!(%error, "the breaker closed, but the ledger failed"),
+            }
+        }
+        was_open = is_open;
+    }
+}
+
+async fn sources(args: &Args, runtime: &Runtime) -> Result<Vec<Box<dyn Source>>, CliError> {
+    let configured = &runtime.config.sources;
+    let mut sources: Vec<Box<dyn Source>> = Vec::new();
+    let paths: Vec<PathBuf> = args.paths.iter().chain(&configured.files).cloned().collect();
+    if !paths.is_empty() {
+        sources.push(Box::new(Files::new(paths, args.follow || configured.follow)));
+    }
+    let given = args.queues.iter().map(|it| SqsConfig { queue_url: it.clone(), region: None });
+    for it in configured.sqs.iter().cloned().chain(given) {
+        let live = runtime.live.as_ref().ok_or_else(|| {
+            CliError::usage("a simulated account has no queues").hint("name files instead")
+        })?;
+        let region = it.region.as_ref().unwrap_or(&runtime.config.aws.region);
+        let queue = Queue::new(&live.aws().own(region), &it.queue_url);
+        sources.push(Box::new(Sqs::new(queue)));
+    }
+    if let Some(WebhookConfig { listen, token }) = &configured.webhook {
+        let token = secret::resolve(token)
+            .map_err(|it| CliError::usage("sources.webhook.token").because(it))?;
+        let webhook = Webhook::listen(listen, token).await;
+        sources.push(Box::new(webhook.map_err(|it| CliError::outside(it.to_string()))?));
+    }
+    Ok(sources)
+}
+
+async fn stop_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        // Without handlers the signals end the process at once, which the ledger survives.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+fn ledger_failed(error: crate::journal::JournalError) -> CliError {
+    CliError::outside("the ledger failed").because(error)
+}

@@ -1,0 +1,80 @@
+//! The embedded store as the pipeline's [`Journal`].
+
+use crate::clock::Clock;
+use crate::journal::{Journal, JournalError, lock};
+use crate::store::error::{AppendError, StoreError};
+use crate::store::{Options, Projection, Store, TornTail};
+use camino::Utf8Path;
+use ed25519_dalek::SigningKey;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use quell_core::history::History;
+use quell_core::ledger::checkpoint::Checkpoint;
+use quell_core::ledger::line::Record;
+use quell_core::record::Fact;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// A directory that holds the ledger, and the history that it folds to.
+pub struct Embedded {
+    store: Store<Fact, Shared>,
+    history: Arc<Mutex<History>>,
+}
+
+/// The history, shared with whoever decides.
+struct Shared(Arc<Mutex<History>>);
+
+impl Projection<Fact> for Shared {
+    fn apply(&mut self, record: &Record<Fact>) {
+        lock(&self.0).apply(record.time, &record.fact);
+    }
+}
+
+impl Embedded {
+    /// Opens the store in `dir`, making it if it is not there. Blocks while it reads the ledger.
+    pub fn open(
+        dir: &Utf8Path,
+        clock: Arc<dyn Clock>,
+        signing_key: Option<SigningKey>,
+    ) -> Result<Embedded, StoreError> {
+        let history = Arc::new(Mutex::new(History::default()));
+        let mut options = Options::new(tail_repaired)?;
+        options.clock = Arc::new(move || clock.now());
+        options.signing_key = signing_key;
+        let store = Store::open(dir, options, Shared(Arc::clone(&history)))?;
+        Ok(Embedded { store, history })
+    }
+
+    /// Signs the present head; needs a signing key.
+    pub async fn checkpoint(&self) -> Result<Checkpoint, StoreError> {
+        self.store.checkpoint().await
+    }
+
+    /// Makes durable what was taken and gives the directory free.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.store.close().await
+    }
+}
+
+fn tail_repaired(torn: TornTail) -> Fact {
+    tracing::warn!(bytes = torn.bytes, file = torn.file, "torn tail of the ledger cut off and kept");
+    Fact::TailRepaired { bytes: torn.bytes, file: torn.file }
+}
+
+impl Journal for Embedded {
+    fn append(&self, _: Timestamp, facts: Vec<Fact>) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async move {
+            let appended = self.store.append(facts).await;
+            appended.map(|_| ()).map_err(|it: AppendError| JournalError(it.to_string()))
+        })
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        lock(&self.history)
+    }
+}
+
+impl std::fmt::Debug for Embedded {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Embedded").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,54 @@
+//! A fact of the ledger in one line, for people.
+
+use super::table::word;
+use quell_core::record::{Fact, Verdict};
+
+/// One line that says what happened.
+pub fn line(fact: &Fact) -> String {
+    match fact {
+        Fact::Decided { finding, verdict, .. } => format!(
+            "{:<12} {} {}: {}{}",
+            verdict.word(),
+            finding.policy,
+            finding.resource.id,
+            finding.reason,
+            why(verdict)
+        ),
+        Fact::Attempted(it) => {
+            let undo = if it.undoes.is_some() { "undo" } else { "fix" };
+            format!("attempted    {undo} {} {}", it.change.action, it.change.resource.id)
+        }
+        Fact::Concluded { attempt, outcome, note, .. } => {
+            let note = note.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
+            format!("concluded    {} {attempt}{note}", outcome.word())
+        }
+        Fact::Processed { event, operation, findings, .. } => {
+            format!("processed    {operation} {event}: {findings} findings")
+        }
+        Fact::CallFailed { operation, code, actor, .. } => {
+            format!("call failed  {operation} by {}: {code}", actor.id())
+        }
+        Fact::Failed { problem, message, .. } => format!("failed       {}: {message}", word(problem)),
+        Fact::DeadLettered { source, reason, .. } => format!("dead letter  {source}: {reason}"),
+        Fact::Impostor { operation, actor, .. } => {
+            format!("IMPOSTOR     {operation} under our name by {}", actor.id())
+        }
+        Fact::Approval { finding, approved, by, reason, .. } => {
+            let word = if *approved { "approved" } else { "denied" };
+            format!("{word:<12} {finding} by {by}: {reason}")
+        }
+        Fact::UndoRequested { attempt, by, reason } => {
+            format!("undo asked   {attempt} by {by}: {reason}")
+        }
+        Fact::Exempted(it) => format!("exempted     {} by {} until {}", it.id, it.owner, it.expires),
+        Fact::ExemptionRemoved { id, by } => format!("unexempted   {id} by {by}"),
+        Fact::BreakerOpened { until, reason } => format!("BREAKER OPEN until {until}: {reason}"),
+        Fact::TailRepaired { bytes, file } => format!("tail cut     {bytes} bytes kept in {file}"),
+        Fact::Resolved { finding, why } => format!("resolved     {finding}: {}", why.word()),
+    }
+}
+
+fn why(verdict: &Verdict) -> String {
+    let why = verdict.why();
+    if why.is_empty() { why } else { format!(" [{why}]") }
+}

@@ -1,0 +1,125 @@
+//! Puts the parts together: configuration, library, world, store, pipeline.
+//!
+//! One way to do it, for every command that acts. A data folder that belongs to a simulated account
+//! (made by `quell demo`) says so itself, and every command then works on that account.
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::embedded::Embedded;
+use crate::journal::Journal;
+use crate::pipeline::{Pipeline, Readback, Scope};
+use crate::simulation::{self, SimulatedAccount};
+use crate::store::error::StoreError;
+use crate::store::keys::{self, KeyError};
+use camino::{Utf8Path, Utf8PathBuf};
+use quell_core::scope::glob;
+use quell_library::Library;
+use quell_library::aws::Aws;
+use quell_library::cloud::World;
+use quell_library::folder::{self, FolderError};
+use quell_library::live::Live;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Everything that acts.
+#[derive(Debug)]
+pub struct Runtime {
+    /// The configuration.
+    pub config: Config,
+    /// The path of an event.
+    pub pipeline: Arc<Pipeline>,
+    /// The store behind it.
+    pub store: Arc<Embedded>,
+    /// The data folder.
+    pub data_dir: Utf8PathBuf,
+    /// The live cloud, where it is one.
+    pub live: Option<Arc<Live>>,
+}
+
+/// Why nothing can act.
+#[derive(Debug, Error)]
+pub enum RuntimeError {
+    /// A policy folder is faulty.
+    #[error(transparent)]
+    Policies(#[from] FolderError),
+    /// The store can't be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The signing key can't be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The simulated account can't be read.
+    #[error("{0}")]
+    Simulation(String),
+    /// The configuration contradicts itself.
+    #[error("{0}")]
+    Config(String),
+}
+
+impl Runtime {
+    /// Opens the store in `data_dir` for writing and connects to the cloud.
+    pub async fn open(config: Config, data_dir: &Utf8Path) -> Result<Runtime, RuntimeError> {
+        let library = Arc::new(library(&config)?);
+        let (world, clock, live) = world(&config, data_dir).await?;
+        let store = Arc::new(Embedded::open(
+            data_dir,
+            Arc::clone(&clock),
+            signing_key(&config, data_dir)?,
+        )?);
+        let mut pipeline = Pipeline::new(
+            library,
+            world,
+            Arc::clone(&store) as Arc<dyn Journal>,
+            clock,
+            config.guardrails.clone(),
+            scope(&config),
+        );
+        pipeline.readback = Readback {
+            readback_attempts_max: config.limits.readback_attempts_max,
+            readback_wait_ms: config.limits.readback_wait_ms,
+        };
+        let data_dir = data_dir.to_owned();
+        Ok(Runtime { config, pipeline: Arc::new(pipeline), store, data_dir, live })
+    }
+}
+
+/// The enabled policies, built in and private.
+pub fn library(config: &Config) -> Result<Library, FolderError> {
+    let mut folders = folder::builtin()?;
+    for path in &config.policies.folders {
+        folders.extend(folder::from_disk(path)?);
+    }
+    folders.retain(|it| config.policies.enabled.iter().any(|wanted| glob(wanted, &it.id)));
+    Library::load(folders, &config.policies.params, config.policy_limits())
+}
+
+type OpenWorld = (Arc<dyn World>, Arc<dyn Clock>, Option<Arc<Live>>);
+
+async fn world(config: &Config, data_dir: &Utf8Path) -> Result<OpenWorld, RuntimeError> {
+    if simulation::is_simulated(data_dir) {
+        let account = SimulatedAccount::load(data_dir).map_err(RuntimeError::Simulation)?;
+        return Ok((Arc::new(account), Arc::new(SystemClock), None));
+    }
+    let aws = Aws::connect(config.aws_settings()).await;
+    let live = Arc::new(Live::new(aws, config.trust()));
+    Ok((Arc::clone(&live) as Arc<dyn World>, Arc::new(SystemClock), Some(live)))
+}
+
+fn signing_key(
+    config: &Config,
+    data_dir: &Utf8Path,
+) -> Result<Option<ed25519_dalek::SigningKey>, RuntimeError> {
+    let Some(path) = &config.store.signing_key else { return Ok(None) };
+    let path = Utf8Path::from_path(path)
+        .ok_or_else(|| RuntimeError::Config("store.signing_key: not a UTF-8 path".to_owned()))?;
+    Ok(Some(keys::signing_key(path, data_dir)?))
+}
+
+/// Which accounts are ours, and as whom we act there.
+pub fn scope(config: &Config) -> Scope {
+    let accounts = config.aws.accounts.iter();
+    let roles = accounts.clone().flat_map(|(_, it)| {
+        [&it.read_role, &it.write_role, &it.undo_role].into_iter().flatten().cloned()
+    });
+    Scope { own_roles: roles.collect(), accounts: accounts.map(|(id, _)| id.clone()).collect() }
+}
