@@ -1,1 +1,2 @@
 //! The binary.
+pub mod store;
