@@ -35,14 +35,14 @@ use ed25519_dalek::SigningKey;
 use jiff::Timestamp;
 use quell_core::ledger::checkpoint::Checkpoint;
 use quell_core::ledger::ids::{ChainId, Head};
-use quell_core::ledger::line::{FactJson, Record};
+use quell_core::ledger::line::Record;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::store::error::{AppendError, StoreError};
 use crate::store::layout::Layout;
 use crate::store::reader::Replay;
-use crate::store::writer::{Command, Request, Writer};
+use crate::store::writer::{Batch, Command, Request, Writer};
 
 /// The chain of an embedded store, unless its owner names another.
 pub const CHAIN_DEFAULT: &str = "main";
@@ -141,7 +141,7 @@ where
         };
         let repairs: Vec<F> = recovered.torn.into_iter().map(options.tail_repaired).collect();
         if !repairs.is_empty() {
-            writer.record(encode(repairs).map_err(StoreError::Repair)?)?;
+            writer.record(Batch::encode(repairs).map_err(StoreError::Repair)?)?;
         }
         thread::Builder::new()
             .name("ledger".to_owned())
@@ -160,9 +160,10 @@ where
             return Ok(Vec::new());
         }
         let (reply, answer) = oneshot::channel();
-        let request = Request { facts: encode(facts)?, reply };
+        let request = Request { batch: Batch::encode(facts)?, reply };
         self.queue.send(Command::Append(request)).await.map_err(|_| AppendError::Closed)?;
-        answer.await.map_err(|_| AppendError::Closed)?
+        let batch = answer.await.map_err(|_| AppendError::Closed)??;
+        Ok(batch.into_records())
     }
 
     /// Looks at the state. Appends wait meanwhile: copy what you need and return.
@@ -219,20 +220,6 @@ impl<P> State<P> {
         }
         inner.1 = head.clone();
     }
-}
-
-/// The facts with their JSON. This is the caller's part of the work: the writer is one thread.
-fn encode<F: Serialize>(facts: Vec<F>) -> Result<Vec<(F, FactJson)>, AppendError> {
-    if APPEND_FACTS_MAX < facts.len() {
-        return Err(AppendError::TooManyFacts { facts: facts.len() });
-    }
-    facts
-        .into_iter()
-        .map(|fact| {
-            let json = FactJson::encode(&fact)?;
-            Ok((fact, json))
-        })
-        .collect()
 }
 
 /// Names the path in an error of the file system.

@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use quell_core::ledger::chain::Chain;
 use quell_core::ledger::checkpoint::Checkpoint;
 use quell_core::ledger::line::{FactJson, Record};
+use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::store::error::{AppendError, StoreError};
 use crate::store::layout::Layout;
 use crate::store::lock::Lock;
 use crate::store::segments::{Medium, write_durably};
-use crate::store::{Projection, State};
+use crate::store::{APPEND_FACTS_MAX, Projection, State};
 
 /// A group is closed when its lines reach this size, in bytes.
 pub(crate) const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -28,11 +29,20 @@ pub(crate) enum Command<F> {
 
 /// Facts to record.
 pub(crate) struct Request<F> {
-    pub facts: Vec<(F, FactJson)>,
+    pub batch: Batch<F>,
     pub reply: Reply<F>,
 }
 
-type Reply<F> = oneshot::Sender<Result<Vec<Record<F>>, AppendError>>;
+type Reply<F> = oneshot::Sender<Result<Batch<F>, AppendError>>;
+
+/// The facts of one append on their way there and their records on the way back. All of its memory
+/// is the caller's, who frees it: a writer that did would fight the callers for the allocator's
+/// locks, once per fact.
+pub(crate) struct Batch<F> {
+    facts: Vec<F>,
+    json: Vec<FactJson>,
+    records: Vec<Record<F>>,
+}
 
 /// The state of the thread. Everything it needs, and the lock, which ends with it.
 pub(crate) struct Writer<F, P, M> {
@@ -53,7 +63,7 @@ struct Group<F> {
     first: u64,
     time: Timestamp,
     lines: String,
-    members: Vec<(Vec<Record<F>>, Reply<F>)>,
+    members: Vec<Request<F>>,
 }
 
 impl<F, P, M> Writer<F, P, M>
@@ -63,9 +73,9 @@ where
     M: Medium,
 {
     /// Records facts before the thread runs.
-    pub(crate) fn record(&mut self, facts: Vec<(F, FactJson)>) -> Result<(), StoreError> {
+    pub(crate) fn record(&mut self, batch: Batch<F>) -> Result<(), StoreError> {
         let (reply, mut answer) = oneshot::channel();
-        let group = self.group(String::new(), Request { facts, reply }, &mut None);
+        let group = self.group(String::new(), Request { batch, reply }, &mut None);
         self.commit(group);
         let answer = answer.try_recv().unwrap_or(Err(AppendError::Closed));
         answer.map(drop).map_err(StoreError::Repair)
@@ -136,16 +146,16 @@ where
             self.failed = Some(Arc::new(error));
         }
         if let Some(error) = &self.failed {
-            for (_, reply) in members {
+            for Request { reply, .. } in members {
                 drop(reply.send(Err(AppendError::Write(Arc::clone(error)))));
             }
             return lines;
         }
-        let records = members.iter().flat_map(|(records, _)| records);
+        let records = members.iter().flat_map(|it| &it.batch.records);
         self.state.apply(records, self.chain.head());
-        for (records, reply) in members {
+        for Request { batch, reply } in members {
             // A caller that went away has its facts recorded all the same.
-            drop(reply.send(Ok(records)));
+            drop(reply.send(Ok(batch)));
         }
         lines
     }
@@ -162,11 +172,31 @@ where
 }
 
 impl<F> Group<F> {
-    fn seal(&mut self, chain: &mut Chain, request: Request<F>) {
-        let Self { time, lines, members, .. } = self;
-        let facts = request.facts.into_iter();
-        let records = facts.map(|(fact, json)| chain.seal(*time, fact, &json, lines)).collect();
-        members.push((records, request.reply));
+    fn seal(&mut self, chain: &mut Chain, mut request: Request<F>) {
+        let Batch { facts, json, records } = &mut request.batch;
+        for (fact, json) in facts.drain(..).zip(json) {
+            records.push(chain.seal(self.time, fact, json, &mut self.lines));
+        }
+        self.members.push(request);
+    }
+}
+
+impl<F: Serialize> Batch<F> {
+    /// Writes the facts as JSON: the caller's part of the work, since the writer is one thread.
+    pub(crate) fn encode(facts: Vec<F>) -> Result<Self, AppendError> {
+        if APPEND_FACTS_MAX < facts.len() {
+            return Err(AppendError::TooManyFacts { facts: facts.len() });
+        }
+        let json = facts.iter().map(FactJson::encode).collect::<Result<_, _>>()?;
+        let records = Vec::with_capacity(facts.len());
+        Ok(Self { facts, json, records })
+    }
+}
+
+impl<F> Batch<F> {
+    /// The records, once the batch is back.
+    pub(crate) fn into_records(self) -> Vec<Record<F>> {
+        self.records
     }
 }
 
@@ -227,7 +257,7 @@ mod tests {
             commands,
             failed: None,
         };
-        let mut record = |fact: u64| writer.record(vec![(fact, FactJson::encode(&fact).unwrap())]);
+        let mut record = |fact: u64| writer.record(Batch::encode(vec![fact]).unwrap());
         record(1).unwrap();
         for fact in [10, 100] {
             let refused = record(fact);
