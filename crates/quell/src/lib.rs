@@ -1,8 +1,17 @@
 //! The doors of Quell: command line, configuration, sources, store, and the pipeline that joins the
 //! pure core with the live cloud.
 
+pub mod exit;
+pub mod output;
 pub mod clock;
+pub mod secret;
 pub mod config;
 pub mod journal;
+pub mod store;
+pub mod embedded;
 pub mod pipeline;
 pub mod sources;
+pub mod simulation;
+pub mod runtime;
+pub mod docs;
+pub mod cli;

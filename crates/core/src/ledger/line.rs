@@ -13,6 +13,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use memchr::{memchr, memchr2};
 use serde::{Serialize, de::DeserializeOwned, de::IgnoredAny};
 
 use crate::ledger::ids::{ChainId, Digest};
@@ -76,6 +77,9 @@ pub enum FactError {
     /// It has no JSON form.
     #[error("the fact cannot be written as JSON")]
     Encode(#[source] serde_json::Error),
+    /// White space between tokens, which only raw JSON inside a fact could bring.
+    #[error("the fact's JSON holds white space between tokens")]
+    NotCompact,
     /// More than [`FACT_BYTES_MAX`].
     #[error("the fact takes {bytes} bytes of JSON, the limit is {FACT_BYTES_MAX}")]
     TooLarge {
@@ -109,12 +113,10 @@ pub enum LineError {
 impl FactJson {
     /// Writes `fact` as JSON, without white space between tokens.
     pub fn encode<F: Serialize>(fact: &F) -> Result<Self, FactError> {
-        let mut json = serde_json::to_string(fact).map_err(FactError::Encode)?;
-        let mut shape = Shape::of(&json);
+        let json = serde_json::to_string(fact).map_err(FactError::Encode)?;
+        let shape = Shape::of(&json);
         if !shape.compact {
-            // Only raw JSON inside a fact can bring its own white space.
-            json = compact(&json);
-            shape = Shape::of(&json);
+            return Err(FactError::NotCompact);
         }
         if FACT_BYTES_MAX < json.len() {
             return Err(FactError::TooLarge { bytes: json.len() });
@@ -214,60 +216,50 @@ struct Shape {
 impl Shape {
     fn of(json: &str) -> Self {
         let (mut depth, mut deepest, mut compact) = (0_usize, 0, true);
-        for byte in outside_strings(json) {
+        for byte in BetweenStrings(json).flat_map(str::bytes) {
             match byte {
                 b'{' | b'[' => {
                     depth += 1;
                     deepest = deepest.max(depth);
                 }
                 b'}' | b']' => depth = depth.saturating_sub(1),
-                _ => compact &= !byte.is_ascii_whitespace(),
+                b' ' | b'\n' | b'\r' | b'\t' => compact = false,
+                _ => {}
             }
         }
         Self { depth: deepest, compact }
     }
 }
 
-/// The bytes of JSON text that are not inside a string.
-fn outside_strings(json: &str) -> impl Iterator<Item = u8> {
-    let mut inside = InString::default();
-    json.bytes().filter(move |it| !inside.step(*it))
-}
+/// JSON text without its strings: the pieces between them.
+struct BetweenStrings<'a>(&'a str);
 
-/// `json` without the white space between its tokens.
-fn compact(json: &str) -> String {
-    let mut inside = InString::default();
-    json.chars()
-        .filter(|it| {
-            let byte = if it.is_ascii() { *it as u8 } else { b'x' };
-            inside.step(byte) || !byte.is_ascii_whitespace()
-        })
-        .collect()
-}
+impl<'a> Iterator for BetweenStrings<'a> {
+    type Item = &'a str;
 
-/// Follows JSON text byte by byte: are we inside a string?
-#[derive(Default)]
-struct InString {
-    open: bool,
-    escaped: bool,
-}
-
-impl InString {
-    /// Takes the next byte; true when it belongs to a string (its closing quote does not).
-    fn step(&mut self, byte: u8) -> bool {
-        if !self.open {
-            self.open = byte == b'"';
-            return false;
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
         }
-        if self.escaped {
-            self.escaped = false;
-        } else if byte == b'\\' {
-            self.escaped = true;
-        } else if byte == b'"' {
-            self.open = false;
-        }
-        self.open
+        let begin = memchr(b'"', self.0.as_bytes()).unwrap_or(self.0.len());
+        let (piece, rest) = self.0.split_at_checked(begin)?;
+        let (_, rest) = rest.split_at_checked(string_bytes(rest.as_bytes()))?;
+        self.0 = rest;
+        Some(piece)
     }
+}
+
+/// How many bytes a string takes, its quotes included; all of them if it does not end.
+fn string_bytes(text: &[u8]) -> usize {
+    let mut length = 1;
+    while let Some(rest) = text.get(length..) {
+        match memchr2(b'"', b'\\', rest) {
+            Some(at) if rest.get(at) == Some(&b'"') => return length + at + 1,
+            Some(at) => length += at + 2,
+            None => break,
+        }
+    }
+    text.len()
 }
 
 /// The part of a line that its digest covers.

@@ -208,6 +208,13 @@ impl Audit {
 }
 
 impl Walk {
+    /// A walk along the part of a chain that follows the record `before`, without evidence.
+    pub fn after(before: Head) -> Self {
+        let vouched = before.sequence;
+        let chain = Chain::resume(before);
+        Self { chain, marks: Marks::new(), anchored: false, vouched, fault: None }
+    }
+
     /// Takes the next line, without its newline. After a fault no line is accepted any more, but
     /// keep on: later lines tell a record that is missing from one that stands elsewhere.
     pub fn line<'a>(&mut self, line: &'a [u8]) -> Result<Line<'a>, Fault> {
