@@ -63,7 +63,7 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
 
 async fn open_with(args: &Args, global: &Global) -> Result<Runtime, CliError> {
     let Some(url) = &args.endpoint_url else { return open(global).await };
-    let mut config = global.acting_config()?;
+    let mut config = super::acting::config(global)?;
     config.aws.endpoint_url = Some(url.clone());
     Runtime::open(config, &global.data_dir()?).await.map_err(super::acting::cannot_open)
 }
@@ -127,8 +127,7 @@ async fn drive(runtime: &Runtime, sources: Vec<Box<dyn Source>>) -> Result<Exit,
                 }
                 break;
             },
-            _ = failed.wait_for(Option::is_some) => {
-                let text = failed.borrow().clone().unwrap_or_default();
+            text = ledger_failure(&mut failed) => {
                 problem = Some(CliError::outside("the ledger failed").because(text));
                 break;
             }
@@ -137,6 +136,15 @@ async fn drive(runtime: &Runtime, sources: Vec<Box<dyn Source>>) -> Result<Exit,
     running.shutdown().await;
     retries.abort();
     problem.map_or(Ok(Exit::Fine), Err)
+}
+
+/// Waits until the ledger fails; says how.
+async fn ledger_failure(failed: &mut watch::Receiver<Option<String>>) -> String {
+    let text = failed.wait_for(Option::is_some).await.ok().and_then(|it| it.clone());
+    match text {
+        Some(text) => text,
+        None => std::future::pending().await,
+    }
 }
 
 /// When the breaker closes, what it held back is looked at again.
