@@ -107,10 +107,8 @@ pub fn builtin() -> Result<Vec<PolicyFolder>, FolderError> {
     let mut folders: BTreeMap<String, PolicyFolder> = BTreeMap::new();
     for path in Builtin::iter() {
         let text = Builtin::get(&path).map(|it| it.data.into_owned()).unwrap_or_default();
-        let text = String::from_utf8(text).map_err(|it| FolderError::File {
-            path: path.to_string(),
-            problem: it.to_string(),
-        })?;
+        let text = String::from_utf8(text)
+            .map_err(|it| FolderError::File { path: path.to_string(), problem: it.to_string() })?;
         let parts: Vec<&str> = path.split('/').collect();
         let (id, rest) = match parts.as_slice() {
             [id @ .., "cases", case, file] => (id.join("."), Some((*case, *file))),

@@ -49,9 +49,8 @@ pub fn document(permissions: &BTreeSet<Permission>, fill: impl Fn(&str) -> Strin
     let mut statements: Vec<(String, Option<Value>, Vec<&str>)> = Vec::new();
     for it in permissions {
         let resource = fill(it.resource);
-        let condition = it.condition.map(|(operator, key, value)| {
-            json!({ operator: { key: fill(value) } })
-        });
+        let condition =
+            it.condition.map(|(operator, key, value)| json!({ operator: { key: fill(value) } }));
         let same = statements
             .iter_mut()
             .find(|(found, other, _)| *found == resource && *other == condition);

@@ -192,9 +192,5 @@ impl Aws {
 /// A session name that STS takes: letters, digits and `_=,.@-`, at most 64.
 fn session_name(wanted: &str) -> String {
     let fits = |it: char| it.is_ascii_alphanumeric() || "_=,.@-".contains(it);
-    wanted
-        .chars()
-        .map(|it| if fits(it) { it } else { '-' })
-        .take(SESSION_NAME_MAX_CHARS)
-        .collect()
+    wanted.chars().map(|it| if fits(it) { it } else { '-' }).take(SESSION_NAME_MAX_CHARS).collect()
 }

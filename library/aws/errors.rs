@@ -2,8 +2,8 @@
 
 use crate::cloud::{CloudError, CloudErrorKind};
 use aws_sdk_sts::error::ProvideErrorMetadata;
-use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
 use aws_types::request_id::RequestId;
 
 /// Turns an SDK error into ours. `operation` is the IAM action that the call needs, such as

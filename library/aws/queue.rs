@@ -59,11 +59,7 @@ impl Queue {
     }
 
     /// Keeps a message invisible for `visibility_s` more seconds.
-    pub async fn keep_invisible(
-        &self,
-        receipt: &str,
-        visibility_s: i32,
-    ) -> Result<(), CloudError> {
+    pub async fn keep_invisible(&self, receipt: &str, visibility_s: i32) -> Result<(), CloudError> {
         let call = self.client.change_message_visibility().queue_url(&self.url);
         call.receipt_handle(receipt)
             .visibility_timeout(visibility_s)

@@ -283,10 +283,7 @@ impl History {
             Verdict::Remediate => Status::Attempting,
             Verdict::Indeterminate { .. } => Status::Indeterminate,
         };
-        self.by_resource
-            .entry(finding.resource.clone())
-            .or_default()
-            .insert(finding.key.clone());
+        self.by_resource.entry(finding.resource.clone()).or_default().insert(finding.key.clone());
         let open = self.findings.entry(finding.key.clone()).or_insert_with(|| Open {
             finding: finding.clone(),
             status,

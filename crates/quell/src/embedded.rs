@@ -56,7 +56,11 @@ impl Embedded {
 }
 
 fn tail_repaired(torn: TornTail) -> Fact {
-    tracing::warn!(bytes = torn.bytes, file = torn.file, "torn tail of the ledger cut off and kept");
+    tracing::warn!(
+        bytes = torn.bytes,
+        file = torn.file,
+        "torn tail of the ledger cut off and kept"
+    );
     Fact::TailRepaired { bytes: torn.bytes, file: torn.file }
 }
 

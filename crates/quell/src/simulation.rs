@@ -115,8 +115,6 @@ impl World for SimulatedAccount {
         };
         let saved = applied.and_then(|()| self.save(&inner).map_err(fail));
         let request = format!("simulated-{call:08}");
-        Box::pin(async move {
-            saved.map(|()| Applied { request_ids: vec![request], note: None })
-        })
+        Box::pin(async move { saved.map(|()| Applied { request_ids: vec![request], note: None }) })
     }
 }

@@ -39,7 +39,7 @@ enum Command {
     Show(Show),
     /// Print every record as one JSON line, as it was written
     Export(Export),
-    /// Make a signing key, and print its public key
+    /// Make a signing key, and its public key beside it
     Key(Key),
 }
 
@@ -190,10 +190,8 @@ fn records(
 }
 
 fn key(args: &Key, out: &mut Out) -> Result<Exit, CliError> {
-    let public = keys::generate(&args.path)
+    keys::generate(&args.path)
         .map_err(|it| CliError::outside("no key could be made").because(it))?;
-    let pem = keys::public_pem(&public)
-        .map_err(|it| CliError::bug("the public key has no text").because(it))?;
-    write!(out, "{pem}")?;
+    writeln!(out, "signing key {0}; public key {0}.pub", args.path)?;
     Ok(Exit::Fine)
 }

@@ -28,7 +28,9 @@ pub fn line(fact: &Fact) -> String {
         Fact::CallFailed { operation, code, actor, .. } => {
             format!("call failed  {operation} by {}: {code}", actor.id())
         }
-        Fact::Failed { problem, message, .. } => format!("failed       {}: {message}", word(problem)),
+        Fact::Failed { problem, message, .. } => {
+            format!("failed       {}: {message}", word(problem))
+        }
         Fact::DeadLettered { source, reason, .. } => format!("dead letter  {source}: {reason}"),
         Fact::Impostor { operation, actor, .. } => {
             format!("IMPOSTOR     {operation} under our name by {}", actor.id())
@@ -40,7 +42,9 @@ pub fn line(fact: &Fact) -> String {
         Fact::UndoRequested { attempt, by, reason } => {
             format!("undo asked   {attempt} by {by}: {reason}")
         }
-        Fact::Exempted(it) => format!("exempted     {} by {} until {}", it.id, it.owner, it.expires),
+        Fact::Exempted(it) => {
+            format!("exempted     {} by {} until {}", it.id, it.owner, it.expires)
+        }
         Fact::ExemptionRemoved { id, by } => format!("unexempted   {id} by {by}"),
         Fact::BreakerOpened { until, reason } => format!("BREAKER OPEN until {until}: {reason}"),
         Fact::TailRepaired { bytes, file } => format!("tail cut     {bytes} bytes kept in {file}"),

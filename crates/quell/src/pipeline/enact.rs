@@ -99,7 +99,9 @@ impl Pipeline {
                     last = Outcome::Uncorrected { after };
                     state = Some(found);
                 }
-                Err(error) => tracing::warn!(%error, resource = %change.resource, "read-back failed"),
+                Err(error) => {
+                    tracing::warn!(%error, resource = %change.resource, "read-back failed")
+                }
             }
             if attempt < self.readback.readback_attempts_max {
                 self.clock.sleep(wait).await;

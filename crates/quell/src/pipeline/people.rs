@@ -64,9 +64,8 @@ impl Pipeline {
                 event: None,
                 change,
                 authority: Authority::Approval { person: by.to_owned() },
-                reversibility: action.map_or(quell_core::action::Reversibility::None, |it| {
-                    it.reversibility
-                }),
+                reversibility: action
+                    .map_or(quell_core::action::Reversibility::None, |it| it.reversibility),
                 undoes: None,
             };
             (authorized, attempt)
@@ -105,8 +104,7 @@ impl Pipeline {
         for attempt in self.undoable(name)? {
             let action: Option<&ActionMeta> =
                 quell_library::action(&attempt.change.action).map(|it| it.meta());
-            let action =
-                action.ok_or_else(|| Refusal::Unknown(attempt.change.action.clone()))?;
+            let action = action.ok_or_else(|| Refusal::Unknown(attempt.change.action.clone()))?;
             let authorized = decide::undo(&self.rails, &attempt, action)?;
             let _turn = self.locks.take(&attempt.change.resource).await;
             let asked = Fact::UndoRequested {
@@ -114,10 +112,7 @@ impl Pipeline {
                 by: by.to_owned(),
                 reason: reason.to_owned(),
             };
-            let id = self
-                .journal
-                .history()
-                .next_attempt_id(&attempt.finding, authorized.get());
+            let id = self.journal.history().next_attempt_id(&attempt.finding, authorized.get());
             let undo = Attempt {
                 id,
                 change: authorized.get().clone(),
@@ -172,8 +167,7 @@ impl Pipeline {
 
     fn waiting(&self, name: &Selector) -> Result<Open, PeopleError> {
         let history = self.journal.history();
-        let found: Vec<&Open> =
-            history.findings().filter(|it| names_finding(name, it)).collect();
+        let found: Vec<&Open> = history.findings().filter(|it| names_finding(name, it)).collect();
         match found.as_slice() {
             [] => Err(Refusal::Unknown(name.0.clone()).into()),
             [one] if one.status == Status::AwaitingApproval => Ok((*one).clone()),

@@ -70,9 +70,7 @@ impl Source for Files {
                 work.spawn(async move {
                     let _: Settled = match piece {
                         Piece::Document(name, body) => intake.settle(&name, &body).await,
-                        Piece::Broken(name, body, why) => {
-                            intake.put_aside(&name, &body, why).await
-                        }
+                        Piece::Broken(name, body, why) => intake.put_aside(&name, &body, why).await,
                     };
                     drop(slot);
                 });

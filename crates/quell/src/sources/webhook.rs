@@ -35,10 +35,8 @@ struct Door {
 impl Webhook {
     /// Listens at an address. `token` is what senders must bear.
     pub async fn listen(address: &str, token: Zeroizing<String>) -> Result<Webhook, SourceError> {
-        let fail = |problem: String| SourceError {
-            source_name: format!("webhook:{address}"),
-            problem,
-        };
+        let fail =
+            |problem: String| SourceError { source_name: format!("webhook:{address}"), problem };
         if token.chars().count() < TOKEN_MIN_CHARS {
             return Err(fail(format!("the token is shorter than {TOKEN_MIN_CHARS} characters")));
         }

@@ -98,8 +98,3 @@ fn write_new(path: &Utf8Path, bytes: &[u8], mode: u32) -> Result<(), KeyError> {
     };
     write().map_err(|source| KeyError::Io { path: path.to_owned(), source })
 }
-
-/// A public key as the PEM text that [`public_keys`] reads.
-pub fn public_pem(key: &VerifyingKey) -> Result<String, KeyError> {
-    key.to_public_key_pem(LineEnding::LF).map_err(|_| KeyError::Generate)
-}
