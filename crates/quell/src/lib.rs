@@ -6,3 +6,7 @@ pub mod config;
 pub mod journal;
 pub mod pipeline;
 pub mod sources;
+pub mod exit;
+pub mod output;
+pub mod docs;
+pub mod cli;

@@ -1,0 +1,42 @@
+//! `quell docs`: the reference pages, printed by the binary that they describe.
+//!
+//! `cargo xtask codegen` puts them in their places under `docs/reference`.
+
+use super::global::Global;
+use crate::docs;
+use crate::exit::{CliError, Exit};
+use crate::output::Out;
+use clap::ValueEnum;
+use std::io::Write as _;
+
+/// `quell docs`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which page
+    #[arg(value_enum)]
+    page: Page,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Page {
+    /// Every command and option
+    Cli,
+    /// Every exit code
+    ExitCodes,
+    /// Every permission, by action and resource type
+    Permissions,
+    /// Every built-in policy
+    Policies,
+}
+
+/// Prints the page.
+pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
+    let page = match args.page {
+        Page::Cli => docs::cli::page(&super::command()),
+        Page::ExitCodes => docs::exit_codes::page(),
+        Page::Permissions => docs::permissions::page(&global.library()?),
+        Page::Policies => docs::policies::page(&global.library()?),
+    };
+    out.write_all(page.as_bytes())?;
+    Ok(Exit::Fine)
+}

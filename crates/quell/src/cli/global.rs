@@ -1,0 +1,131 @@
+//! The options that every command has, and what they lead to.
+
+use super::modes::PolicyModes;
+use crate::exit::CliError;
+use crate::output::Color;
+use camino::Utf8PathBuf;
+use quell_core::policy::{Policy, PolicyLimits};
+use quell_core::scope::glob;
+use quell_library::Library;
+use quell_library::folder::{self, PolicyFolder};
+use std::collections::BTreeMap;
+use std::env;
+use std::io;
+use std::path::Path;
+use tracing_subscriber::EnvFilter;
+
+/// The environment variable that filters the log, in `tracing`'s words: `quell=debug`.
+pub const LOG_VARIABLE: &str = "QUELL_LOG";
+
+/// Options of every command.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The configuration file; without one, everything is observed and nothing changed
+    #[arg(long, global = true, value_name = "FILE", env = "QUELL_CONFIG", hide_env_values = true)]
+    pub config: Option<Utf8PathBuf>,
+    /// The folder of the ledger and its state [default: $XDG_STATE_HOME/quell, or
+    /// ~/.local/state/quell]
+    #[arg(long, global = true, value_name = "DIR", env = "QUELL_DATA_DIR", hide_env_values = true)]
+    data_dir: Option<Utf8PathBuf>,
+    /// A folder of private policies to add, or ids (`aws.s3.*`) to use only these; repeatable
+    #[arg(long, global = true, value_name = "DIR|ID")]
+    pub policies: Vec<String>,
+    /// When to use colors
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Color,
+    /// Log more on standard error: -v what is done, -vv every step
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+impl Global {
+    /// Where the ledger lies.
+    pub fn data_dir(&self) -> Result<Utf8PathBuf, CliError> {
+        if let Some(given) = &self.data_dir {
+            return Ok(given.clone());
+        }
+        let state = match (folder_variable("XDG_STATE_HOME"), folder_variable("HOME")) {
+            (Some(state), _) => state,
+            (None, Some(home)) => home.join(".local/state"),
+            (None, None) => {
+                return Err(CliError::usage("no home folder is known to keep the ledger in")
+                    .hint("name a folder with --data-dir or QUELL_DATA_DIR"));
+            }
+        };
+        Ok(state.join("quell"))
+    }
+
+    /// The built-in policies and the private ones, compiled, whether chosen or not.
+    pub fn library(&self) -> Result<Library, CliError> {
+        let mut folders = folder::builtin().map_err(bad_policy)?;
+        folders.extend(self.private_folders()?);
+        Library::load(folders, &BTreeMap::new(), PolicyLimits::default()).map_err(bad_policy)
+    }
+
+    /// The policies of the library that were chosen by id; all, where none was.
+    pub fn chosen<'a>(&self, library: &'a Library) -> Result<Vec<&'a Policy>, CliError> {
+        let wanted: Vec<&String> = self.policies.iter().filter(|it| !is_folder(it)).collect();
+        for id in &wanted {
+            if !library.policies().iter().any(|it| glob(id, it.id())) {
+                return Err(unknown_policy(id));
+            }
+        }
+        let fits = |it: &&Policy| wanted.is_empty() || wanted.iter().any(|id| glob(id, it.id()));
+        Ok(library.policies().iter().filter(fits).collect())
+    }
+
+    /// The private policies' folders.
+    pub fn private_folders(&self) -> Result<Vec<PolicyFolder>, CliError> {
+        let mut folders = Vec::new();
+        for it in self.policies.iter().filter(|it| is_folder(it)) {
+            folders.extend(folder::from_disk(Path::new(it)).map_err(bad_policy)?);
+        }
+        Ok(folders)
+    }
+
+    /// Which mode is in force for which policy.
+    pub fn modes(&self) -> Result<PolicyModes, CliError> {
+        Ok(PolicyModes::default())
+    }
+
+    /// Starts the log on standard error.
+    pub(super) fn start_log(&self) {
+        let level = match self.verbose {
+            0 => "warn",
+            1 => "quell=info,warn",
+            2 => "quell=debug,info",
+            _ => "trace",
+        };
+        let filter = env::var(LOG_VARIABLE).unwrap_or_else(|_| level.to_owned());
+        let filter = EnvFilter::try_new(&filter).unwrap_or_else(|_| EnvFilter::new(level));
+        // A second start can only happen in a test that runs commands in one process.
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(io::stderr)
+            .with_ansi(anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never)
+            .try_init();
+    }
+}
+
+/// A policy that nobody has.
+pub fn unknown_policy(id: &str) -> CliError {
+    let error = CliError::usage(format!("there is no policy `{id}`"));
+    error.hint("`quell policy list` shows the ids; a folder is named with a `/`, as in `./mine`")
+}
+
+/// A policy folder that does not load.
+pub fn bad_policy(error: folder::FolderError) -> CliError {
+    CliError::usage("the policies could not be loaded")
+        .because(error)
+        .hint("`quell policy lint DIR` lists everything that is wrong with a folder")
+}
+
+/// An id holds no slash, and no folder of that name lies here.
+fn is_folder(given: &str) -> bool {
+    given.contains('/') || given == "." || given == ".." || Path::new(given).is_dir()
+}
+
+fn folder_variable(name: &str) -> Option<Utf8PathBuf> {
+    env::var(name).ok().filter(|it| !it.is_empty()).map(Utf8PathBuf::from)
+}

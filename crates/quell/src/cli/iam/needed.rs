@@ -1,0 +1,173 @@
+//! `quell iam` without a subcommand: the exact permissions of the enabled policies and modes.
+//!
+//! Three documents, one per role: reading is needed in every mode, writing and undoing only where
+//! the configuration lets a policy fix something. All of it is derived from the permissions that
+//! stand beside the calls that need them.
+
+use crate::cli::global::Global;
+use crate::exit::{CliError, Exit};
+use crate::output::Out;
+use crate::output::table::{self, word};
+use clap::ValueEnum;
+use comfy_table::Cell;
+use quell_core::policy::Mode;
+use quell_core::resource::{Permission, Purpose};
+use quell_library::permissions::{document, fill_wide, needed};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::io::{self, Write as _};
+
+/// Options of `quell iam`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print what is needed if every policy had this mode, whatever the configuration says
+    #[arg(long, value_enum)]
+    mode: Option<AskedMode>,
+    /// The account that the roles are for
+    #[arg(long, default_value = "*")]
+    account: String,
+    /// The AWS partition
+    #[arg(long, default_value = "aws", value_parser = ["aws", "aws-cn", "aws-us-gov"])]
+    partition: String,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// A mode, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AskedMode {
+    Observe,
+    Notify,
+    Approve,
+    Enforce,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Format {
+    /// A table
+    #[default]
+    Text,
+    /// {"read", "write", "undo"}: IAM policy documents, null where no such role is needed
+    Json,
+    /// Terraform's aws_iam_policy_document data sources
+    Terraform,
+}
+
+impl From<AskedMode> for Mode {
+    fn from(asked: AskedMode) -> Mode {
+        match asked {
+            AskedMode::Observe => Mode::Observe,
+            AskedMode::Notify => Mode::Notify,
+            AskedMode::Approve => Mode::Approve,
+            AskedMode::Enforce => Mode::Enforce,
+        }
+    }
+}
+
+/// The roles, with the names that the output gives them.
+const ROLES: [(Purpose, &str); 3] =
+    [(Purpose::Read, "read"), (Purpose::Write, "write"), (Purpose::Undo, "undo")];
+
+/// Prints the permissions.
+pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
+    let library = global.library()?;
+    let policies = global.chosen(&library)?;
+    let modes = global.modes()?;
+    let all = needed(&library, &policies, |policy| match args.mode {
+        Some(asked) => asked.into(),
+        None => modes.most(policy.id(), policy.meta().highest_mode),
+    });
+    match args.format {
+        Format::Text => text(args, &all, out)?,
+        Format::Json => out.json(&json(args, &all))?,
+        Format::Terraform => terraform(&all, out)?,
+    }
+    Ok(Exit::Fine)
+}
+
+fn of_role(all: &BTreeSet<Permission>, purpose: Purpose) -> BTreeSet<Permission> {
+    all.iter().filter(|it| it.purpose == purpose).copied().collect()
+}
+
+fn json(args: &Args, all: &BTreeSet<Permission>) -> Value {
+    let mut documents = Map::new();
+    for (purpose, name) in ROLES {
+        let permissions = of_role(all, purpose);
+        let document = if permissions.is_empty() {
+            Value::Null
+        } else {
+            document(&permissions, fill_wide(&args.partition, &args.account))
+        };
+        documents.insert(name.to_owned(), document);
+    }
+    Value::Object(documents)
+}
+
+fn text(args: &Args, all: &BTreeSet<Permission>, out: &mut Out) -> io::Result<()> {
+    let fill = fill_wide(&args.partition, &args.account);
+    let mut rows = table::table(&["ROLE", "ACTION", "RESOURCE", "CONDITION"]);
+    for (purpose, _) in ROLES {
+        for it in of_role(all, purpose) {
+            let condition = it.condition.map_or(String::new(), |(operator, key, value)| {
+                format!("{operator} {key} = {}", fill(value))
+            });
+            rows.add_row([
+                Cell::new(word(&it.purpose)),
+                Cell::new(it.action),
+                Cell::new(fill(it.resource)),
+                Cell::new(condition),
+            ]);
+        }
+    }
+    table::write(out, &mut rows)?;
+    if of_role(all, Purpose::Write).is_empty() {
+        writeln!(out, "\nNo policy may fix anything, so no role to write or undo is needed.")?;
+    }
+    Ok(())
+}
+
+fn terraform(all: &BTreeSet<Permission>, out: &mut Out) -> io::Result<()> {
+    writeln!(out, "data \"aws_partition\" \"current\" {{}}\n")?;
+    writeln!(out, "data \"aws_caller_identity\" \"current\" {{}}")?;
+    for (purpose, name) in ROLES {
+        let permissions = of_role(all, purpose);
+        if permissions.is_empty() {
+            continue;
+        }
+        writeln!(out, "\ndata \"aws_iam_policy_document\" \"quell_{name}\" {{")?;
+        let partition = "${data.aws_partition.current.partition}";
+        let account = "${data.aws_caller_identity.current.account_id}";
+        let document = document(&permissions, fill_wide(partition, account));
+        let statements = document.get("Statement").and_then(Value::as_array);
+        for statement in statements.into_iter().flatten() {
+            terraform_statement(statement, out)?;
+        }
+        writeln!(out, "}}")?;
+    }
+    Ok(())
+}
+
+fn terraform_statement(statement: &Value, out: &mut Out) -> io::Result<()> {
+    let field = |name: &str| statement.get(name).cloned().unwrap_or(Value::Null);
+    writeln!(out, "  statement {{")?;
+    writeln!(out, "    actions   = {}", spaced(&field("Action")))?;
+    writeln!(out, "    resources = [{}]", field("Resource"))?;
+    for (operator, keys) in field("Condition").as_object().into_iter().flatten() {
+        for (key, value) in keys.as_object().into_iter().flatten() {
+            writeln!(out, "    condition {{")?;
+            writeln!(out, "      test     = \"{operator}\"")?;
+            writeln!(out, "      variable = \"{key}\"")?;
+            writeln!(out, "      values   = [{value}]")?;
+            writeln!(out, "    }}")?;
+        }
+    }
+    writeln!(out, "  }}")
+}
+
+/// A list of texts as Terraform's formatter lays it out.
+fn spaced(list: &Value) -> String {
+    let texts: Vec<String> =
+        list.as_array().into_iter().flatten().map(ToString::to_string).collect();
+    format!("[{}]", texts.join(", "))
+}

@@ -1,0 +1,238 @@
+//! `quell policy lint`: everything that is wrong with a policy's folder, not only the first thing.
+//!
+//! A rule is a function from a folder to problems, listed in [`RULES`]; those that need the compiled
+//! policy run when it compiles. What a policy says about its cases is tested by `quell policy test`.
+
+use crate::cli::global::Global;
+use crate::exit::{CliError, Exit};
+use crate::output::{Format, Out};
+use quell_core::action::{ActionMeta, Reversibility};
+use quell_core::policy::{Policy, PolicyLimits};
+use quell_core::resource::Purpose;
+use quell_library::folder::{self, PolicyFolder};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::Path;
+
+/// `quell policy lint`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Folders of policies; without one, the built-in policies and those of --policies
+    folders: Vec<String>,
+    /// How to print the problems
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  quell policy lint                  the built-in policies
+  quell policy lint ./mine           every policy below a folder
+
+Exit codes: 0 nothing is wrong, 1 something is.";
+
+/// One thing that is wrong.
+#[derive(Debug, Serialize)]
+struct Problem {
+    policy: String,
+    place: String,
+    problem: String,
+}
+
+/// Checks all folders.
+pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
+    let mut problems = Vec::new();
+    let folders = folders(args, global, &mut problems)?;
+    for folder in &folders {
+        problems.extend(lint(folder).into_iter().map(|problem| Problem {
+            policy: folder.id.clone(),
+            place: folder.place.clone(),
+            problem,
+        }));
+    }
+    let mut seen = BTreeSet::new();
+    for twin in folders.iter().filter(|it| !seen.insert(&it.id)) {
+        let problem = "another folder has the same id".to_owned();
+        let (policy, place) = (twin.id.clone(), twin.place.clone());
+        problems.push(Problem { policy, place, problem });
+    }
+    for it in &problems {
+        match args.format {
+            Format::Json => out.json_line(it)?,
+            Format::Text => writeln!(out, "{} ({}): {}", it.policy, it.place, it.problem)?,
+        }
+    }
+    if args.format == Format::Text {
+        writeln!(out, "{} policies, {} problems", folders.len(), problems.len())?;
+    }
+    Ok(if problems.is_empty() { Exit::Fine } else { Exit::Findings })
+}
+
+/// The folders to check; one that cannot even be read is a problem itself.
+fn folders(
+    args: &Args,
+    global: &Global,
+    problems: &mut Vec<Problem>,
+) -> Result<Vec<PolicyFolder>, CliError> {
+    if args.folders.is_empty() {
+        let mut folders = folder::builtin()
+            .map_err(|it| CliError::bug("the built-in policies cannot be read").because(it))?;
+        folders.extend(global.private_folders()?);
+        return Ok(folders);
+    }
+    let mut folders = Vec::new();
+    for place in &args.folders {
+        match folder::from_disk(Path::new(place)) {
+            Ok(found) => folders.extend(found),
+            Err(error) => problems.push(Problem {
+                policy: "?".to_owned(),
+                place: place.clone(),
+                problem: error.to_string(),
+            }),
+        }
+    }
+    Ok(folders)
+}
+
+/// Everything that is wrong with a folder.
+fn lint(folder: &PolicyFolder) -> Vec<String> {
+    let mut problems = cases(folder);
+    match folder.compile(&BTreeMap::new(), PolicyLimits::default()) {
+        Ok(policy) => problems.extend(RULES.iter().flat_map(|rule| rule(folder, &policy))),
+        Err(error) => problems.push(error.to_string()),
+    }
+    problems
+}
+
+type Rule = fn(&PolicyFolder, &Policy) -> Vec<String>;
+
+/// The rules that need the compiled policy.
+const RULES: [Rule; 6] = [id, words, resource, action, trigger, reads];
+
+/// One name everywhere: the folder's is the last part of the id.
+fn id(folder: &PolicyFolder, policy: &Policy) -> Vec<String> {
+    let name = Path::new(&folder.place).file_name().and_then(|it| it.to_str());
+    let last = policy.id().rsplit('.').next();
+    let parts = policy.id().split('.').count();
+    let mut problems = Vec::new();
+    if folder.place != "built in" && name != last {
+        problems.push(format!("the folder is named `{}`, not as the id", name.unwrap_or("?")));
+    }
+    if parts < 3 {
+        problems.push("the id has fewer than three parts, as in `aws.s3.bucket_name`".to_owned());
+    }
+    problems
+}
+
+fn words(_: &PolicyFolder, policy: &Policy) -> Vec<String> {
+    let meta = policy.meta();
+    [("title", &meta.title), ("description", &meta.description)]
+        .iter()
+        .filter(|(_, text)| text.trim().is_empty())
+        .map(|(name, _)| format!("policy.yaml: `{name}` is empty"))
+        .collect()
+}
+
+fn resource(_: &PolicyFolder, policy: &Policy) -> Vec<String> {
+    let kind = &policy.meta().resource;
+    match quell_library::resource(kind) {
+        None => {
+            let known: Vec<&str> =
+                quell_library::resources().map(|it| it.meta().cloudformation).collect();
+            vec![format!("no resource `{kind}` is known; there are {}", known.join(", "))]
+        }
+        Some(it) if it.meta().reads.is_empty() => {
+            vec![format!("resource `{kind}` declares no read permission")]
+        }
+        Some(_) => vec![],
+    }
+}
+
+fn action(_: &PolicyFolder, policy: &Policy) -> Vec<String> {
+    let Some(remediation) = &policy.meta().remediation else { return vec![] };
+    let name = &remediation.action;
+    let Some(action) = quell_library::action(name).map(|it| it.meta()) else {
+        let kind = &policy.meta().resource;
+        let fitting = quell_library::actions().filter(|it| it.meta().resource == kind);
+        let fitting: Vec<&str> = fitting.map(|it| it.meta().name).collect();
+        return vec![format!(
+            "no action `{name}` is known; on it there are {}",
+            fitting.join(", ")
+        )];
+    };
+    let mut problems = undeclared(action);
+    if action.resource != policy.meta().resource {
+        problems.push(format!("action `{name}` changes `{}`", action.resource));
+    }
+    problems
+}
+
+/// An action without permissions could not be granted least privilege.
+fn undeclared(action: &ActionMeta) -> Vec<String> {
+    let has = |purpose: Purpose| action.permissions.iter().any(|it| it.purpose == purpose);
+    let mut problems = Vec::new();
+    if !has(Purpose::Write) {
+        problems.push(format!("action `{}` declares no permission to write", action.name));
+    }
+    if action.reversibility != Reversibility::None && !has(Purpose::Undo) {
+        problems.push(format!("action `{}` declares no permission to undo", action.name));
+    }
+    problems
+}
+
+/// A trigger without event names would wake Quell for every call of a service.
+fn trigger(_: &PolicyFolder, policy: &Policy) -> Vec<String> {
+    if policy.trigger_event_names().is_empty() {
+        return vec!["policy.yaml: `trigger` names no `detail.eventName`".to_owned()];
+    }
+    vec![]
+}
+
+/// What the Rego looks at must be read: an unread property is unknown, and the verdict with it.
+fn reads(folder: &PolicyFolder, policy: &Policy) -> Vec<String> {
+    let listed: BTreeSet<&str> = policy.meta().reads.iter().map(String::as_str).collect();
+    let used = properties_used(&folder.rego);
+    used.into_iter()
+        .filter(|it| !listed.contains(it))
+        .map(|it| format!("policy.rego looks at `properties.{it}`, which `reads` does not list"))
+        .collect()
+}
+
+/// The names after `properties.` in Rego, comments aside.
+fn properties_used(rego: &str) -> BTreeSet<&str> {
+    let code = rego.lines().map(|it| it.split('#').next().unwrap_or(it));
+    let after = code.flat_map(|it| it.split("properties.").skip(1));
+    let is_name = |it: char| it.is_ascii_alphanumeric() || it == '_';
+    after
+        .map(|it| it.split(|it| !is_name(it)).next().unwrap_or_default())
+        .filter(|it| !it.is_empty())
+        .collect()
+}
+
+/// A policy without a violating and a compliant example is not known to work.
+fn cases(folder: &PolicyFolder) -> Vec<String> {
+    let mut problems = Vec::new();
+    for kind in ["bad_", "good_"] {
+        if !folder.cases.keys().any(|it| it.starts_with(kind)) {
+            problems.push(format!("there is no case `cases/{kind}…`"));
+        }
+    }
+    let other = folder.cases.keys().filter(|it| !it.starts_with("bad_"));
+    for name in other.filter(|it| !it.starts_with("good_")) {
+        problems.push(format!("`cases/{name}` is neither `bad_…` nor `good_…`"));
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn properties_are_found_in_code_only() {
+        let rego = "# properties.Comment\nx := input.resource.properties.Acl\nproperties.Tags[_]";
+        assert_eq!(properties_used(rego), BTreeSet::from(["Acl", "Tags"]));
+    }
+}

@@ -1,0 +1,87 @@
+//! `quell policy list`.
+
+use crate::cli::global::Global;
+use crate::exit::{CliError, Exit};
+use crate::output::table::{self, severity_cell, word};
+use crate::output::{Format, Out};
+use comfy_table::Cell;
+use quell_core::action::Reversibility;
+use quell_core::policy::{Mode, Policy, Severity};
+use quell_library::Library;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// `quell policy list`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// How to print the list
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  quell policy list
+  quell policy list --policies 'aws.s3.*'
+  quell policy list --policies ./mine --format json
+
+`mode` is the most that the configuration lets the policy do in any account.";
+
+/// A policy's line, as `--format json` prints it.
+#[derive(Debug, Serialize)]
+pub struct Line<'a> {
+    id: &'a str,
+    title: &'a str,
+    severity: Severity,
+    resource: &'a str,
+    trigger_event_names: Vec<String>,
+    action: Option<&'a str>,
+    reversible: Option<bool>,
+    mode: Mode,
+    controls: &'a BTreeMap<String, Vec<String>>,
+}
+
+/// Prints the list.
+pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
+    let library = global.library()?;
+    let policies = global.chosen(&library)?;
+    let modes = global.modes()?;
+    let lines: Vec<Line<'_>> = policies
+        .iter()
+        .map(|it| line(&library, it, modes.most(it.id(), it.meta().highest_mode)))
+        .collect();
+    if args.format == Format::Json {
+        out.json(&lines)?;
+        return Ok(Exit::Fine);
+    }
+    let mut table = table::table(&["POLICY", "SEVERITY", "MODE", "FIX", "WHAT IS WRONG"]);
+    for it in &lines {
+        table.add_row([
+            Cell::new(it.id),
+            severity_cell(it.severity),
+            Cell::new(word(&it.mode)),
+            Cell::new(it.action.unwrap_or("-")),
+            Cell::new(it.title),
+        ]);
+    }
+    table::write(out, &mut table)?;
+    Ok(Exit::Fine)
+}
+
+/// What is said about one policy.
+pub fn line<'a>(library: &Library, policy: &'a Policy, mode: Mode) -> Line<'a> {
+    let meta = policy.meta();
+    let action = library.action_of(policy);
+    Line {
+        id: policy.id(),
+        title: &meta.title,
+        severity: meta.severity,
+        resource: &meta.resource,
+        trigger_event_names: policy.trigger_event_names(),
+        action: meta.remediation.as_ref().map(|it| it.action.as_str()),
+        reversible: action.map(|it| it.meta().reversibility != Reversibility::None),
+        mode,
+        controls: &meta.controls,
+    }
+}

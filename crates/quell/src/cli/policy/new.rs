@@ -1,0 +1,166 @@
+//! `quell policy new`: the folder of a new policy, complete from the first minute.
+//!
+//! The new policy asks for an `owner` tag, so it can be linted, tested and tried at once; what it
+//! really shall ask for is written over that. Its cases start from a built-in policy's case of the
+//! same resource type, so they are real events and real states.
+
+use crate::cli::global::Global;
+use crate::exit::{CliError, Exit};
+use crate::output::Out;
+use camino::{Utf8Path, Utf8PathBuf};
+use quell_core::policy::Policy;
+use quell_library::Library;
+use quell_library::folder::Case;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::Write as _;
+
+/// `quell policy new`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The id: words in lower case, joined by dots, such as `acme.s3.owner_tag`
+    id: String,
+    /// The CloudFormation type of the resource that it judges
+    #[arg(long, default_value = "AWS::S3::Bucket")]
+    resource: String,
+    /// The folder for private policies
+    #[arg(long, default_value = "policies", value_name = "DIR")]
+    dir: Utf8PathBuf,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  quell policy new acme.s3.owner_tag
+  quell policy new acme.ec2.owner_tag --resource AWS::EC2::SecurityGroup --dir ./mine
+
+The folder is DIR/acme/s3/owner_tag. Then: edit policy.rego, `quell policy lint DIR`,
+`quell policy test DIR`, and use it with `--policies DIR`.";
+
+/// Makes the folder.
+pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
+    check_id(&args.id)?;
+    let library = global.library()?;
+    let (model, case) = model(&library, &args.resource)?;
+    let folder = args.dir.join(args.id.replace('.', "/"));
+    if folder.exists() {
+        let error = CliError::usage(format!("`{folder}` is there already"));
+        return Err(error.hint("choose another id, or remove the folder"));
+    }
+    let states = states(&case.state)?;
+    write(&folder.join("policy.yaml"), &yaml(args, model))?;
+    write(&folder.join("policy.rego"), &rego(&args.id))?;
+    for (name, state) in [("bad_no_owner", &states.0), ("good_owner", &states.1)] {
+        let cases = folder.join("cases").join(name);
+        write(&cases.join("event.json"), &case.event)?;
+        write(&cases.join("state.json"), &format!("{state:#}\n"))?;
+    }
+    writeln!(out, "made {folder}")?;
+    writeln!(out, "next: edit policy.rego, then `quell policy lint {dir}`", dir = args.dir)?;
+    writeln!(out, "      and `quell policy test {dir}`", dir = args.dir)?;
+    Ok(Exit::Fine)
+}
+
+fn check_id(id: &str) -> Result<(), CliError> {
+    let is_word = |it: &str| {
+        it.starts_with(|it: char| it.is_ascii_lowercase())
+            && it.chars().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_')
+    };
+    if id.split('.').count() < 3 || !id.split('.').all(is_word) {
+        let error = CliError::usage(format!("`{id}` cannot be an id"));
+        return Err(error.hint("three or more words in lower case, as in `acme.s3.owner_tag`"));
+    }
+    Ok(())
+}
+
+/// A built-in policy of the same resource type, and a case of it that its trigger matches.
+fn model<'a>(library: &'a Library, kind: &str) -> Result<(&'a Policy, &'a Case), CliError> {
+    let all = library.policies().iter().zip(library.folders());
+    let mut fitting = all.filter(|(policy, _)| policy.meta().resource == kind);
+    fitting
+        .find_map(|(policy, folder)| {
+            let bad = folder.cases.iter().find(|(name, _)| name.starts_with("bad_"));
+            bad.map(|(_, case)| (policy, case))
+        })
+        .ok_or_else(|| {
+            let mut known: Vec<&str> =
+                library.policies().iter().map(|it| it.meta().resource.as_str()).collect();
+            known.dedup();
+            CliError::usage(format!("no policy judges `{kind}` yet"))
+                .hint(format!("choose one of {}", known.join(", ")))
+        })
+}
+
+/// The same resource without and with an owner.
+fn states(model: &str) -> Result<(Value, Value), CliError> {
+    let mut without: Value = serde_json::from_str(model)
+        .map_err(|it| CliError::bug("a built-in case is not readable").because(it))?;
+    let mut with = without.clone();
+    for (state, tags) in [(&mut without, json!({})), (&mut with, json!({ "owner": "team-web" }))] {
+        if let Some(fields) = state.as_object_mut() {
+            fields.insert("tags".to_owned(), tags);
+        }
+    }
+    Ok((without, with))
+}
+
+fn yaml(args: &Args, model: &Policy) -> String {
+    format!(
+        "\
+id: {id}
+title: A resource has no owner
+description: |
+  Whoever must be asked about a resource is named by its `owner` tag. (Say here what the risk is,
+  what is checked, and what is deliberately not.)
+severity: low
+resource: {resource}
+# Top-level properties that the verdict depends on; tags are always there.
+reads: []
+# EventBridge's pattern language; try it with `quell pattern test`.
+trigger: {trigger}
+# The most that this policy may ever do: observe, notify, approve or enforce. Without a
+# `remediation: {{action: …}}` people are only told.
+highest_mode: notify
+",
+        id = args.id,
+        resource = args.resource,
+        trigger = model.meta().trigger,
+    )
+}
+
+fn rego(id: &str) -> String {
+    format!(
+        "\
+package quell.{id}
+
+# `element` is stable: the same violation has the same name whenever it is seen.
+deny contains finding if {{
+	not input.resource.tags.owner
+	finding := {{
+		\"element\": \"tag:owner\",
+		\"reason\": sprintf(\"%s has no owner tag\", [input.resource.id]),
+	}}
+}}
+"
+    )
+}
+
+fn write(path: &Utf8Path, text: &str) -> Result<(), CliError> {
+    let folder = path.parent().unwrap_or(Utf8Path::new("."));
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(path, text))
+        .map_err(|it| CliError::outside(format!("cannot write `{path}`")).because(it))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_words_joined_by_dots() {
+        assert!(check_id("acme.s3.owner_tag").is_ok());
+        for bad in ["acme.s3", "acme.S3.x", "acme..x", "../x.y.z", "acme.s3.9x"] {
+            assert!(check_id(bad).is_err(), "{bad}");
+        }
+    }
+}

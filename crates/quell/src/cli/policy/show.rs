@@ -1,0 +1,108 @@
+//! `quell policy show`: everything about one policy.
+
+use super::list;
+use crate::cli::global::{Global, unknown_policy};
+use crate::exit::{CliError, Exit};
+use crate::output::table::word;
+use crate::output::{Format, Out};
+use quell_core::policy::{Policy, PolicyMeta};
+use quell_core::resource::Permission;
+use quell_library::Library;
+use quell_library::folder::PolicyFolder;
+use serde::Serialize;
+use std::io::{self, Write as _};
+
+/// `quell policy show`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The policy's id
+    id: String,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  quell policy show aws.s3.bucket_public_block
+  quell policy show aws.s3.bucket_public_block --format json";
+
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    policy: list::Line<'a>,
+    meta: &'a PolicyMeta,
+    rego: &'a str,
+    cases: Vec<&'a str>,
+    permissions: Vec<Permission>,
+}
+
+/// Shows one policy.
+pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
+    let library = global.library()?;
+    let policy = library.policy(&args.id).ok_or_else(|| unknown_policy(&args.id))?;
+    let folder = library.folders().iter().find(|it| it.id == args.id);
+    let folder = folder.ok_or_else(|| unknown_policy(&args.id))?;
+    let mode = global.modes()?.most(policy.id(), policy.meta().highest_mode);
+    let permissions = permissions(&library, policy);
+    match args.format {
+        Format::Text => text(&library, policy, folder, &permissions, out)?,
+        Format::Json => out.json(&Shown {
+            policy: list::line(&library, policy, mode),
+            meta: policy.meta(),
+            rego: &folder.rego,
+            cases: folder.cases.keys().map(String::as_str).collect(),
+            permissions,
+        })?,
+    }
+    Ok(Exit::Fine)
+}
+
+/// Reads first, then fixes, then undo.
+fn permissions(library: &Library, policy: &Policy) -> Vec<Permission> {
+    let reads = quell_library::resource(&policy.meta().resource).map(|it| it.meta().reads);
+    let writes = library.action_of(policy).map(|it| it.meta().permissions);
+    let mut all: Vec<Permission> = reads.into_iter().chain(writes).flatten().copied().collect();
+    all.sort_by_key(|it| (it.purpose, it.action, it.resource));
+    all
+}
+
+fn text(
+    library: &Library,
+    policy: &Policy,
+    folder: &PolicyFolder,
+    permissions: &[Permission],
+    out: &mut Out,
+) -> io::Result<()> {
+    let meta = policy.meta();
+    writeln!(out, "{}\n{}\n", policy.id(), meta.title)?;
+    writeln!(out, "{}\n", meta.description.trim())?;
+    writeln!(out, "severity      {}", word(&meta.severity))?;
+    writeln!(out, "resource      {}", meta.resource)?;
+    writeln!(out, "events        {}", policy.trigger_event_names().join(", "))?;
+    match library.action_of(policy).map(|it| it.meta()) {
+        Some(action) => {
+            writeln!(out, "fix           {}: {}", action.name, action.title)?;
+            writeln!(out, "undo          {}", word(&action.reversibility))?;
+        }
+        None => writeln!(out, "fix           none: people are told")?,
+    }
+    writeln!(out, "highest mode  {}", word(&meta.highest_mode))?;
+    for (framework, controls) in &meta.controls {
+        writeln!(out, "controls      {framework}: {}", controls.join(", "))?;
+    }
+    if !meta.mitre.is_empty() {
+        writeln!(out, "att&ck        {}", meta.mitre.join(", "))?;
+    }
+    for (name, value) in &meta.params {
+        writeln!(out, "parameter     {name} = {value}")?;
+    }
+    for it in permissions {
+        writeln!(out, "permission    {}: {} on {}", word(&it.purpose), it.action, it.resource)?;
+    }
+    let cases: Vec<&str> = folder.cases.keys().map(String::as_str).collect();
+    writeln!(out, "cases         {}", cases.join(", "))?;
+    writeln!(out, "from          {}", folder.place)?;
+    writeln!(out, "\ntrigger\n\n{:#}", meta.trigger)?;
+    writeln!(out, "\npolicy.rego\n\n{}", folder.rego.trim_end())
+}

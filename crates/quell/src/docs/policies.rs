@@ -1,0 +1,63 @@
+//! `docs/reference/policies.md`: the built-in policies.
+
+use crate::output::table::word;
+use quell_core::policy::Policy;
+use quell_library::Library;
+use std::fmt::Write as _;
+
+/// The page.
+pub fn page(library: &Library) -> String {
+    let mut page = super::head("Policies");
+    page.push_str("\n| policy | severity | resource | fix |\n|---|---|---|---|\n");
+    for policy in library.policies() {
+        let meta = policy.meta();
+        let fix = meta.remediation.as_ref().map_or("-".to_owned(), |it| format!("`{}`", it.action));
+        let anchor = policy.id().replace('.', "");
+        let _ = writeln!(
+            page,
+            "| [`{}`](#{anchor}) | {} | `{}` | {fix} |",
+            policy.id(),
+            word(&meta.severity),
+            meta.resource
+        );
+    }
+    for (policy, folder) in library.policies().iter().zip(library.folders()) {
+        let cases: Vec<String> = folder.cases.keys().map(|it| format!("`{it}`")).collect();
+        section(library, policy, &cases.join(", "), &mut page);
+    }
+    page
+}
+
+fn section(library: &Library, policy: &Policy, cases: &str, page: &mut String) {
+    let meta = policy.meta();
+    let _ = writeln!(page, "\n## {}\n\n**{}**", policy.id(), meta.title);
+    let _ = writeln!(page, "\n{}\n\n| | |\n|---|---|", meta.description.trim());
+    let mut row = |name: &str, value: &str| {
+        let _ = writeln!(page, "| {name} | {} |", super::cell(value));
+    };
+    row("severity", &word(&meta.severity));
+    row("resource", &format!("`{}`", meta.resource));
+    row("looked at after", &code(&policy.trigger_event_names()));
+    match library.action_of(policy).map(|it| it.meta()) {
+        Some(action) => {
+            row("fix", &format!("`{}`: {}", action.name, action.title));
+            row("undo", &word(&action.reversibility));
+        }
+        None => row("fix", "none: people are told"),
+    }
+    row("highest mode", &format!("`{}`", word(&meta.highest_mode)));
+    for (name, value) in &meta.params {
+        row(&format!("parameter `{name}`"), &format!("`{value}`"));
+    }
+    for (framework, controls) in &meta.controls {
+        row(framework, &controls.join(", "));
+    }
+    if !meta.mitre.is_empty() {
+        row("ATT&CK", &meta.mitre.join(", "));
+    }
+    row("cases", cases);
+}
+
+fn code(names: &[String]) -> String {
+    names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
+}

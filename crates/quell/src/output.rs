@@ -1,0 +1,87 @@
+//! What people and programs read: one stream, tables on a terminal, JSON for machines.
+//!
+//! Commands write to an [`Out`] and never to `stdout` itself. It strips colors where they don't
+//! belong, buffers, and reports a failed write as an error instead of a panic, so that a closed
+//! pipe ends a command quietly and a full disk does not end it well.
+
+pub mod table;
+
+use anstream::AutoStream;
+use clap::ValueEnum;
+use serde::Serialize;
+use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
+
+/// How the answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For machines: one JSON document, or one per line
+    Json,
+}
+
+/// When colors are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl From<Color> for anstream::ColorChoice {
+    fn from(color: Color) -> anstream::ColorChoice {
+        match color {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        }
+    }
+}
+
+/// Standard output.
+#[derive(Debug)]
+pub struct Out {
+    stream: BufWriter<AutoStream<Stdout>>,
+    is_terminal: bool,
+}
+
+impl Out {
+    /// Standard output in the given colors.
+    pub fn stdout(color: Color) -> Out {
+        let stdout = io::stdout();
+        let is_terminal = stdout.is_terminal();
+        Out { stream: BufWriter::new(AutoStream::new(stdout, color.into())), is_terminal }
+    }
+
+    /// Whether a person looks at it.
+    pub fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// One JSON document on one line.
+    pub fn json_line(&mut self, value: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut self.stream, value).map_err(io::Error::from)?;
+        self.stream.write_all(b"\n")
+    }
+
+    /// One JSON document, indented.
+    pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut self.stream, value).map_err(io::Error::from)?;
+        self.stream.write_all(b"\n")
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}

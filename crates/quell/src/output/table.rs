@@ -1,0 +1,54 @@
+//! Tables for people: a head line and rows, no frames. Wrapped on a terminal only, so that `grep`
+//! sees whole lines.
+
+use super::Out;
+use comfy_table::{
+    Attribute, Cell, Color, ContentArrangement, Table, TableStyle, presets::NOTHING,
+};
+use quell_core::policy::Severity;
+use std::io::{self, Write as _};
+
+const STYLE: TableStyle = NOTHING;
+
+/// A table with these column heads.
+pub fn table(heads: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(STYLE);
+    table.set_header(heads.iter().map(|it| Cell::new(it).add_attribute(Attribute::Bold)));
+    table
+}
+
+/// A cell in the color of a severity.
+pub fn severity_cell(severity: Severity) -> Cell {
+    let color = match severity {
+        Severity::Informational => Color::DarkGrey,
+        Severity::Low => Color::Blue,
+        Severity::Medium => Color::Yellow,
+        Severity::High => Color::Red,
+        Severity::Critical => Color::Magenta,
+    };
+    Cell::new(word(&severity)).fg(color)
+}
+
+/// A serialized enum's name, such as `await_approval`.
+pub fn word(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(it)) => it,
+        _ => String::new(),
+    }
+}
+
+/// Writes a table; colors are stripped by [`Out`] where they don't belong.
+pub fn write(out: &mut Out, table: &mut Table) -> io::Result<()> {
+    table.enforce_styling();
+    let arrangement =
+        if out.is_terminal() { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
+    table.set_content_arrangement(arrangement);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    for line in table.lines() {
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
