@@ -20,13 +20,14 @@ pub fn needed(
 ) -> BTreeSet<Permission> {
     let mut needed = BTreeSet::new();
     for policy in policies {
-        if let Some(resource) = crate::resource(&policy.meta().resource) {
-            needed.extend(resource.meta().reads.iter().copied());
-        }
-        if Mode::Approve <= mode(policy).min(policy.meta().highest_mode)
-            && let Some(action) = library.action_of(policy)
-        {
-            needed.extend(action.meta().permissions.iter().copied());
+        let fixes = Mode::Approve <= mode(policy).min(policy.meta().highest_mode);
+        for (kind, _) in policy.meta().resources() {
+            if let Some(resource) = crate::resource(kind) {
+                needed.extend(resource.meta().reads.iter().copied());
+            }
+            if fixes && let Some(action) = library.action_of(policy, kind) {
+                needed.extend(action.meta().permissions.iter().copied());
+            }
         }
     }
     needed

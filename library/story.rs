@@ -84,9 +84,9 @@ pub fn tell(
     }
     let mut state: State =
         serde_json::from_str(state).map_err(|it| StoryError::State(it.to_string()))?;
-    let kind = crate::resource(&policy.meta().resource)
-        .ok_or_else(|| StoryError::Policy(format!("no resource `{}`", policy.meta().resource)))?;
-    let targets = kind.targets(&event);
+    let kind = crate::resource(&state.resource.kind)
+        .ok_or_else(|| StoryError::State(format!("no resource `{}`", state.resource.kind)))?;
+    let targets = library.targets(policy, &event);
     if !targets.contains(&state.resource) {
         return Err(StoryError::State(format!(
             "the event leads to {targets:?}, not to {:?}",
@@ -135,7 +135,7 @@ fn tell_finding(
 ) -> Result<(), StoryError> {
     let severity = format!("{:?}", finding.severity).to_lowercase();
     let _ = writeln!(text, "\nfinding   {severity}: {}\nelement   {}", finding.reason, finding.element);
-    let action = library.action_of(policy);
+    let action = library.action_of(policy, &state.resource.kind);
     let plan = match action {
         Some(it) => it.plan(state, &finding.element, &policy.params()),
         None => Ok(None),
