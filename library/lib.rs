@@ -16,7 +16,9 @@ pub mod story;
 
 use cloud::{Action, Resource};
 use folder::{FolderError, PolicyFolder};
+use quell_core::event::Event;
 use quell_core::policy::{Policy, PolicyLimits};
+use quell_core::resource::ResourceRef;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -42,14 +44,16 @@ impl Library {
             if policies.last().is_some_and(|it| it.id() == policy.id()) {
                 return Err(folder.fault("a policy with this id is loaded already"));
             }
-            let meta = policy.meta();
-            if resource(&meta.resource).is_none() {
-                return Err(folder.fault(&format!("no resource `{}` is known", meta.resource)));
-            }
-            if let Some(it) = &meta.remediation
-                && action(&it.action).is_none_or(|it| it.meta().resource != meta.resource)
-            {
-                return Err(folder.fault(&format!("no such action on it: `{}`", it.action)));
+            for (kind, remediation) in policy.meta().resources() {
+                if resource(kind).is_none() {
+                    return Err(folder.fault(&format!("no resource `{kind}` is known")));
+                }
+                if let Some(it) = remediation
+                    && action(&it.action).is_none_or(|it| it.meta().resource != kind)
+                {
+                    let problem = format!("no action `{}` on `{kind}` is known", it.action);
+                    return Err(folder.fault(&problem));
+                }
             }
             policies.push(policy);
         }
@@ -76,9 +80,15 @@ impl Library {
         &self.folders
     }
 
-    /// The action that fixes a policy's violations.
-    pub fn action_of(&self, policy: &Policy) -> Option<&'static dyn Action> {
-        action(&policy.meta().remediation.as_ref()?.action)
+    /// The action that fixes a policy's violations by resources of a CloudFormation type.
+    pub fn action_of(&self, policy: &Policy, kind: &str) -> Option<&'static dyn Action> {
+        action(&policy.meta().remediation_of(kind)?.action)
+    }
+
+    /// The resources that an event led a policy to: each must be judged.
+    pub fn targets(&self, policy: &Policy, event: &Event) -> Vec<ResourceRef> {
+        let kinds = policy.meta().resources().filter_map(|(kind, _)| resource(kind));
+        kinds.flat_map(|it| it.targets(event)).collect()
     }
 }
 

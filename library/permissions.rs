@@ -20,13 +20,14 @@ pub fn needed(
 ) -> BTreeSet<Permission> {
     let mut needed = BTreeSet::new();
     for policy in policies {
-        if let Some(resource) = crate::resource(&policy.meta().resource) {
-            needed.extend(resource.meta().reads.iter().copied());
-        }
-        if Mode::Approve <= mode(policy).min(policy.meta().highest_mode)
-            && let Some(action) = library.action_of(policy)
-        {
-            needed.extend(action.meta().permissions.iter().copied());
+        let fixes = Mode::Approve <= mode(policy).min(policy.meta().highest_mode);
+        for (kind, _) in policy.meta().resources() {
+            if let Some(resource) = crate::resource(kind) {
+                needed.extend(resource.meta().reads.iter().copied());
+            }
+            if fixes && let Some(action) = library.action_of(policy, kind) {
+                needed.extend(action.meta().permissions.iter().copied());
+            }
         }
     }
     needed
@@ -40,7 +41,8 @@ pub fn session_policy(action: &ActionMeta, change: &Change) -> Value {
     };
     let wanted: BTreeSet<Permission> =
         action.permissions.iter().filter(|it| it.purpose == purpose).copied().collect();
-    document(&wanted, |template| arn(template, &change.resource))
+    let element = change.before.as_str().or(change.after.as_str()).unwrap_or("*");
+    document(&wanted, |template| arn(&template.replace("{element}", element), &change.resource))
 }
 
 /// An IAM policy document of permissions; `fill` turns an ARN template into an ARN.
@@ -49,8 +51,12 @@ pub fn document(permissions: &BTreeSet<Permission>, fill: impl Fn(&str) -> Strin
     let mut statements: Vec<(String, Option<Value>, Vec<&str>)> = Vec::new();
     for it in permissions {
         let resource = fill(it.resource);
-        let condition =
-            it.condition.map(|(operator, key, value)| json!({ operator: { key: fill(value) } }));
+        // A condition that any value meets restricts nothing.
+        let condition = it
+            .condition
+            .map(|(operator, key, value)| (operator, key, fill(value)))
+            .filter(|(_, _, value)| value != "*")
+            .map(|(operator, key, value)| json!({ operator: { key: value } }));
         let same = statements
             .iter_mut()
             .find(|(found, other, _)| *found == resource && *other == condition);
@@ -83,6 +89,6 @@ pub fn fill_wide<'a>(partition: &'a str, account: &'a str) -> impl Fn(&str) -> S
             account: account.to_owned(),
             region: "*".to_owned(),
         };
-        arn(&template.replace("{partition}", partition), &any)
+        arn(&template.replace("{partition}", partition).replace("{element}", "*"), &any)
     }
 }

@@ -84,9 +84,9 @@ pub fn tell(
     }
     let mut state: State =
         serde_json::from_str(state).map_err(|it| StoryError::State(it.to_string()))?;
-    let kind = crate::resource(&policy.meta().resource)
-        .ok_or_else(|| StoryError::Policy(format!("no resource `{}`", policy.meta().resource)))?;
-    let targets = kind.targets(&event);
+    let kind = crate::resource(&state.resource.kind)
+        .ok_or_else(|| StoryError::State(format!("no resource `{}`", state.resource.kind)))?;
+    let targets = library.targets(policy, &event);
     if !targets.contains(&state.resource) {
         return Err(StoryError::State(format!(
             "the event leads to {targets:?}, not to {:?}",
@@ -110,8 +110,8 @@ pub fn tell(
 }
 
 fn one_event(text: &str) -> Result<Event, StoryError> {
-    let events =
-        normalize::document(text.as_bytes()).map_err(|it| StoryError::Event(it.to_string()))?;
+    let events = normalize::document(text.as_bytes())
+        .map_err(|it| StoryError::Event(it.to_string()))?;
     let [event]: [_; 1] = events
         .try_into()
         .map_err(|it: Vec<_>| StoryError::Event(format!("{} events, not one", it.len())))?;
@@ -134,9 +134,8 @@ fn tell_finding(
     text: &mut String,
 ) -> Result<(), StoryError> {
     let severity = format!("{:?}", finding.severity).to_lowercase();
-    let _ =
-        writeln!(text, "\nfinding   {severity}: {}\nelement   {}", finding.reason, finding.element);
-    let action = library.action_of(policy);
+    let _ = writeln!(text, "\nfinding   {severity}: {}\nelement   {}", finding.reason, finding.element);
+    let action = library.action_of(policy, &state.resource.kind);
     let plan = match action {
         Some(it) => it.plan(state, &finding.element, &policy.params()),
         None => Ok(None),
@@ -223,3 +222,4 @@ fn without_nulls(value: &Value) -> Value {
         other => other.clone(),
     }
 }
+

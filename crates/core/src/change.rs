@@ -35,6 +35,11 @@ pub struct Change {
     /// Where the element stood in its list: a hint for undo, no identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<usize>,
+    /// What else must go for good so that this can be made, such as the oldest version of a policy
+    /// that has as many as it may. A fix discards exactly this, and its plan demands approval; an
+    /// undo discards nothing and does not bring it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discards: Option<String>,
     /// Whether this fixes or undoes.
     pub direction: Direction,
 }
@@ -124,6 +129,7 @@ impl Change {
             &self.facet.to_string(),
             &canonical(&self.before),
             &canonical(&self.after),
+            self.discards.as_deref().unwrap_or_default(),
         ])
     }
 
@@ -156,9 +162,8 @@ impl Change {
         };
         let found = list.iter().position(|it| element_id(it) == *id);
         match (&self.after, found) {
-            (Value::Null, Some(at)) => {
-                list.remove(at);
-            }
+            // Equal elements are one violation: a grant that stands twice goes twice.
+            (Value::Null, Some(_)) => list.retain(|it| element_id(it) != *id),
             (Value::Null, None) => {}
             (after, Some(at)) => {
                 if let Some(slot) = list.get_mut(at) {

@@ -38,7 +38,7 @@ pub struct PolicyMeta {
     pub description: String,
     /// How bad a violation is.
     pub severity: Severity,
-    /// CloudFormation type of the resource that it judges.
+    /// CloudFormation type of the resource that it judges; `also` names further ones.
     pub resource: String,
     /// Top-level properties that the verdict depends on.
     pub reads: Vec<String>,
@@ -47,6 +47,9 @@ pub struct PolicyMeta {
     /// How a violation is fixed; absent where people are only told.
     #[serde(default)]
     pub remediation: Option<Remediation>,
+    /// Further types that it judges, each with a fix of its own.
+    #[serde(default)]
+    pub also: Vec<Also>,
     /// Parameters and their default values; `input.params` of the Rego.
     #[serde(default)]
     pub params: BTreeMap<String, Value>,
@@ -71,6 +74,35 @@ fn enforce() -> Mode {
 pub struct Remediation {
     /// Name of an action, such as `s3.put_public_access_block`.
     pub action: String,
+}
+
+/// A further type of resource that a policy judges.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Also {
+    /// CloudFormation type of the resource.
+    pub resource: String,
+    /// How a violation by it is fixed; absent where people are only told.
+    #[serde(default)]
+    pub remediation: Option<Remediation>,
+}
+
+impl PolicyMeta {
+    /// Every type of resource that it judges, with its fix; the main one first.
+    pub fn resources(&self) -> impl Iterator<Item = (&str, Option<&Remediation>)> {
+        let also = self.also.iter().map(|it| (it.resource.as_str(), it.remediation.as_ref()));
+        std::iter::once((self.resource.as_str(), self.remediation.as_ref())).chain(also)
+    }
+
+    /// Whether it judges resources of a CloudFormation type.
+    pub fn judges(&self, kind: &str) -> bool {
+        self.resources().any(|(it, _)| it == kind)
+    }
+
+    /// How a violation by a resource of that type is fixed.
+    pub fn remediation_of(&self, kind: &str) -> Option<&Remediation> {
+        self.resources().find(|(it, _)| *it == kind)?.1
+    }
 }
 
 /// What may be done about a finding; each mode includes those before it.

@@ -124,7 +124,8 @@ pub struct Permission {
     pub action: &'static str,
     /// ARN template as in [`KindMeta::arn`]; `*` only where IAM has no resource for the action.
     pub resource: &'static str,
-    /// Operator, key and value template of a condition.
+    /// Operator, key and value template of a condition. Besides an ARN template's names,
+    /// `{element}` is the list element that a change adds or removes, where it is a text.
     pub condition: Option<(&'static str, &'static str, &'static str)>,
     /// Which of our roles needs it.
     pub purpose: Purpose,
@@ -142,13 +143,17 @@ pub enum Purpose {
     Undo,
 }
 
-/// Fills an ARN template in for one resource.
+/// Fills an ARN template in for one resource. An id that is such an ARN already (of a trail, of a
+/// managed policy) stands for the whole of it.
 pub fn arn(template: &str, resource: &ResourceRef) -> String {
-    template
+    let filled = template
         .replace("{partition}", resource.partition())
         .replace("{region}", &resource.region)
-        .replace("{account}", &resource.account)
-        .replace("{id}", &resource.id)
+        .replace("{account}", &resource.account);
+    match filled.strip_suffix("{id}") {
+        Some(start) if resource.id.starts_with(start) => resource.id.clone(),
+        _ => filled.replace("{id}", &resource.id),
+    }
 }
 
 /// The pure half of knowing a resource type. The half that calls the cloud is in `library`.

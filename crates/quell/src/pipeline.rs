@@ -207,8 +207,7 @@ impl Pipeline {
     ) -> Vec<(ResourceRef, Vec<&'a Policy>)> {
         let mut targets: Vec<(ResourceRef, Vec<&Policy>)> = Vec::new();
         for policy in policies {
-            let kind = quell_library::resource(&policy.meta().resource);
-            for target in kind.map(|it| it.targets(event)).unwrap_or_default() {
+            for target in self.library.targets(policy, event) {
                 match targets.iter_mut().find(|(it, _)| *it == target) {
                     Some((_, judges)) => judges.push(policy),
                     None => targets.push((target, vec![policy])),
@@ -292,7 +291,9 @@ impl Pipeline {
             .iter()
             .filter(|it| !handled.contains(&it.key))
             .filter_map(|it| Some((it, *policies.iter().find(|p| p.id() == it.policy)?)))
-            .min_by_key(|(_, policy)| self.library.action_of(policy).map(|it| it.meta().stage))
+            .min_by_key(|(finding, policy)| {
+                self.library.action_of(policy, &finding.resource.kind).map(|it| it.meta().stage)
+            })
     }
 
     /// Decides about one finding, and enacts what was authorized. The state after a change comes
@@ -311,7 +312,7 @@ impl Pipeline {
             state,
             event,
             policy: policy.meta(),
-            action: self.library.action_of(policy).map(|it| it.meta()),
+            action: self.library.action_of(policy, &finding.resource.kind).map(|it| it.meta()),
             plan: &plan,
         };
         let now = self.clock.now();
@@ -352,7 +353,7 @@ impl Pipeline {
         policy: &Policy,
         state: &State,
     ) -> Result<Option<Plan>, PlanError> {
-        match self.library.action_of(policy) {
+        match self.library.action_of(policy, &finding.resource.kind) {
             Some(action) => action.plan(state, &finding.element, &policy.params()),
             None => Ok(None),
         }
