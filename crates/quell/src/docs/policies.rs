@@ -36,14 +36,16 @@ fn section(library: &Library, policy: &Policy, cases: &str, page: &mut String) {
         let _ = writeln!(page, "| {name} | {} |", super::cell(value));
     };
     row("severity", &word(&meta.severity));
-    row("resource", &format!("`{}`", meta.resource));
     row("looked at after", &code(&policy.trigger_event_names()));
-    match library.action_of(policy).map(|it| it.meta()) {
-        Some(action) => {
-            row("fix", &format!("`{}`: {}", action.name, action.title));
-            row("undo", &word(&action.reversibility));
+    for (kind, _) in meta.resources() {
+        row("resource", &format!("`{kind}`"));
+        match library.action_of(policy, kind).map(|it| it.meta()) {
+            Some(action) => {
+                row("fix", &format!("`{}`: {}", action.name, action.title));
+                row("undo", &word(&action.reversibility));
+            }
+            None => row("fix", "none: people are told"),
         }
-        None => row("fix", "none: people are told"),
     }
     row("highest mode", &format!("`{}`", word(&meta.highest_mode)));
     for (name, value) in &meta.params {

@@ -72,7 +72,7 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
 /// What is said about one policy.
 pub fn line<'a>(library: &Library, policy: &'a Policy, mode: Mode) -> Line<'a> {
     let meta = policy.meta();
-    let action = library.action_of(policy);
+    let action = library.action_of(policy, &meta.resource);
     Line {
         id: policy.id(),
         title: &meta.title,

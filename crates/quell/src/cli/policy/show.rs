@@ -60,10 +60,14 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
 
 /// Reads first, then fixes, then undo.
 fn permissions(library: &Library, policy: &Policy) -> Vec<Permission> {
-    let reads = quell_library::resource(&policy.meta().resource).map(|it| it.meta().reads);
-    let writes = library.action_of(policy).map(|it| it.meta().permissions);
-    let mut all: Vec<Permission> = reads.into_iter().chain(writes).flatten().copied().collect();
-    all.sort_by_key(|it| (it.purpose, it.action, it.resource));
+    let mut all = Vec::new();
+    for (kind, _) in policy.meta().resources() {
+        let reads = quell_library::resource(kind).map(|it| it.meta().reads);
+        let writes = library.action_of(policy, kind).map(|it| it.meta().permissions);
+        all.extend(reads.into_iter().chain(writes).flatten().copied());
+    }
+    all.sort_by_key(|it: &Permission| (it.purpose, it.action, it.resource));
+    all.dedup();
     all
 }
 
@@ -78,14 +82,16 @@ fn text(
     writeln!(out, "{}\n{}\n", policy.id(), meta.title)?;
     writeln!(out, "{}\n", meta.description.trim())?;
     writeln!(out, "severity      {}", word(&meta.severity))?;
-    writeln!(out, "resource      {}", meta.resource)?;
     writeln!(out, "events        {}", policy.trigger_event_names().join(", "))?;
-    match library.action_of(policy).map(|it| it.meta()) {
-        Some(action) => {
-            writeln!(out, "fix           {}: {}", action.name, action.title)?;
-            writeln!(out, "undo          {}", word(&action.reversibility))?;
+    for (kind, _) in meta.resources() {
+        writeln!(out, "resource      {kind}")?;
+        match library.action_of(policy, kind).map(|it| it.meta()) {
+            Some(action) => {
+                writeln!(out, "fix           {}: {}", action.name, action.title)?;
+                writeln!(out, "undo          {}", word(&action.reversibility))?;
+            }
+            None => writeln!(out, "fix           none: people are told")?,
         }
-        None => writeln!(out, "fix           none: people are told")?,
     }
     writeln!(out, "highest mode  {}", word(&meta.highest_mode))?;
     for (framework, controls) in &meta.controls {
