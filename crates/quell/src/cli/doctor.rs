@@ -1,0 +1,161 @@
+//! `quell doctor`: is everything there that a run needs, and may it act?
+
+use super::acting;
+use super::global::Global;
+use crate::exit::{CliError, Exit};
+use crate::output::{Format, Out};
+use crate::runtime;
+use crate::secret;
+use crate::store::{keys, verify};
+use anstyle::AnsiColor;
+use jiff::{SignedDuration, Timestamp};
+use quell_library::aws::Aws;
+use serde::Serialize;
+use std::io::Write as _;
+
+/// How far ahead an ending exemption is warned of, in days.
+pub const EXEMPTION_WARNING_DAYS: i64 = 14;
+
+/// `quell doctor`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Check without calling the cloud
+    #[arg(long)]
+    offline: bool,
+    /// How to print the report
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  quell doctor --config quell.yaml
+  quell doctor --config quell.yaml --offline --format json
+
+Exit code 1 if a check failed; warnings alone end with 0.";
+
+/// One check's result.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: String,
+    result: Health,
+    detail: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Health {
+    Fine,
+    Warning,
+    Failed,
+}
+
+/// Runs all checks; one that fails does not hide the others.
+pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
+    let config = global.config()?;
+    let mut checks = Vec::new();
+    let policies = runtime::library(&config).map(|it| format!("{} enabled", it.policies().len()));
+    checks.push(check("policies", policies.map_err(|it| it.to_string())));
+    checks.push(ledger(global)?);
+    if let Some(path) = &config.store.signing_key {
+        let dir = global.data_dir()?;
+        let key = camino::Utf8Path::from_path(path)
+            .ok_or_else(|| "not a UTF-8 path".to_owned())
+            .and_then(|it| keys::signing_key(it, &dir).map_err(|it| it.to_string()));
+        checks.push(check("signing key", key.map(|_| "readable".to_owned())));
+    }
+    if let Some(webhook) = &config.sources.webhook {
+        let token = secret::resolve(&webhook.token).map_err(|it| it.to_string());
+        checks.push(check("webhook token", token.map(|_| "resolves".to_owned())));
+    }
+    checks.push(exemptions(&config));
+    checks.push(accounts(&config));
+    if !args.offline && !config.aws.accounts.is_empty() {
+        checks.extend(acting::block_on(async { Ok(cloud(&config).await) })?);
+    }
+    print(args.format, &checks, out)?;
+    let failed = checks.iter().any(|it| it.result == Health::Failed);
+    Ok(if failed { Exit::Findings } else { Exit::Fine })
+}
+
+fn check(name: &str, result: Result<String, String>) -> Check {
+    let (result, detail) = match result {
+        Ok(detail) => (Health::Fine, detail),
+        Err(detail) => (Health::Failed, detail),
+    };
+    Check { name: name.to_owned(), result, detail }
+}
+
+fn ledger(global: &Global) -> Result<Check, CliError> {
+    let dir = global.data_dir()?;
+    if !dir.join("ledger").is_dir() {
+        let detail = format!("none yet in `{dir}`; the first run makes it");
+        return Ok(Check { name: "ledger".to_owned(), result: Health::Warning, detail });
+    }
+    let report = verify::verify(&dir, &[], None).map_err(|it| it.to_string());
+    Ok(check("ledger", report.and_then(|it| match it.faults().next() {
+        Some(fault) => Err(fault.to_string()),
+        None => Ok(format!("{} records verified in `{dir}`", it.records())),
+    })))
+}
+
+fn exemptions(config: &crate::config::Config) -> Check {
+    let soon = SignedDuration::from_hours(24 * EXEMPTION_WARNING_DAYS);
+    let soon = Timestamp::now().checked_add(soon).unwrap_or(Timestamp::MAX);
+    let ending = config.exemptions_ending_before(soon);
+    let (result, detail) = match ending.is_empty() {
+        true => (Health::Fine, format!("{} configured", config.guardrails.exemptions.len())),
+        false => (Health::Warning, format!("ended or ending soon: {}", ending.join(", "))),
+    };
+    Check { name: "exemptions".to_owned(), result, detail }
+}
+
+fn accounts(config: &crate::config::Config) -> Check {
+    let accounts = &config.aws.accounts;
+    let bare = accounts.iter().filter(|(_, it)| it.write_role.is_none()).map(|(id, _)| id.as_str());
+    let bare: Vec<&str> = bare.collect();
+    let (result, detail) = match (accounts.is_empty(), bare.is_empty()) {
+        (true, _) => (Health::Warning, "none configured: every event would be put aside".to_owned()),
+        (false, false) => {
+            (Health::Warning, format!("without a write_role, so not narrowed: {}", bare.join(", ")))
+        }
+        (false, true) => (Health::Fine, format!("{} configured", accounts.len())),
+    };
+    Check { name: "accounts".to_owned(), result, detail }
+}
+
+/// Who we are in each account: proves credentials, trust and external id.
+async fn cloud(config: &crate::config::Config) -> Vec<Check> {
+    let aws = Aws::connect(config.aws_settings()).await;
+    let mut checks = Vec::new();
+    for account in config.aws.accounts.keys() {
+        let who = aws.who_reads(account).await.map_err(|it| it.to_string());
+        let who = who.and_then(|(found, arn)| {
+            if found == *account {
+                Ok(format!("reads as {arn}"))
+            } else {
+                Err(format!("the credentials are of account {found} ({arn})"))
+            }
+        });
+        checks.push(check(&format!("account {account}"), who));
+    }
+    checks
+}
+
+fn print(format: Format, checks: &[Check], out: &mut Out) -> Result<(), CliError> {
+    for it in checks {
+        if format == Format::Json {
+            out.json_line(it)?;
+            continue;
+        }
+        let (color, word) = match it.result {
+            Health::Fine => (AnsiColor::Green, "ok"),
+            Health::Warning => (AnsiColor::Yellow, "warn"),
+            Health::Failed => (AnsiColor::Red, "FAIL"),
+        };
+        let style = color.on_default();
+        writeln!(out, "{style}{word:<5}{style:#} {:<22} {}", it.name, it.detail)?;
+    }
+    Ok(())
+}
