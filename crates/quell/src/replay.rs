@@ -24,7 +24,7 @@ use inputs::{Input, Inputs};
 use judge::{Judge, Worker};
 use quell_core::decide::guardrails::Guardrails;
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
-use report::{Found, Report, Tally};
+use report::{Found, Report};
 use split::{Piece, split};
 use std::sync::{Mutex, PoisonError};
 
@@ -62,7 +62,8 @@ pub trait Watcher: Sync {
 
 fn search_file(input: Input, judge: &Judge<'_>, watcher: &dyn Watcher) -> Found {
     let name = input.name.clone();
-    let mut found = Found { tally: Tally { files: 1, ..Tally::default() }, ..Found::default() };
+    let mut found = Found::default();
+    found.tally.files = 1;
     let layout = input.layout();
     match input.open(watcher) {
         Err(fault) => found.add_fault(&name, fault),
