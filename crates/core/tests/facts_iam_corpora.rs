@@ -103,8 +103,8 @@ fn allow_of(config: &Value) -> Option<Allow> {
     })
 }
 
-/// Resource policies of AWS's documentation that the labelling engines call public and AWS does
-/// not. They are told apart by the condition key.
+/// Resource policies of AWS's documentation that the engines behind the labels call public and AWS
+/// does not. They are told apart by the condition key.
 const DOCS_DIFFER: [(&str, &str); 2] = [
     (
         "s3:DataAccessPointAccount",

@@ -1,6 +1,7 @@
 //! What IAM policies mean: cases of our own, by the pages of AWS's documentation, and the laws that
 //! remediations rely on.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![allow(clippy::disallowed_methods, reason = "a test may read the clock; core may not")]
 
 use proptest::prelude::*;
 use quell_core::change::element_id;
@@ -115,6 +116,15 @@ fn conditions_that_limit_who_may_call() {
                 "arn:aws:s3:us-west-2:111111111111:accesspoint/*"}}),
             "harmless",
         ),
+    ];
+    for (condition, expected) in cases {
+        assert_eq!(anyone(condition.clone()), expected, "{condition}");
+    }
+}
+
+#[test]
+fn conditions_that_limit_by_arn_network_and_path() {
+    let cases = [
         (json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111111111111:role/*"}}), "harmless"),
         (json!({"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:999999999999:*"}}), "cross-account"),
         (
@@ -375,6 +385,18 @@ fn a_deny_counts_only_where_it_surely_cancels() {
 }
 
 #[test]
+fn patterns_made_to_be_slow_cost_little() {
+    let action = |letter: &str| format!("s3:{}", letter.repeat(30_000));
+    let statements = json!([
+        {"Effect": "Allow", "Principal": "*", "Action": action("a"), "Resource": "*"},
+        {"Effect": "Deny", "Principal": "*", "Action": action("*a") + "b", "Resource": "*"},
+    ]);
+    let start = std::time::Instant::now();
+    assert_eq!(brief(&analyze(&document(statements), None, &inside())), "public");
+    assert!(start.elapsed().as_secs() < 5);
+}
+
+#[test]
 fn refused_documents_name_the_place() {
     let cases = [
         ("not json", "not a JSON document"),
@@ -391,8 +413,8 @@ fn refused_documents_name_the_place() {
             "`/Statement/NotAction` stands beside `Action`",
         ),
         (
-            r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condtion":{}}}"#,
-            "`/Statement/Condtion` is not an element",
+            r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*","Resources":{}}}"#,
+            "`/Statement/Resources` is not an element",
         ),
         (r#"{"Statement":{"Effect":"Allow","Action":"s3","Resource":"*"}}"#, "`s3`"),
         (r#"{"Statement":{"Effect":"Allow","Action":["*",1],"Resource":"*"}}"#, "Action`"),
@@ -424,6 +446,12 @@ fn refused_documents_name_the_place() {
     assert!(!analyze(&document(no_such), None, &inside()).valid);
     let two = json!({"Sid": "Same", "Effect": "Allow", "Action": "s3:*", "Resource": "*"});
     assert!(!analyze(&document(json!([two, two])), None, &inside()).valid);
+    let without = |action: &str| {
+        let statement = json!({"Effect": "Allow", "Principal": "*", "Action": action});
+        analyze(&document(statement), None, &inside()).valid
+    };
+    assert!(without("ecr:GetDownloadUrlForLayer") && without("sts:AssumeRole"));
+    assert!(!without("s3:GetObject"));
     let trust = json!({"Effect": "Allow", "Principal": {"AWS": "111111111111"},
         "Action": "sts:AssumeRole", "Resource": "*"});
     assert!(!analyze(&document(trust), Some(Kind::Trust), &inside()).valid);

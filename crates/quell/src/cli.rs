@@ -21,6 +21,7 @@ pub mod iam;
 pub mod modes;
 pub mod pattern;
 pub mod policy;
+pub mod replay;
 pub mod run;
 pub mod undo;
 
@@ -51,6 +52,7 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   quell policy list                                what is watched, and how it is fixed
+  quell replay AWSLogs/                            what would have been found and done
   quell pattern test pattern.json event.json       does this event match, and if not, why
   quell iam                                        the exact permissions that Quell needs
 
@@ -74,6 +76,8 @@ pub enum Command {
     Audit(audit::Args),
     /// List, show, test, check and scaffold policies
     Policy(policy::Args),
+    /// Tell what would have been found and done over recorded CloudTrail
+    Replay(replay::Args),
     /// Try event patterns in EventBridge's language
     Pattern(pattern::Args),
     /// Print the permissions that Quell needs, or analyze what an IAM policy allows
@@ -124,6 +128,7 @@ fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Exempt(args) => exempt::run(args, global, &mut out),
         Command::Audit(args) => audit::run(args, global, &mut out),
         Command::Policy(args) => policy::run(args, global, &mut out),
+        Command::Replay(args) => replay::run(args, global, &mut out),
         Command::Pattern(args) => pattern::run(args, global, &mut out),
         Command::Iam(args) => iam::run(args, global, &mut out),
         Command::Completions(args) => completions::run(args, global, &mut out),

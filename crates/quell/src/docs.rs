@@ -4,6 +4,7 @@
 //! and `cargo xtask tidy` compares it.
 
 pub mod cli;
+pub mod config;
 pub mod exit_codes;
 pub mod permissions;
 pub mod policies;

@@ -13,5 +13,6 @@ pub mod pipeline;
 pub mod sources;
 pub mod simulation;
 pub mod runtime;
+pub mod replay;
 pub mod docs;
 pub mod cli;

@@ -2,11 +2,12 @@
 //!
 //! `cargo xtask codegen` puts them in their places under `docs/reference`.
 
-use super::global::Global;
+use super::global::{Global, bad_policy};
 use crate::docs;
 use crate::exit::{CliError, Exit};
 use crate::output::Out;
 use clap::ValueEnum;
+use quell_library::Library;
 use std::io::Write as _;
 
 /// `quell docs`.
@@ -21,21 +22,27 @@ pub struct Args {
 enum Page {
     /// Every command and option
     Cli,
+    /// Every setting of the configuration file
+    Config,
     /// Every exit code
     ExitCodes,
     /// Every permission, by action and resource type
     Permissions,
     /// Every built-in policy
     Policies,
+    /// The JSON schema of the configuration file
+    Schema,
 }
 
 /// Prints the page.
-pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
+pub fn run(args: &Args, _: &Global, out: &mut Out) -> Result<Exit, CliError> {
     let page = match args.page {
         Page::Cli => docs::cli::page(&super::command()),
+        Page::Config => docs::config::page(),
+        Page::Schema => docs::config::schema(),
         Page::ExitCodes => docs::exit_codes::page(),
-        Page::Permissions => docs::permissions::page(&global.library()?),
-        Page::Policies => docs::policies::page(&global.library()?),
+        Page::Permissions => docs::permissions::page(),
+        Page::Policies => docs::policies::page(&Library::builtin().map_err(bad_policy)?),
     };
     out.write_all(page.as_bytes())?;
     Ok(Exit::Fine)

@@ -1,17 +1,16 @@
 //! The options that every command has, and what they lead to.
 
-use super::modes::PolicyModes;
+use crate::config::Config;
 use crate::exit::CliError;
 use crate::output::Color;
+use crate::runtime;
 use camino::Utf8PathBuf;
-use quell_core::policy::{Policy, PolicyLimits};
 use quell_core::scope::glob;
 use quell_library::Library;
-use quell_library::folder::{self, PolicyFolder};
-use std::collections::BTreeMap;
+use quell_library::folder;
 use std::env;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tracing_subscriber::EnvFilter;
 
 /// The environment variable that filters the log, in `tracing`'s words: `quell=debug`.
@@ -56,37 +55,36 @@ impl Global {
         Ok(state.join("quell"))
     }
 
-    /// The built-in policies and the private ones, compiled, whether chosen or not.
-    pub fn library(&self) -> Result<Library, CliError> {
-        let mut folders = folder::builtin().map_err(bad_policy)?;
-        folders.extend(self.private_folders()?);
-        Library::load(folders, &BTreeMap::new(), PolicyLimits::default()).map_err(bad_policy)
+    /// The configuration file; without one, the defaults.
+    pub fn config(&self) -> Result<Config, CliError> {
+        let Some(path) = &self.config else { return Ok(Config::default()) };
+        Config::load(path.as_std_path()).map_err(|it| {
+            CliError::usage("the configuration cannot be used")
+                .because(it)
+                .hint("every setting is described in docs/reference/config.md")
+        })
     }
 
-    /// The policies of the library that were chosen by id; all, where none was.
-    pub fn chosen<'a>(&self, library: &'a Library) -> Result<Vec<&'a Policy>, CliError> {
-        let wanted: Vec<&String> = self.policies.iter().filter(|it| !is_folder(it)).collect();
-        for id in &wanted {
-            if !library.policies().iter().any(|it| glob(id, it.id())) {
-                return Err(unknown_policy(id));
-            }
+    /// The configuration, with the policies that the command line names.
+    pub fn acting_config(&self) -> Result<Config, CliError> {
+        let mut config = self.config()?;
+        let (folders, ids): (Vec<&String>, Vec<&String>) =
+            self.policies.iter().partition(|it| is_folder(it));
+        config.policies.folders.extend(folders.into_iter().map(PathBuf::from));
+        if !ids.is_empty() {
+            config.policies.enabled = ids.into_iter().cloned().collect();
         }
-        let fits = |it: &&Policy| wanted.is_empty() || wanted.iter().any(|id| glob(id, it.id()));
-        Ok(library.policies().iter().filter(fits).collect())
+        Ok(config)
     }
 
-    /// The private policies' folders.
-    pub fn private_folders(&self) -> Result<Vec<PolicyFolder>, CliError> {
-        let mut folders = Vec::new();
-        for it in self.policies.iter().filter(|it| is_folder(it)) {
-            folders.extend(folder::from_disk(Path::new(it)).map_err(bad_policy)?);
+    /// The enabled policies, built in and private, compiled. An id that was named must exist.
+    pub fn library(&self, config: &Config) -> Result<Library, CliError> {
+        let library = runtime::library(config).map_err(bad_policy)?;
+        let mut ids = self.policies.iter().filter(|it| !is_folder(it));
+        match ids.find(|id| !library.policies().iter().any(|it| glob(id, it.id()))) {
+            Some(id) => Err(unknown_policy(id)),
+            None => Ok(library),
         }
-        Ok(folders)
-    }
-
-    /// Which mode is in force for which policy.
-    pub fn modes(&self) -> Result<PolicyModes, CliError> {
-        Ok(PolicyModes::default())
     }
 
     /// Starts the log on standard error.

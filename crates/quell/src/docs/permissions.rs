@@ -2,11 +2,10 @@
 
 use crate::output::table::word;
 use quell_core::resource::Permission;
-use quell_library::Library;
 use std::fmt::Write as _;
 
 /// The page.
-pub fn page(_: &Library) -> String {
+pub fn page() -> String {
     let mut page = super::head("Permissions");
     page.push_str(
         "\nA role needs those of the policies that are enabled: `quell iam` prints just them, with \

@@ -151,14 +151,23 @@ fn validate_statement(place: &Place, statement: &Value, kind: Kind) -> Result<()
         (Some((at, _)), Kind::Trust) => return at.bad("is not allowed in a trust policy"),
         (Some((at, resources)), Kind::Identity) => at.strings(resources, validate_arn)?,
         (Some((at, resources)), Kind::Resource) => at.strings(resources, validate_text)?,
-        (None, Kind::Identity) => return place.key("Resource").bad("is missing"),
-        // Some services name the resource by where the policy is put (ECR, trust policies).
-        (None, _) => {}
+        (None, Kind::Trust) => {}
+        (None, Kind::Resource) if implies_its_resource(fields) => {}
+        (None, _) => return place.key("Resource").bad("is missing"),
     }
     match fields.get("Condition") {
         Some(condition) => validate_condition(&place.key("Condition"), condition),
         None => Ok(()),
     }
+}
+
+/// Services whose policies name their resource by where they are put.
+const RESOURCE_IMPLIED: [&str; 3] = ["ecr:", "ecr-public:", "elasticfilesystem:"];
+
+fn implies_its_resource(statement: &Map<String, Value>) -> bool {
+    let actions = entries(statement.get("Action").or_else(|| statement.get("NotAction")));
+    let is_implied = |it: &str| RESOURCE_IMPLIED.iter().any(|service| it.starts_with(service));
+    actions.iter().all(|it| it.as_str().is_some_and(is_implied))
 }
 
 /// IAM's own policies allow letters and digits; other services also spaces and more.

@@ -5,12 +5,13 @@
 //! stand beside the calls that need them.
 
 use crate::cli::global::Global;
+use crate::cli::modes::{AskedMode, most};
 use crate::exit::{CliError, Exit};
 use crate::output::Out;
 use crate::output::table::{self, word};
 use clap::ValueEnum;
 use comfy_table::Cell;
-use quell_core::policy::Mode;
+use quell_core::policy::Policy;
 use quell_core::resource::{Permission, Purpose};
 use quell_library::permissions::{document, fill_wide, needed};
 use serde_json::{Map, Value};
@@ -34,15 +35,6 @@ pub struct Args {
     format: Format,
 }
 
-/// A mode, as it is typed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum AskedMode {
-    Observe,
-    Notify,
-    Approve,
-    Enforce,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum Format {
     /// A table
@@ -54,29 +46,18 @@ enum Format {
     Terraform,
 }
 
-impl From<AskedMode> for Mode {
-    fn from(asked: AskedMode) -> Mode {
-        match asked {
-            AskedMode::Observe => Mode::Observe,
-            AskedMode::Notify => Mode::Notify,
-            AskedMode::Approve => Mode::Approve,
-            AskedMode::Enforce => Mode::Enforce,
-        }
-    }
-}
-
 /// The roles, with the names that the output gives them.
 const ROLES: [(Purpose, &str); 3] =
     [(Purpose::Read, "read"), (Purpose::Write, "write"), (Purpose::Undo, "undo")];
 
 /// Prints the permissions.
 pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
-    let library = global.library()?;
-    let policies = global.chosen(&library)?;
-    let modes = global.modes()?;
+    let config = global.acting_config()?;
+    let library = global.library(&config)?;
+    let policies: Vec<&Policy> = library.policies().iter().collect();
     let all = needed(&library, &policies, |policy| match args.mode {
         Some(asked) => asked.into(),
-        None => modes.most(policy.id(), policy.meta().highest_mode),
+        None => most(&config.guardrails.modes, policy.meta()),
     });
     match args.format {
         Format::Text => text(args, &all, out)?,

@@ -13,7 +13,7 @@ use quell_library::folder::{self, PolicyFolder};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// `quell policy lint`.
 #[derive(Debug, clap::Args)]
@@ -76,19 +76,19 @@ fn folders(
     global: &Global,
     problems: &mut Vec<Problem>,
 ) -> Result<Vec<PolicyFolder>, CliError> {
-    if args.folders.is_empty() {
-        let mut folders = folder::builtin()
-            .map_err(|it| CliError::bug("the built-in policies cannot be read").because(it))?;
-        folders.extend(global.private_folders()?);
-        return Ok(folders);
-    }
     let mut folders = Vec::new();
-    for place in &args.folders {
-        match folder::from_disk(Path::new(place)) {
+    let mut places: Vec<PathBuf> = args.folders.iter().map(PathBuf::from).collect();
+    if places.is_empty() {
+        folders = folder::builtin()
+            .map_err(|it| CliError::bug("the built-in policies cannot be read").because(it))?;
+        places = global.acting_config()?.policies.folders;
+    }
+    for place in places {
+        match folder::from_disk(&place) {
             Ok(found) => folders.extend(found),
             Err(error) => problems.push(Problem {
                 policy: "?".to_owned(),
-                place: place.clone(),
+                place: place.display().to_string(),
                 problem: error.to_string(),
             }),
         }
@@ -136,35 +136,35 @@ fn words(_: &PolicyFolder, policy: &Policy) -> Vec<String> {
 }
 
 fn resource(_: &PolicyFolder, policy: &Policy) -> Vec<String> {
-    let kind = &policy.meta().resource;
-    match quell_library::resource(kind) {
+    let problem = |kind: &str| match quell_library::resource(kind) {
         None => {
-            let known: Vec<&str> =
-                quell_library::resources().map(|it| it.meta().cloudformation).collect();
-            vec![format!("no resource `{kind}` is known; there are {}", known.join(", "))]
+            let known = quell_library::resources().map(|it| it.meta().cloudformation);
+            let known: Vec<&str> = known.collect();
+            Some(format!("no resource `{kind}` is known; there are {}", known.join(", ")))
         }
         Some(it) if it.meta().reads.is_empty() => {
-            vec![format!("resource `{kind}` declares no read permission")]
+            Some(format!("resource `{kind}` declares no read permission"))
         }
-        Some(_) => vec![],
-    }
+        Some(_) => None,
+    };
+    policy.meta().resources().filter_map(|(kind, _)| problem(kind)).collect()
 }
 
 fn action(_: &PolicyFolder, policy: &Policy) -> Vec<String> {
-    let Some(remediation) = &policy.meta().remediation else { return vec![] };
-    let name = &remediation.action;
+    let fixes = policy.meta().resources().filter_map(|(kind, fix)| Some((kind, fix?)));
+    fixes.flat_map(|(kind, fix)| action_on(kind, &fix.action)).collect()
+}
+
+fn action_on(kind: &str, name: &str) -> Vec<String> {
     let Some(action) = quell_library::action(name).map(|it| it.meta()) else {
-        let kind = &policy.meta().resource;
         let fitting = quell_library::actions().filter(|it| it.meta().resource == kind);
         let fitting: Vec<&str> = fitting.map(|it| it.meta().name).collect();
-        return vec![format!(
-            "no action `{name}` is known; on it there are {}",
-            fitting.join(", ")
-        )];
+        let fitting = fitting.join(", ");
+        return vec![format!("no action `{name}` is known; on `{kind}` there are {fitting}")];
     };
     let mut problems = undeclared(action);
-    if action.resource != policy.meta().resource {
-        problems.push(format!("action `{name}` changes `{}`", action.resource));
+    if action.resource != kind {
+        problems.push(format!("action `{name}` changes `{}`, not `{kind}`", action.resource));
     }
     problems
 }

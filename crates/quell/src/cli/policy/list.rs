@@ -1,6 +1,7 @@
 //! `quell policy list`.
 
 use crate::cli::global::Global;
+use crate::cli::modes::most;
 use crate::exit::{CliError, Exit};
 use crate::output::table::{self, severity_cell, word};
 use crate::output::{Format, Out};
@@ -44,13 +45,11 @@ pub struct Line<'a> {
 
 /// Prints the list.
 pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
-    let library = global.library()?;
-    let policies = global.chosen(&library)?;
-    let modes = global.modes()?;
-    let lines: Vec<Line<'_>> = policies
-        .iter()
-        .map(|it| line(&library, it, modes.most(it.id(), it.meta().highest_mode)))
-        .collect();
+    let config = global.acting_config()?;
+    let library = global.library(&config)?;
+    let policies = library.policies().iter();
+    let lines: Vec<Line<'_>> =
+        policies.map(|it| line(&library, it, most(&config.guardrails.modes, it.meta()))).collect();
     if args.format == Format::Json {
         out.json(&lines)?;
         return Ok(Exit::Fine);

@@ -2,13 +2,15 @@
 
 use super::list;
 use crate::cli::global::{Global, unknown_policy};
+use crate::cli::modes::most;
 use crate::exit::{CliError, Exit};
 use crate::output::table::word;
 use crate::output::{Format, Out};
-use quell_core::policy::{Policy, PolicyMeta};
+use quell_core::policy::{Mode, Policy, PolicyMeta};
 use quell_core::resource::Permission;
 use quell_library::Library;
 use quell_library::folder::PolicyFolder;
+use quell_library::permissions::needed;
 use serde::Serialize;
 use std::io::{self, Write as _};
 
@@ -39,11 +41,12 @@ struct Shown<'a> {
 
 /// Shows one policy.
 pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
-    let library = global.library()?;
+    let config = global.acting_config()?;
+    let library = global.library(&config)?;
     let policy = library.policy(&args.id).ok_or_else(|| unknown_policy(&args.id))?;
     let folder = library.folders().iter().find(|it| it.id == args.id);
     let folder = folder.ok_or_else(|| unknown_policy(&args.id))?;
-    let mode = global.modes()?.most(policy.id(), policy.meta().highest_mode);
+    let mode = most(&config.guardrails.modes, policy.meta());
     let permissions = permissions(&library, policy);
     match args.format {
         Format::Text => text(&library, policy, folder, &permissions, out)?,
@@ -58,17 +61,12 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
     Ok(Exit::Fine)
 }
 
-/// Reads first, then fixes, then undo.
+/// At most, whatever is configured: reads first, then fixes, then undo.
 fn permissions(library: &Library, policy: &Policy) -> Vec<Permission> {
-    let mut all = Vec::new();
-    for (kind, _) in policy.meta().resources() {
-        let reads = quell_library::resource(kind).map(|it| it.meta().reads);
-        let writes = library.action_of(policy, kind).map(|it| it.meta().permissions);
-        all.extend(reads.into_iter().chain(writes).flatten().copied());
-    }
-    all.sort_by_key(|it: &Permission| (it.purpose, it.action, it.resource));
-    all.dedup();
-    all
+    let needed = needed(library, &[policy], |_| Mode::Enforce);
+    let mut needed: Vec<Permission> = needed.into_iter().collect();
+    needed.sort_by_key(|it| (it.purpose, it.action, it.resource));
+    needed
 }
 
 fn text(

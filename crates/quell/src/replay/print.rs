@@ -1,0 +1,159 @@
+//! The report, as text, JSON Lines or CSV.
+
+use super::report::{Decisions, Line, Report, Summary};
+use crate::output::Out;
+use crate::output::table::{self, severity_cell, word};
+use comfy_table::Cell;
+use serde::Serialize;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+
+/// A line per finding, then `{"summary": …}`.
+pub fn json(report: &Report, out: &mut Out) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Last<'a> {
+        summary: &'a Summary,
+    }
+    for line in &report.lines {
+        out.json_line(line)?;
+    }
+    out.json_line(&Last { summary: &report.summary })
+}
+
+/// A head and a row per finding (RFC 4180), with the fields of the JSON.
+pub fn csv(report: &Report, out: &mut Out) -> io::Result<()> {
+    writeln!(
+        out,
+        "event_id,event_name,time,account,region,actor,policy,resource,severity,decision,change"
+    )?;
+    for line in &report.lines {
+        let time = line.time.to_string();
+        let severity = word(&line.severity);
+        let change = match &line.change {
+            Some(change) => serde_json::to_string(change).map_err(io::Error::from)?,
+            None => String::new(),
+        };
+        let fields = [
+            &line.event_id,
+            &line.event_name,
+            &time,
+            &line.account,
+            &line.region,
+            &line.actor,
+            &line.policy,
+            &line.resource,
+            &severity,
+            line.decision,
+            &change,
+        ];
+        let fields: Vec<Cow<'_, str>> = fields.iter().map(|it| csv_field(it)).collect();
+        writeln!(out, "{}", fields.join(","))?;
+    }
+    Ok(())
+}
+
+/// A field, quoted where RFC 4180 wants it. One that a spreadsheet would run as a formula is
+/// defused: archives hold what attackers chose.
+fn csv_field(text: &str) -> Cow<'_, str> {
+    let runs = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if !runs && !text.contains(['"', ',', '\n', '\r']) {
+        return Cow::Borrowed(text);
+    }
+    let defused = if runs { "'" } else { "" };
+    Cow::Owned(format!("\"{defused}{}\"", text.replace('"', "\"\"")))
+}
+
+/// A table of the findings, then the sums.
+pub fn text(report: &Report, out: &mut Out) -> io::Result<()> {
+    if !report.lines.is_empty() {
+        let heads = ["TIME", "DECISION", "SEVERITY", "POLICY", "RESOURCE", "ACTOR", "WHY"];
+        let mut rows = table::table(&heads);
+        for line in &report.lines {
+            rows.add_row([
+                Cell::new(line.time),
+                Cell::new(line.decision),
+                severity_cell(line.severity),
+                Cell::new(&line.policy),
+                Cell::new(&line.resource),
+                Cell::new(&line.actor),
+                Cell::new(why(line)),
+            ]);
+        }
+        table::write(out, &mut rows)?;
+        writeln!(out)?;
+    }
+    sums(&report.summary, out)
+}
+
+fn why(line: &Line) -> String {
+    if line.why.is_empty() {
+        return line.reason.clone();
+    }
+    format!("{}; {}", line.reason, line.why)
+}
+
+fn sums(sums: &Summary, out: &mut Out) -> io::Result<()> {
+    writeln!(
+        out,
+        "{} findings in {} records of {} files ({} records matched a policy)",
+        sums.findings, sums.records, sums.files, sums.matched
+    )?;
+    if 0 < sums.findings {
+        writeln!(out, "decisions: {}", decisions(&sums.by_decision))?;
+    }
+    if 0 < sums.duplicates {
+        writeln!(out, "{} findings of events that were there before", sums.duplicates)?;
+    }
+    let groups = [
+        ("policy", &sums.by_policy),
+        ("actor", &sums.by_actor),
+        ("account", &sums.by_account),
+        ("day", &sums.by_day),
+    ];
+    for (name, group) in groups.iter().filter(|(_, group)| !group.is_empty()) {
+        writeln!(out, "\nby {name}")?;
+        for (key, counts) in *group {
+            let total: usize = counts.values().sum();
+            writeln!(out, "  {total:>6}  {key}: {}", decisions(counts))?;
+        }
+    }
+    counts("failed calls that would have violated", &sums.failed_calls, out)?;
+    counts("not provable by the event alone", &sums.unproven, out)?;
+    if 0 < sums.error_count {
+        writeln!(out, "\nnot read or not judged: {}", sums.error_count)?;
+        for it in &sums.errors {
+            let record = it.record.map_or(String::new(), |it| format!(", record {it}"));
+            writeln!(out, "  {}{record}: {}", it.file, it.error)?;
+        }
+    }
+    Ok(())
+}
+
+fn counts(title: &str, counts: &BTreeMap<String, usize>, out: &mut Out) -> io::Result<()> {
+    if counts.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{title}")?;
+    for (policy, count) in counts {
+        writeln!(out, "  {count:>6}  {policy}")?;
+    }
+    Ok(())
+}
+
+fn decisions(counts: &Decisions) -> String {
+    let each: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    each.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_quoted_and_defused() {
+        assert_eq!(csv_field("plain"), "plain");
+        assert_eq!(csv_field("a,\"b\""), "\"a,\"\"b\"\"\"");
+        assert_eq!(csv_field("=HYPERLINK(1)"), "\"'=HYPERLINK(1)\"");
+    }
+}

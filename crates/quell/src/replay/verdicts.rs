@@ -1,0 +1,149 @@
+//! What would have been done: the findings in the order in which they happened, decided one after
+//! the other.
+//!
+//! `now` is the event's own time. A change that would have been made is taken as made and verified,
+//! so the next decision finds it in the history, as it would have live.
+
+use super::judge::Judge;
+use super::report::{Found, Line, Report};
+use quell_core::action::{ActionMeta, Plan, PlanError, Reversibility, Stage};
+use quell_core::change::digest;
+use quell_core::decide::guardrails::Guardrails;
+use quell_core::decide::{Case, Decision, decide};
+use quell_core::detect::Finding;
+use quell_core::event::Event;
+use quell_core::history::History;
+use quell_core::reason::Reason;
+use quell_core::record::{Attempt, Authority, Fact, Outcome, Verdict};
+use quell_core::resource::State;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A finding, with what deciding about it needs.
+#[derive(Debug)]
+pub struct Sighting {
+    /// What was found.
+    pub finding: Finding,
+    /// What would fix it.
+    pub plan: Result<Option<Plan>, PlanError>,
+    /// Elements come before blocks.
+    pub stage: Option<Stage>,
+    /// The policy's place in the [`Judge`].
+    pub policy: u32,
+    /// The event, without its envelope.
+    pub event: Arc<Event>,
+    /// The resource, without its properties.
+    pub state: State,
+    /// The file that the event was in.
+    pub file: Arc<str>,
+    /// The record's number in it.
+    pub number: u64,
+}
+
+/// Decides about all findings, and tells how the past would have gone.
+pub fn decide_all(mut found: Found, judge: &Judge<'_>, rails: &Guardrails) -> Report {
+    found.sightings.sort_by(|left, right| left.order().cmp(&right.order()));
+    let sightings = std::mem::take(&mut found.sightings);
+    let mut report = Report::new(found, judge);
+    let mut history = History::default();
+    // The same event lies in several archives: of several trails, or delivered twice.
+    let mut places: HashMap<String, (Arc<str>, u64)> = HashMap::new();
+    for sighting in sightings {
+        let place = (Arc::clone(&sighting.file), sighting.number);
+        let first = places.entry(sighting.event.uid.clone()).or_insert_with(|| place.clone());
+        if *first == place {
+            report.add(decide_one(&sighting, judge, rails, &mut history));
+        } else {
+            report.add_duplicate();
+        }
+    }
+    report
+}
+
+impl Sighting {
+    fn order(&self) -> impl Ord {
+        let Sighting { finding, stage, event, file, number, .. } = self;
+        (
+            (event.time, &event.uid, file, number),
+            (&finding.resource, *stage, &finding.policy, &finding.element),
+        )
+    }
+}
+
+fn decide_one(
+    sighting: &Sighting,
+    judge: &Judge<'_>,
+    rails: &Guardrails,
+    history: &mut History,
+) -> Line {
+    let Some(policy) = judge.policy(sighting.policy) else {
+        // Sightings are made by this judge, by these very places.
+        return Line::new(sighting, None, &Verdict::Observe { reason: Reason::NoRemediation });
+    };
+    let kind = &sighting.finding.resource.kind;
+    let action = judge.library().action_of(policy, kind).map(|it| it.meta());
+    let case = Case {
+        finding: &sighting.finding,
+        state: &sighting.state,
+        event: Some(&sighting.event),
+        policy: policy.meta(),
+        action,
+        plan: &sighting.plan,
+    };
+    let now = sighting.event.time;
+    let Decision { verdict, authorized, opens_breaker } = decide(rails, history, &case, now);
+    let verdict = hangs_on_unknown(verdict, &sighting.plan);
+    let change = sighting.plan.as_ref().ok().and_then(|it| Some(it.as_ref()?.change.clone()));
+    history.apply(
+        now,
+        &Fact::Decided {
+            finding: sighting.finding.clone(),
+            verdict: verdict.clone(),
+            change: change.clone(),
+            actor: Some(sighting.event.actor.clone()),
+        },
+    );
+    if let Some((until, reason)) = opens_breaker {
+        history.apply(now, &Fact::BreakerOpened { until, reason });
+    }
+    if let (Some(change), Some(action)) = (authorized, action) {
+        let after = change.get().after.clone();
+        let attempt = attempt(sighting, change.get().clone(), action);
+        let id = attempt.id.clone();
+        history.apply(now, &Fact::Attempted(attempt));
+        let outcome = Outcome::Corrected { after };
+        let (request_ids, note) = (Vec::new(), None);
+        history.apply(now, &Fact::Concluded { attempt: id, outcome, request_ids, note });
+    }
+    Line::new(sighting, change, &verdict)
+}
+
+/// Live, the plan would have read what the event does not tell.
+fn hangs_on_unknown(verdict: Verdict, plan: &Result<Option<Plan>, PlanError>) -> Verdict {
+    match (verdict, plan) {
+        (Verdict::Withhold { reason: Reason::PlanFailed { .. } }, Err(PlanError::Unknown(it))) => {
+            Verdict::Indeterminate { unknown: it.clone() }
+        }
+        (verdict, _) => verdict,
+    }
+}
+
+fn attempt(
+    sighting: &Sighting,
+    change: quell_core::change::Change,
+    action: &ActionMeta,
+) -> Attempt {
+    let Sighting { finding, event, .. } = sighting;
+    let reversibility: Reversibility = action.reversibility;
+    Attempt {
+        id: digest(&["replay", &finding.uid, &change.id()]),
+        finding: finding.key.clone(),
+        policy: finding.policy.clone(),
+        severity: finding.severity,
+        event: Some(event.uid.clone()),
+        change,
+        authority: Authority::Policy,
+        reversibility,
+        undoes: None,
+    }
+}
