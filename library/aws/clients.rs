@@ -129,6 +129,17 @@ impl Aws {
         Ok(made)
     }
 
+    /// Account and ARN of the session that reads in an account.
+    pub async fn who_reads(&self, account: &str) -> Result<(String, String), CloudError> {
+        let config = self.reader_in(account, &self.settings.region).await?;
+        let call = aws_sdk_sts::Client::new(&config).get_caller_identity();
+        let answer = call
+            .send()
+            .await
+            .map_err(|it| super::errors::cloud_error("sts:GetCallerIdentity", &it))?;
+        Ok((answer.account.unwrap_or_default(), answer.arn.unwrap_or_default()))
+    }
+
     /// A session that can make just this change.
     pub async fn writer(
         &self,

@@ -13,6 +13,7 @@ pub mod approvals;
 pub mod audit;
 pub mod completions;
 pub mod docs;
+pub mod doctor;
 pub mod exempt;
 pub mod files;
 pub mod findings;
@@ -82,6 +83,8 @@ pub enum Command {
     Pattern(pattern::Args),
     /// Print the permissions that Quell needs, or analyze what an IAM policy allows
     Iam(iam::Args),
+    /// Check configuration, ledger, credentials and roles
+    Doctor(doctor::Args),
     /// Print completions for a shell
     Completions(completions::Args),
     /// Print a generated reference page
@@ -131,6 +134,7 @@ fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Replay(args) => replay::run(args, global, &mut out),
         Command::Pattern(args) => pattern::run(args, global, &mut out),
         Command::Iam(args) => iam::run(args, global, &mut out),
+        Command::Doctor(args) => doctor::run(args, global, &mut out),
         Command::Completions(args) => completions::run(args, global, &mut out),
         Command::Docs(args) => docs::run(args, global, &mut out),
     }?;

@@ -1,7 +1,6 @@
 //! What commands that read or change the ledger share: opening it, and saying who asks.
 
 use super::global::Global;
-use crate::config::Config;
 use crate::exit::CliError;
 use crate::journal::lock;
 use crate::pipeline::PeopleError;
@@ -47,19 +46,9 @@ pub fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T,
         .block_on(work)
 }
 
-/// The configuration; without a file, the defaults.
-pub fn config(global: &Global) -> Result<Config, CliError> {
-    let Some(path) = &global.config else { return Ok(Config::default()) };
-    Config::load(path.as_std_path()).map_err(|it| {
-        CliError::usage("the configuration cannot be used")
-            .because(it)
-            .hint("every setting is described in docs/reference/config.md")
-    })
-}
-
 /// Opens everything that acts.
 pub async fn open(global: &Global) -> Result<Runtime, CliError> {
-    let config = config(global)?;
+    let config = global.config()?;
     Runtime::open(config, &global.data_dir()?).await.map_err(cannot_open)
 }
 
