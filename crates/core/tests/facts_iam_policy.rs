@@ -1,7 +1,6 @@
 //! What IAM policies mean: cases of our own, by the pages of AWS's documentation, and the laws that
 //! remediations rely on.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
-#![allow(clippy::disallowed_methods, reason = "a test may read the clock; core may not")]
 
 use proptest::prelude::*;
 use quell_core::change::element_id;
@@ -384,16 +383,18 @@ fn a_deny_counts_only_where_it_surely_cancels() {
     assert_eq!(brief(&analysis), "harmless");
 }
 
+/// The Deny covers, but finding that out would cost too much: the grant stays what it is.
 #[test]
-fn patterns_made_to_be_slow_cost_little() {
-    let action = |letter: &str| format!("s3:{}", letter.repeat(30_000));
-    let statements = json!([
-        {"Effect": "Allow", "Principal": "*", "Action": action("a"), "Resource": "*"},
-        {"Effect": "Deny", "Principal": "*", "Action": action("*a") + "b", "Resource": "*"},
-    ]);
-    let start = std::time::Instant::now();
-    assert_eq!(brief(&analyze(&document(statements), None, &inside())), "public");
-    assert!(start.elapsed().as_secs() < 5);
+fn patterns_made_to_be_slow_are_not_compared() {
+    let with = |repeats: usize| {
+        let action = |letter: &str| format!("s3:{}", letter.repeat(repeats));
+        let statements = json!([
+            {"Effect": "Allow", "Principal": "*", "Action": action("a"), "Resource": "*"},
+            {"Effect": "Deny", "Principal": "*", "Action": action("*a"), "Resource": "*"},
+        ]);
+        brief(&analyze(&document(statements), None, &inside()))
+    };
+    assert_eq!((with(300), with(30_000)), ("harmless", "public"));
 }
 
 #[test]
