@@ -1,0 +1,129 @@
+//! Policies that are faulty, hostile or endless: each is an error, never a pass.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use jiff::Timestamp;
+use quell_core::detect::detect;
+use quell_core::policy::{Policy, PolicyLimits, PolicyLoadError};
+use quell_core::resource::{ResourceRef, State};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+const YAML: &str = r#"
+id: aws.test.sample
+title: A sample
+description: For tests.
+severity: high
+resource: AWS::S3::Bucket
+reads: [Public]
+trigger: { source: [aws.s3] }
+params: { limit: 3 }
+"#;
+
+fn policy(deny: &str) -> Result<Policy, PolicyLoadError> {
+    let rego = format!("package quell.aws.test.sample\n\n{deny}\n");
+    Policy::compile(YAML, &rego, &BTreeMap::new(), PolicyLimits::default())
+}
+
+fn state(properties: Value, unknown: &[&str]) -> State {
+    State {
+        resource: ResourceRef {
+            kind: "AWS::S3::Bucket".into(),
+            id: "b".into(),
+            account: "111122223333".into(),
+            region: "eu-central-1".into(),
+        },
+        tags: BTreeMap::new(),
+        properties,
+        facts: Value::Null,
+        unknown: unknown.iter().map(|it| (*it).to_owned()).collect::<BTreeSet<_>>(),
+        observed: Timestamp::UNIX_EPOCH,
+    }
+}
+
+const PUBLIC: &str = r#"deny contains {"element": "it", "reason": "is public"} if {
+    input.resource.properties.Public
+}"#;
+
+#[test]
+fn a_violation_is_found_and_a_pass_is_silent() {
+    let policy = policy(PUBLIC).unwrap();
+    let bad = detect(&[&policy], None, &state(json!({ "Public": true }), &[]));
+    assert_eq!(bad.findings.len(), 1);
+    let good = detect(&[&policy], None, &state(json!({ "Public": false }), &[]));
+    assert!(good.findings.is_empty() && good.errors.is_empty() && good.indeterminate.is_empty());
+}
+
+#[test]
+fn a_pass_over_what_is_unknown_is_indeterminate() {
+    let policy = policy(PUBLIC).unwrap();
+    let unseen = detect(&[&policy], None, &state(json!({}), &["Public"]));
+    assert_eq!(unseen.indeterminate, [("aws.test.sample".to_owned(), vec!["Public".to_owned()])]);
+}
+
+#[test]
+fn verdicts_are_deterministic_and_keys_are_stable() {
+    let policy = policy(PUBLIC).unwrap();
+    let state = state(json!({ "Public": true }), &[]);
+    let (first, second) = (detect(&[&policy], None, &state), detect(&[&policy], None, &state));
+    assert_eq!(first.findings, second.findings);
+}
+
+#[test]
+fn an_endless_policy_is_stopped() {
+    let policy = policy(
+        r#"deny contains {"element": "x", "reason": "y"} if {
+            some i in numbers.range(1, 3000)
+            some j in numbers.range(1, 3000)
+            i * j == -1
+        }"#,
+    )
+    .unwrap();
+    let detection = detect(&[&policy], None, &state(json!({}), &[]));
+    assert!(detection.findings.is_empty());
+    let [error] = detection.errors.as_slice() else { panic!("one error") };
+    assert!(error.to_string().contains("limit"), "{error}");
+}
+
+#[test]
+fn what_is_no_violation_is_an_error() {
+    for deny in [
+        r#"deny contains "text" if { true }"#,
+        r#"deny contains {"element": "x"} if { true }"#,
+        r#"deny contains {"element": "x", "reason": "y", "sevrity": "low"} if { true }"#,
+    ] {
+        let detection = detect(&[&policy(deny).unwrap()], None, &state(json!({}), &[]));
+        assert_eq!((detection.findings.len(), detection.errors.len()), (0, 1), "{deny}");
+    }
+    // A deny that is no set can't be told from a pass by its emptiness.
+    let detection = detect(&[&policy("deny := false").unwrap()], None, &state(json!({}), &[]));
+    assert_eq!(detection.errors.len(), 1);
+}
+
+#[test]
+fn a_faulty_folder_says_where() {
+    let load = |yaml: &str, rego: &str| {
+        let loaded = Policy::compile(yaml, rego, &BTreeMap::new(), PolicyLimits::default());
+        loaded.unwrap_err().to_string()
+    };
+    let rego = format!("package quell.aws.test.sample\n{PUBLIC}");
+    let unknown = load(&YAML.replace("title", "titel"), &rego);
+    assert!(unknown.contains("titel") && unknown.contains("line"), "{unknown}");
+    assert!(load(&YAML.replace("[aws.s3]", "aws.s3"), &rego).contains("trigger"));
+    assert!(load(YAML, "package quell.other\ndeny contains 1 if { true }").contains("demands"));
+    assert!(load(YAML, "package quell.aws.test.sample\ndeny contains").contains("policy.rego"));
+    assert!(load(YAML, &" ".repeat(300_000)).contains("limit"));
+    let network = r#"package quell.aws.test.sample
+deny contains {"element": "x", "reason": "y"} if { http.send({"method": "get", "url": "x"}) }"#;
+    assert!(load(YAML, network).contains("policy.rego"), "no network builtin is compiled in");
+}
+
+#[test]
+fn parameters_are_checked() {
+    let rego = format!("package quell.aws.test.sample\n{PUBLIC}");
+    let with = |name: &str| {
+        let params = BTreeMap::from([(name.to_owned(), json!(4))]);
+        Policy::compile(YAML, &rego, &params, PolicyLimits::default())
+    };
+    assert_eq!(with("limit").unwrap().params(), json!({ "limit": 4 }));
+    assert!(with("limti").unwrap_err().to_string().contains("limti"));
+}
