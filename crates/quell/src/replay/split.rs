@@ -176,6 +176,7 @@ impl Splitter<'_> {
 
     /// Hands over the records that are whole in the buffer.
     fn look(&mut self, holds: Holds) -> Look {
+        self.past_separators();
         let text = self.buffer.get(..self.end).unwrap_or_default();
         let mut consumed = HEAD.len();
         let mut failed = None;
@@ -195,10 +196,7 @@ impl Splitter<'_> {
         }
         let length = text.len();
         self.consume(consumed - HEAD.len());
-        let rest = self.data();
-        let between = |it: &u8| it.is_ascii_whitespace() || *it == b',';
-        let space = rest.iter().position(|it| !between(it)).unwrap_or(rest.len());
-        self.consume(space);
+        self.past_separators();
         match (self.data().first(), failed) {
             (Some(b']'), _) => Look::ListEnds,
             (None, _) | (_, None) => Look::More,
@@ -301,6 +299,14 @@ impl Splitter<'_> {
             }
             self.fill();
         }
+    }
+
+    /// What stands between the records of a list.
+    fn past_separators(&mut self) {
+        let data = self.data();
+        let between = |it: &u8| it.is_ascii_whitespace() || *it == b',';
+        let bytes = data.iter().position(|it| !between(it)).unwrap_or(data.len());
+        self.consume(bytes);
     }
 
     /// How long the head of a log file is, if this is one.
@@ -467,7 +473,7 @@ mod tests {
             [
                 r#"1 record {"a":1}"#,
                 r#"2 record {"b":"]}"}"#,
-                r#"3 record {"c":3}"#,
+                r#"3 document {"c":3}"#,
                 r#"4 document {"d":{}}"#,
                 r#"5 document {"e":[]}"#
             ]
