@@ -123,14 +123,15 @@ fn cross_account_as_custodian_judges_it() {
         let plain = conditions.is_null() || *conditions == json!(["aws:userid", "aws:username"]);
         let expressible =
             plain && ["check_actions", "everyone_only", "return_allowed"].into_iter().all(off);
+        let list = |key: &str| config[key].as_array().cloned();
         expressible.then(|| {
             json!({
-                "accounts": config["allowed_accounts"],
-                "org_ids": config["allowed_orgid"],
-                "org_paths": config["allowed_org_units"],
-                "vpcs": config["allowed_vpc"],
-                "vpc_endpoints": config["allowed_vpce"],
-                "principals": config["whitelist_patterns"],
+                "accounts": list("allowed_accounts"),
+                "org_ids": list("allowed_orgid"),
+                "org_paths": list("allowed_org_units"),
+                "vpcs": list("allowed_vpc"),
+                "vpc_endpoints": list("allowed_vpce"),
+                "principals": list("whitelist_patterns"),
             })
         })
     });

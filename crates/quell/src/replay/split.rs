@@ -65,15 +65,27 @@ pub fn split(
     layout: Layout,
     each: &mut dyn FnMut(u64, Piece<'_>),
 ) -> Result<(), Fault> {
-    let mut splitter =
-        Splitter { source, buffer: HEAD.to_vec(), end: HEAD.len(), ended: false, number: 0, each };
+    let mut splitter = Splitter {
+        source,
+        buffer: HEAD.to_vec(),
+        end: HEAD.len(),
+        ended: false,
+        failure: None,
+        number: 0,
+        each,
+    };
     splitter.skip_byte_order_mark();
-    match layout {
+    let ended = match layout {
         Layout::Documents => splitter.documents(),
         Layout::Lines => {
             splitter.lines();
             Ok(())
         }
+    };
+    // That the text breaks off is only what a failed read leads to.
+    match splitter.failure.take() {
+        Some(problem) => Err(splitter.broken(&problem)),
+        None => ended,
     }
 }
 
@@ -84,6 +96,8 @@ struct Splitter<'s> {
     /// Where that ends; the buffer is as long as it ever had to be.
     end: usize,
     ended: bool,
+    /// Why reading failed, if it did.
+    failure: Option<String>,
     /// Records handed over or stepped over.
     number: u64,
     each: &'s mut dyn FnMut(u64, Piece<'_>),
@@ -363,19 +377,11 @@ impl Splitter<'_> {
                 Err(error) => {
                     // What was read before is still handed over; then the file is at its end.
                     self.ended = true;
-                    self.fault_of_file(&error);
+                    self.failure = Some(read_failure(&error));
                     return;
                 }
             }
         }
-    }
-
-    fn fault_of_file(&mut self, error: &io::Error) {
-        let problem = match error.kind() {
-            ErrorKind::UnexpectedEof => "the compressed stream is cut off".to_owned(),
-            _ => error.to_string(),
-        };
-        (self.each)(self.number, Piece::Fault(Fault::file(problem)));
     }
 
     fn too_long(&mut self) {
@@ -391,6 +397,13 @@ impl Splitter<'_> {
 
     fn broken(&self, problem: &str) -> Fault {
         Fault::file(format!("{problem} (after record {})", self.number))
+    }
+}
+
+fn read_failure(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => "the compressed stream is cut off".to_owned(),
+        _ => error.to_string(),
     }
 }
 
