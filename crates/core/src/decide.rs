@@ -190,11 +190,7 @@ fn settled(
         .filter(|it| it.corrected && it.resource == finding.resource && it.facet == facet)
         .count();
     if rails.oscillation_rounds_max <= rounds {
-        let other = Some(scope::actor(finding)).filter(|it| !it.is_empty());
-        return Err(Reason::Oscillation {
-            rounds,
-            other: other.unwrap_or("somebody that no event names").to_owned(),
-        });
+        return Err(Reason::Oscillation { rounds, other: other(history, finding) });
     }
     let cause = cause(finding);
     let last = history
@@ -208,6 +204,18 @@ fn settled(
         }
         _ => Ok(()),
     }
+}
+
+/// Who moves a facet back: the event's actor, else whom an earlier look at the finding named.
+fn other(history: &History, finding: &Finding) -> String {
+    let actor = |it: &Finding| Some(scope::actor(it).to_owned()).filter(|it| !it.is_empty());
+    let earlier = || history.finding(&finding.key);
+    let named = || match &earlier()?.verdict {
+        Verdict::Withhold { reason: Reason::Oscillation { other, .. } } => Some(other.clone()),
+        _ => None,
+    };
+    let found = actor(finding).or_else(|| actor(&earlier()?.finding)).or_else(named);
+    found.unwrap_or_else(|| "somebody that no event names".to_owned())
 }
 
 /// Budgets of the resource and of the fleet, and the breaker.

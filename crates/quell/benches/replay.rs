@@ -165,7 +165,8 @@ fn redrawn(template: &Value, random: &mut StdRng) -> Value {
     record["requestID"] = Value::from(id(random).to_string());
     let (hour, minute, second) =
         (random.random_range(0..24), random.random_range(0..60), random.random_range(0..60));
-    let time = format!("2026-03-{:02}T{hour:02}:{minute:02}:{second:02}Z", random.random_range(1..29));
+    let time =
+        format!("2026-03-{:02}T{hour:02}:{minute:02}:{second:02}Z", random.random_range(1..29));
     record["eventTime"] = Value::from(time);
     let address: [u8; 4] = random.random();
     record["sourceIPAddress"] = Value::from(std::net::Ipv4Addr::from(address).to_string());

@@ -12,6 +12,7 @@ pub mod acting;
 pub mod approvals;
 pub mod audit;
 pub mod completions;
+pub mod demo;
 pub mod docs;
 pub mod doctor;
 pub mod exempt;
@@ -63,6 +64,8 @@ Every command has examples of its own: `quell COMMAND --help`.";
 /// The commands, in the order in which a newcomer meets them.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Watch Quell at work in a simulated account: nothing to install, nothing at risk
+    Demo(demo::Args),
     /// Watch events, judge them, and do what the modes allow
     Run(run::Args),
     /// List findings, show one, look again at what was held back
@@ -124,6 +127,7 @@ fn run(cli: &Cli) -> Result<Exit, CliError> {
     let global = &cli.global;
     let mut out = Out::stdout(global.color);
     let exit = match &cli.command {
+        Command::Demo(args) => demo::run(args, global, &mut out),
         Command::Run(args) => run::run(args, global, &mut out),
         Command::Findings(args) => findings::run(args, global, &mut out),
         Command::Approvals(args) => approvals::run(args, global, &mut out),

@@ -14,5 +14,6 @@ pub mod sources;
 pub mod simulation;
 pub mod runtime;
 pub mod replay;
+pub mod demo;
 pub mod docs;
 pub mod cli;

@@ -326,6 +326,7 @@ impl Pipeline {
             (decision, attempt)
         };
         let Decision { verdict, authorized, opens_breaker } = decision;
+        let opened = opens_breaker.is_some();
         if let Some((until, reason)) = opens_breaker {
             facts.push(Fact::BreakerOpened { until, reason });
         }
@@ -343,7 +344,13 @@ impl Pipeline {
                 facts.push(fact);
                 Ok(after)
             }
-            _ => Ok(None),
+            _ => {
+                // Whatever is decided next must see the breaker open.
+                if opened {
+                    self.record(std::mem::take(facts)).await?;
+                }
+                Ok(None)
+            }
         }
     }
 

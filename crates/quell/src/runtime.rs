@@ -98,7 +98,8 @@ type OpenWorld = (Arc<dyn World>, Arc<dyn Clock>, Option<Arc<Live>>);
 async fn world(config: &Config, data_dir: &Utf8Path) -> Result<OpenWorld, RuntimeError> {
     if simulation::is_simulated(data_dir) {
         let account = SimulatedAccount::load(data_dir).map_err(RuntimeError::Simulation)?;
-        return Ok((Arc::new(account), Arc::new(SystemClock), None));
+        let clock = account.clock();
+        return Ok((Arc::new(account), Arc::new(clock), None));
     }
     let aws = Aws::connect(config.aws_settings()).await;
     let live = Arc::new(Live::new(aws, config.trust()));

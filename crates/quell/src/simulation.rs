@@ -1,16 +1,29 @@
 //! A simulated account: a map of states that hands out reads and applies a change at its facet.
 //!
 //! It drives `quell demo`, where nothing needs to be installed, and the deterministic simulation of
-//! the whole loop. It is kept as one file in the data folder, so that `quell undo` works on the
-//! demo's account after the demo has ended.
+//! the whole loop, where it also fails in the ways that clouds fail ([`faults`]). Because a change
+//! is data, the account needs to know nothing about any service. It is kept as one file in the data
+//! folder, so that `quell undo` works on the demo's account after the demo has ended.
+//!
+//! Deliberately not here: permissions, and what a service would refuse.
 
+pub mod clock;
+pub mod dice;
+pub mod faults;
+
+use crate::clock::Clock;
 use crate::journal::lock;
 use camino::{Utf8Path, Utf8PathBuf};
+use clock::ShiftedClock;
+use faults::{ApplyFault, Faults};
 use futures::future::BoxFuture;
-use quell_core::change::Change;
+use jiff::Timestamp;
+use quell_core::change::{Change, PROVIDER_ASSIGNED, element_id};
 use quell_core::decide::authorized::Authorized;
 use quell_core::resource::{ResourceRef, State, Trust};
-use quell_library::cloud::{Applied, CloudError, World};
+use quell_library::cloud::{Applied, CloudError, CloudErrorKind, World};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -33,6 +46,29 @@ pub struct SimulatedAccount {
 struct Inner {
     states: BTreeMap<ResourceRef, State>,
     calls: u64,
+    stopped: Option<Stopped>,
+    faults: Faults,
+    /// What reads still show of a resource that was written, and how often.
+    stale: BTreeMap<ResourceRef, (State, u32)>,
+}
+
+/// The account as its file holds it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    /// Calls that were made; the next provider-assigned id follows from it.
+    calls: u64,
+    /// Where the simulation's clock stood when it ended, if it has.
+    stopped: Option<Stopped>,
+    resources: Vec<State>,
+}
+
+/// Where the simulation's clock stood at which moment of the system's clock.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stopped {
+    simulated: Timestamp,
+    system: Timestamp,
 }
 
 impl SimulatedAccount {
@@ -41,7 +77,7 @@ impl SimulatedAccount {
         let states = states.into_iter().map(|it| (it.resource.clone(), it)).collect();
         let account = SimulatedAccount {
             file: data_dir.map(|it| it.join(ACCOUNT_FILE)),
-            inner: Mutex::new(Inner { states, calls: 0 }),
+            inner: Mutex::new(Inner { states, ..Inner::default() }),
         };
         account.save(&lock(&account.inner))?;
         Ok(account)
@@ -51,14 +87,23 @@ impl SimulatedAccount {
     pub fn load(data_dir: &Utf8Path) -> Result<SimulatedAccount, String> {
         let file = data_dir.join(ACCOUNT_FILE);
         let text = std::fs::read(&file).map_err(|it| format!("`{file}`: {it}"))?;
-        let states: Vec<State> =
-            serde_json::from_slice(&text).map_err(|it| format!("`{file}`: {it}"))?;
-        SimulatedAccount::new(states, Some(data_dir))
+        let kept: Kept = serde_json::from_slice(&text).map_err(|it| format!("`{file}`: {it}"))?;
+        let states = kept.resources.into_iter().map(|it| (it.resource.clone(), it)).collect();
+        let inner = Inner { states, calls: kept.calls, stopped: kept.stopped, ..Inner::default() };
+        Ok(SimulatedAccount { file: Some(file), inner: Mutex::new(inner) })
+    }
+
+    /// The same account, failing as clouds fail.
+    #[must_use]
+    pub fn failing(self, faults: Faults) -> SimulatedAccount {
+        lock(&self.inner).faults = faults;
+        self
     }
 
     /// Somebody else's call: changes a resource, makes it, or (with `None`) deletes it.
     pub fn set(&self, resource: &ResourceRef, state: Option<State>) -> Result<(), String> {
         let mut inner = lock(&self.inner);
+        inner.stale.remove(resource);
         match state {
             Some(state) => inner.states.insert(resource.clone(), state),
             None => inner.states.remove(resource),
@@ -66,19 +111,116 @@ impl SimulatedAccount {
         self.save(&inner)
     }
 
-    /// What a resource is now.
+    /// Somebody else's call on a resource that is there.
+    pub fn edit(
+        &self,
+        resource: &ResourceRef,
+        edit: impl FnOnce(&mut State),
+    ) -> Result<(), String> {
+        let mut state = self.get(resource).ok_or_else(|| format!("there is no {resource}"))?;
+        edit(&mut state);
+        self.set(resource, Some(state))
+    }
+
+    /// What a resource is now, whatever a stale read shows.
     pub fn get(&self, resource: &ResourceRef) -> Option<State> {
         lock(&self.inner).states.get(resource).cloned()
+    }
+
+    /// The first resource that fits.
+    pub fn find(&self, fits: impl Fn(&State) -> bool) -> Option<ResourceRef> {
+        let inner = lock(&self.inner);
+        inner.states.values().find(|it| fits(it)).map(|it| it.resource.clone())
+    }
+
+    /// How many resources there are.
+    pub fn len(&self) -> usize {
+        lock(&self.inner).states.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The id of a rule that is made now.
+    pub fn next_rule_id(&self) -> String {
+        let mut inner = lock(&self.inner);
+        inner.calls += 1;
+        rule_id(inner.calls)
+    }
+
+    /// The simulation ends: later commands on this account go on from where its clock stands.
+    pub fn stop(&self, clock: &dyn Clock) -> Result<(), String> {
+        let mut inner = lock(&self.inner);
+        inner.stopped = Some(Stopped { simulated: clock.now(), system: Timestamp::now() });
+        self.save(&inner)
+    }
+
+    /// The clock of commands that come after the simulation.
+    pub fn clock(&self) -> ShiftedClock {
+        let stopped = lock(&self.inner).stopped;
+        ShiftedClock::new(
+            stopped.map_or_else(Default::default, |it| it.simulated.duration_since(it.system)),
+        )
     }
 
     /// Written whole beside the file, then renamed: a crash leaves the old one or the new one.
     fn save(&self, inner: &Inner) -> Result<(), String> {
         let Some(file) = &self.file else { return Ok(()) };
-        let states: Vec<&State> = inner.states.values().collect();
-        let text = serde_json::to_vec_pretty(&states).map_err(|it| it.to_string())?;
+        let kept = Kept {
+            calls: inner.calls,
+            stopped: inner.stopped,
+            resources: inner.states.values().cloned().collect(),
+        };
+        let text = serde_json::to_vec_pretty(&kept).map_err(|it| it.to_string())?;
         let beside = file.with_extension("json.new");
         let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, file));
         written.map_err(|it| format!("`{file}`: {it}"))
+    }
+
+    fn shown(&self, resource: &ResourceRef) -> Result<Option<State>, CloudError> {
+        let mut inner = lock(&self.inner);
+        if inner.faults.throttles_read() {
+            return Err(throttled("simulated:Read"));
+        }
+        let mut state = match inner.stale.get_mut(resource) {
+            Some((old, left)) if 0 < *left => {
+                *left -= 1;
+                Some(old.clone())
+            }
+            _ => inner.states.get(resource).cloned(),
+        };
+        if let (Some(state), Some(kind)) = (&mut state, quell_library::resource(&resource.kind)) {
+            state.facts = kind.facts(state, &Trust::default());
+        }
+        Ok(state)
+    }
+
+    fn make(&self, change: &Change) -> Result<Applied, CloudError> {
+        let mut inner = lock(&self.inner);
+        inner.calls += 1;
+        let call = inner.calls;
+        let fail = |it: String| CloudError::unsupported(&change.action, it);
+        let fault = inner.faults.on_apply();
+        if fault == Some(ApplyFault::Before) {
+            return Err(throttled(&change.action));
+        }
+        let Inner { states, faults, stale, .. } = &mut *inner;
+        let state = states.get_mut(&change.resource).ok_or_else(|| gone(&change.action))?;
+        faults.interfere(state);
+        let old = state.clone();
+        change.apply_to(&mut state.properties).map_err(|it| fail(it.to_string()))?;
+        assign_ids(change, &mut state.properties, call);
+        match faults.stale_reads() {
+            0 => stale.remove(&change.resource),
+            reads => stale.insert(change.resource.clone(), (old, reads)),
+        };
+        self.save(&inner).map_err(fail)?;
+        if fault == Some(ApplyFault::After) {
+            return Err(throttled(&change.action));
+        }
+        Ok(Applied { request_ids: vec![format!("simulated-{call:08}")], note: None })
     }
 }
 
@@ -87,14 +229,7 @@ impl World for SimulatedAccount {
         &'a self,
         resource: &'a ResourceRef,
     ) -> BoxFuture<'a, Result<Option<State>, CloudError>> {
-        let kind = quell_library::resource(&resource.kind);
-        let state = self.get(resource).map(|mut state| {
-            if let Some(kind) = kind {
-                state.facts = kind.facts(&state, &Trust::default());
-            }
-            state
-        });
-        Box::pin(async move { Ok(state) })
+        Box::pin(async move { self.shown(resource) })
     }
 
     fn apply<'a>(
@@ -102,19 +237,46 @@ impl World for SimulatedAccount {
         change: &'a Authorized<Change>,
         _session: &'a str,
     ) -> BoxFuture<'a, Result<Applied, CloudError>> {
-        let change = change.get();
-        let mut inner = lock(&self.inner);
-        inner.calls += 1;
-        let call = inner.calls;
-        let fail = |it: String| CloudError::unsupported(&change.action, it);
-        let applied = match inner.states.get_mut(&change.resource) {
-            None => Err(fail("no such resource".to_owned())),
-            Some(state) => {
-                change.apply_to(&mut state.properties).map_err(|it| fail(it.to_string()))
-            }
-        };
-        let saved = applied.and_then(|()| self.save(&inner).map_err(fail));
-        let request = format!("simulated-{call:08}");
-        Box::pin(async move { saved.map(|()| Applied { request_ids: vec![request], note: None }) })
+        Box::pin(async move { self.make(change.get()) })
+    }
+}
+
+/// What the provider names, it names anew when the thing is made again.
+fn assign_ids(change: &Change, properties: &mut Value, call: u64) {
+    let Some(id) = change.facet.element.as_ref().filter(|_| change.before.is_null()) else {
+        return;
+    };
+    let list = properties.pointer_mut(&change.facet.pointer).and_then(Value::as_array_mut);
+    let made = list.into_iter().flatten().find(|it| element_id(it) == *id);
+    let Some(made) = made.and_then(Value::as_object_mut) else { return };
+    for key in PROVIDER_ASSIGNED {
+        if let Some(id) = made.get_mut(key) {
+            *id = match key {
+                "RuleId" => Value::String(rule_id(call)),
+                _ => Value::String(format!("v{call}")),
+            };
+        }
+    }
+}
+
+fn rule_id(call: u64) -> String {
+    format!("sgr-0{call:016x}")
+}
+
+fn throttled(operation: &str) -> CloudError {
+    CloudError {
+        kind: CloudErrorKind::Throttled,
+        operation: operation.to_owned(),
+        message: "Throttling: Rate exceeded (simulated)".to_owned(),
+        request_id: None,
+    }
+}
+
+fn gone(operation: &str) -> CloudError {
+    CloudError {
+        kind: CloudErrorKind::NotFound,
+        operation: operation.to_owned(),
+        message: "no such resource (simulated)".to_owned(),
+        request_id: None,
     }
 }

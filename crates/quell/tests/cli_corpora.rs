@@ -100,7 +100,9 @@ fn analyze(cases: &[Value]) -> Vec<Value> {
     for (case, answer) in cases.iter().zip(&answers) {
         assert_eq!(case["name"], answer["name"], "the order is that of the rows");
         // Each row is what core says of it; core's own tests explain where it differs from labels.
-        let allow: Allow = serde_json::from_value(case["allow"].clone()).unwrap();
+        let mut lists = case["allow"].clone();
+        lists.as_object_mut().unwrap().retain(|_, list| !list.is_null());
+        let allow: Allow = serde_json::from_value(lists).unwrap();
         let analysis = analyze_text(case["policy"].as_str().unwrap(), None, &allow);
         let mut expected = serde_json::to_value(analysis).unwrap();
         expected["name"] = case["name"].clone();
@@ -117,17 +119,19 @@ fn cross_account_as_custodian_judges_it() {
             let value = &config[key];
             value != true && value.as_array().is_none_or(Vec::is_empty)
         };
-        let plain = config["whitelist_conditions"] == json!(["aws:userid", "aws:username"]);
+        let conditions = &config["whitelist_conditions"];
+        let plain = conditions.is_null() || *conditions == json!(["aws:userid", "aws:username"]);
         let expressible =
             plain && ["check_actions", "everyone_only", "return_allowed"].into_iter().all(off);
+        let list = |key: &str| config[key].as_array().cloned();
         expressible.then(|| {
             json!({
-                "accounts": config["allowed_accounts"],
-                "org_ids": config["allowed_orgid"],
-                "org_paths": config["allowed_org_units"],
-                "vpcs": config["allowed_vpc"],
-                "vpc_endpoints": config["allowed_vpce"],
-                "principals": config["whitelist_patterns"],
+                "accounts": list("allowed_accounts"),
+                "org_ids": list("allowed_orgid"),
+                "org_paths": list("allowed_org_units"),
+                "vpcs": list("allowed_vpc"),
+                "vpc_endpoints": list("allowed_vpce"),
+                "principals": list("whitelist_patterns"),
             })
         })
     });

@@ -38,6 +38,7 @@ impl LocalEmu {
         let service = Service::start(&ServiceSpec {
             python: &python,
             module: "localemu.runtime.main",
+            module_text: None,
             settings: &settings,
             ready_path: "/_localemu/health",
         })?;

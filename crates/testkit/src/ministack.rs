@@ -1,4 +1,7 @@
 //! ministack: the emulator that enforces IAM as AWS does.
+//!
+//! It lacks S3 Control's public access block of the account, without which no bucket can be read
+//! honestly; `ministack_account_block.py`, a stand-in of ours, adds those three calls.
 
 use std::sync::OnceLock;
 
@@ -36,7 +39,8 @@ impl Ministack {
         };
         let service = Service::start(&ServiceSpec {
             python: &python,
-            module: "ministack",
+            module: "ministack_account_block",
+            module_text: Some(include_str!("ministack_account_block.py")),
             settings: &settings,
             ready_path: "/_ministack/health",
         })?;

@@ -32,6 +32,7 @@ impl Moto {
         let service = Service::start(&ServiceSpec {
             python: &python,
             module: "moto.server",
+            module_text: None,
             settings: &settings,
             ready_path: "/moto-api/",
         })?;

@@ -36,6 +36,8 @@ pub(crate) struct ServiceSpec<'a> {
     pub python: &'a Utf8Path,
     /// The Python module, run as `python -m` would.
     pub module: &'a str,
+    /// The module's text where it is one of ours; none where the environment has it.
+    pub module_text: Option<&'a str>,
     /// Arguments and variables for the port that was chosen.
     pub settings: &'a dyn Fn(u16) -> Settings,
     /// A path that answers 200 when the service is ready.
@@ -103,6 +105,11 @@ impl Service {
         let folder = temporary_folder()?;
         let log = File::create(folder.join("log")).map_err(cannot("make a service's log"))?;
         let log_too = log.try_clone().map_err(cannot("share a service's log"))?;
+        if let Some(text) = spec.module_text {
+            // The service runs in its folder, so Python finds the module there.
+            let file = folder.join(format!("{}.py", spec.module));
+            fs::write(file, text).map_err(cannot("write a service's module"))?;
+        }
         let settings = (spec.settings)(address.port());
         let child = Command::new(spec.python)
             .args(["-c", include_str!("watchdog.py"), folder.as_str(), spec.module])

@@ -94,10 +94,13 @@ fn ledger(global: &Global) -> Result<Check, CliError> {
         return Ok(Check { name: "ledger".to_owned(), result: Health::Warning, detail });
     }
     let report = verify::verify(&dir, &[], None).map_err(|it| it.to_string());
-    Ok(check("ledger", report.and_then(|it| match it.faults().next() {
-        Some(fault) => Err(fault.to_string()),
-        None => Ok(format!("{} records verified in `{dir}`", it.records())),
-    })))
+    Ok(check(
+        "ledger",
+        report.and_then(|it| match it.faults().next() {
+            Some(fault) => Err(fault.to_string()),
+            None => Ok(format!("{} records verified in `{dir}`", it.records())),
+        }),
+    ))
 }
 
 fn exemptions(config: &crate::config::Config) -> Check {
@@ -116,7 +119,9 @@ fn accounts(config: &crate::config::Config) -> Check {
     let bare = accounts.iter().filter(|(_, it)| it.write_role.is_none()).map(|(id, _)| id.as_str());
     let bare: Vec<&str> = bare.collect();
     let (result, detail) = match (accounts.is_empty(), bare.is_empty()) {
-        (true, _) => (Health::Warning, "none configured: every event would be put aside".to_owned()),
+        (true, _) => {
+            (Health::Warning, "none configured: every event would be put aside".to_owned())
+        }
         (false, false) => {
             (Health::Warning, format!("without a write_role, so not narrowed: {}", bare.join(", ")))
         }

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::exit::CliError;
 use crate::output::Color;
 use crate::runtime;
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use quell_core::scope::glob;
 use quell_library::Library;
 use quell_library::folder;
@@ -53,6 +53,11 @@ impl Global {
             }
         };
         Ok(state.join("quell"))
+    }
+
+    /// The folder that was named for the ledger, if one was.
+    pub fn given_data_dir(&self) -> Option<&Utf8Path> {
+        self.data_dir.as_deref()
     }
 
     /// The configuration file; without one, the defaults.

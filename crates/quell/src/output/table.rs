@@ -48,7 +48,17 @@ pub fn write(out: &mut Out, table: &mut Table) -> io::Result<()> {
         column.set_padding((0, 2));
     }
     for line in table.lines() {
-        writeln!(out, "{}", line.trim_end())?;
+        writeln!(out, "{}", trimmed(&line))?;
     }
     Ok(())
+}
+
+/// Without the space that fills the last column, which may stand inside of a style.
+fn trimmed(line: &str) -> String {
+    const RESET: &str = "\x1b[0m";
+    let line = line.trim_end();
+    match line.strip_suffix(RESET) {
+        Some(styled) => format!("{}{RESET}", styled.trim_end()),
+        None => line.to_owned(),
+    }
 }

@@ -65,15 +65,27 @@ pub fn split(
     layout: Layout,
     each: &mut dyn FnMut(u64, Piece<'_>),
 ) -> Result<(), Fault> {
-    let mut splitter =
-        Splitter { source, buffer: HEAD.to_vec(), end: HEAD.len(), ended: false, number: 0, each };
+    let mut splitter = Splitter {
+        source,
+        buffer: HEAD.to_vec(),
+        end: HEAD.len(),
+        ended: false,
+        failure: None,
+        number: 0,
+        each,
+    };
     splitter.skip_byte_order_mark();
-    match layout {
+    let ended = match layout {
         Layout::Documents => splitter.documents(),
         Layout::Lines => {
             splitter.lines();
             Ok(())
         }
+    };
+    // That the text breaks off is only what a failed read leads to.
+    match splitter.failure.take() {
+        Some(problem) => Err(splitter.broken(&problem)),
+        None => ended,
     }
 }
 
@@ -84,6 +96,8 @@ struct Splitter<'s> {
     /// Where that ends; the buffer is as long as it ever had to be.
     end: usize,
     ended: bool,
+    /// Why reading failed, if it did.
+    failure: Option<String>,
     /// Records handed over or stepped over.
     number: u64,
     each: &'s mut dyn FnMut(u64, Piece<'_>),
@@ -176,6 +190,7 @@ impl Splitter<'_> {
 
     /// Hands over the records that are whole in the buffer.
     fn look(&mut self, holds: Holds) -> Look {
+        self.past_separators();
         let text = self.buffer.get(..self.end).unwrap_or_default();
         let mut consumed = HEAD.len();
         let mut failed = None;
@@ -195,10 +210,7 @@ impl Splitter<'_> {
         }
         let length = text.len();
         self.consume(consumed - HEAD.len());
-        let rest = self.data();
-        let between = |it: &u8| it.is_ascii_whitespace() || *it == b',';
-        let space = rest.iter().position(|it| !between(it)).unwrap_or(rest.len());
-        self.consume(space);
+        self.past_separators();
         match (self.data().first(), failed) {
             (Some(b']'), _) => Look::ListEnds,
             (None, _) | (_, None) => Look::More,
@@ -303,6 +315,14 @@ impl Splitter<'_> {
         }
     }
 
+    /// What stands between the records of a list.
+    fn past_separators(&mut self) {
+        let data = self.data();
+        let between = |it: &u8| it.is_ascii_whitespace() || *it == b',';
+        let bytes = data.iter().position(|it| !between(it)).unwrap_or(data.len());
+        self.consume(bytes);
+    }
+
     /// How long the head of a log file is, if this is one.
     fn head(&mut self) -> Option<usize> {
         while self.data().len() < HEAD_BYTES_MAX && !self.ended {
@@ -357,19 +377,11 @@ impl Splitter<'_> {
                 Err(error) => {
                     // What was read before is still handed over; then the file is at its end.
                     self.ended = true;
-                    self.fault_of_file(&error);
+                    self.failure = Some(read_failure(&error));
                     return;
                 }
             }
         }
-    }
-
-    fn fault_of_file(&mut self, error: &io::Error) {
-        let problem = match error.kind() {
-            ErrorKind::UnexpectedEof => "the compressed stream is cut off".to_owned(),
-            _ => error.to_string(),
-        };
-        (self.each)(self.number, Piece::Fault(Fault::file(problem)));
     }
 
     fn too_long(&mut self) {
@@ -385,6 +397,13 @@ impl Splitter<'_> {
 
     fn broken(&self, problem: &str) -> Fault {
         Fault::file(format!("{problem} (after record {})", self.number))
+    }
+}
+
+fn read_failure(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => "the compressed stream is cut off".to_owned(),
+        _ => error.to_string(),
     }
 }
 
@@ -467,7 +486,7 @@ mod tests {
             [
                 r#"1 record {"a":1}"#,
                 r#"2 record {"b":"]}"}"#,
-                r#"3 record {"c":3}"#,
+                r#"3 document {"c":3}"#,
                 r#"4 document {"d":{}}"#,
                 r#"5 document {"e":[]}"#
             ]

@@ -7,8 +7,9 @@ use crate::output::{Format, Out};
 use clap::ValueEnum;
 use comfy_table::{Cell, Color};
 use quell_core::facts::iam_policy::{Allow, Analysis, Kind, StatementFacts, analyze_text};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use std::io::{self, Write as _};
 
 /// `quell iam analyze`.
@@ -86,10 +87,19 @@ struct Row {
     #[serde(default)]
     name: Value,
     policy: Value,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "allow")]
     allow: Option<Allow>,
     #[serde(default)]
     kind: Option<AskedKind>,
+}
+
+/// A list that is null is one that is not given.
+fn allow<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Allow>, D::Error> {
+    let Some(mut lists) = Option::<Map<String, Value>>::deserialize(input)? else {
+        return Ok(None);
+    };
+    lists.retain(|_, list| !list.is_null());
+    serde_json::from_value(Value::Object(lists)).map(Some).map_err(D::Error::custom)
 }
 
 /// The answer to a row: the order of the fields is that of the contract.

@@ -1,0 +1,60 @@
+"""A stand-in: ministack with S3 Control's public access block of the account.
+
+ministack answers 400 InvalidURI to GetPublicAccessBlock, PutPublicAccessBlock and
+DeletePublicAccessBlock of S3 Control, so nothing could ever read a bucket's account there. This
+module starts ministack with these three calls added, after the S3 API reference: the block is kept
+per account, 404 NoSuchPublicAccessBlockConfiguration says that there is none, and the calls are
+authorized by ministack's own IAM as s3:GetAccountPublicAccessBlock and
+s3:PutAccountPublicAccessBlock. It has no effect on buckets: ministack weighs their own block alone.
+"""
+
+import ministack.app as app
+from ministack.core.responses import get_account_id
+from ministack.services import s3
+
+PATH = "/v20180820/configuration/publicAccessBlock"
+ACTIONS = {
+    "GET": "s3:GetAccountPublicAccessBlock",
+    "PUT": "s3:PutAccountPublicAccessBlock",
+    "DELETE": "s3:PutAccountPublicAccessBlock",
+}
+XML = {"Content-Type": "application/xml"}
+
+blocks = {}
+handle_the_rest = app._handle_s3_control_request
+reset_the_rest = s3.reset
+
+
+async def handle(path, method, body, query_params, request_id, headers=None):
+    if path != PATH or method not in ACTIONS:
+        return await handle_the_rest(path, method, body, query_params, request_id, headers)
+    headers = headers or {}
+    refused = app._enforce_data_plane("s3", ACTIONS[method], headers, query_params, request_id)
+    status, more, answer = refused or s3.s3control_account_error(headers) or answer_to(method, body)
+    return status, {**more, "x-amz-request-id": request_id}, answer
+
+
+def answer_to(method, body):
+    account = get_account_id()
+    if method == "PUT":
+        blocks[account] = body
+        return 201, {}, b""
+    if method == "DELETE":
+        blocks.pop(account, None)
+        return 204, {}, b""
+    if account in blocks:
+        return 200, XML, blocks[account]
+    missing = "The public access block configuration was not found"
+    return s3.s3control_error("NoSuchPublicAccessBlockConfiguration", missing, 404)
+
+
+def reset():
+    blocks.clear()
+    reset_the_rest()
+
+
+app._handle_s3_control_request = handle
+s3.reset = reset
+
+if __name__ == "__main__":
+    app.main()

@@ -1,0 +1,249 @@
+//! Security groups, read rule by rule.
+//!
+//! The element of a group is one rule × one source: that is what EC2 gives an id (`sgr-…`), what
+//! `DescribeSecurityGroupRules` lists, and what one fix revokes. Prefix lists that rules name are
+//! read whole, since a list that holds the world opens as much as `0.0.0.0/0` does.
+//!
+//! Deliberately absent: egress rules, the tags of rules, and what a group is attached to. A group
+//! that is attached to nothing may be attached at any time.
+
+use super::ingress_event;
+use crate::aws::Aws;
+use crate::aws::errors::{cloud_error, code};
+use crate::cloud::{CloudError, Resource, Seen};
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{Filter, SecurityGroup as Group, SecurityGroupRule};
+use futures::future::BoxFuture;
+use quell_core::change::element_id;
+use quell_core::event::Event;
+use quell_core::facts::net::PortRange;
+use quell_core::facts::net::exposure::{IngressRule, PrefixLists, exposures};
+use quell_core::resource::{Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// CloudFormation's name of the type.
+pub const TYPE: &str = "AWS::EC2::SecurityGroup";
+/// The property that holds the ingress rules.
+pub const INGRESS: &str = "SecurityGroupIngress";
+/// The property that holds the CIDRs of each prefix list that a rule names.
+pub const PREFIX_LISTS: &str = "PrefixLists";
+
+/// The most rules of one group that are read: EC2 allows no more than 1,000 per network interface.
+const RULES_MAX: usize = 2_000;
+/// Rules and prefix list entries per page; the most that EC2 gives.
+const PAGE_SIZE: i32 = 1_000;
+const PREFIX_LIST_PAGE_SIZE: i32 = 100;
+
+/// A security group; its id is `sg-…`.
+#[derive(Debug)]
+pub struct SecurityGroup;
+
+static META: KindMeta = KindMeta {
+    cloudformation: TYPE,
+    terraform: "aws_security_group",
+    custodian: "aws.security-group",
+    asff: "AwsEc2SecurityGroup",
+    arn: "arn:{partition}:ec2:{region}:{account}:security-group/{id}",
+    reads: &[
+        read("ec2:DescribeSecurityGroups", "*"),
+        read("ec2:DescribeSecurityGroupRules", "*"),
+        // A list may be AWS' own or shared by another account.
+        read("ec2:GetManagedPrefixListEntries", "arn:{partition}:ec2:{region}:*:prefix-list/*"),
+    ],
+};
+
+const fn read(action: &'static str, resource: &'static str) -> Permission {
+    Permission { action, resource, condition: None, purpose: Purpose::Read }
+}
+
+impl Kind for SecurityGroup {
+    fn meta(&self) -> &'static KindMeta {
+        &META
+    }
+
+    fn targets(&self, event: &Event) -> Vec<ResourceRef> {
+        ingress_event::group_ids(event)
+            .into_iter()
+            .map(|id| ResourceRef {
+                kind: TYPE.to_owned(),
+                id,
+                account: event.cloud.account.clone(),
+                region: event.cloud.region.clone(),
+            })
+            .collect()
+    }
+
+    fn implied(&self, event: &Event, target: &ResourceRef) -> Option<State> {
+        let rules = ingress_event::ingress_rules(event, &target.id)?;
+        // An event shows the rules that it adds, never those that were there before.
+        let mut unknown = BTreeSet::from(["GroupName", "VpcId", INGRESS]);
+        if rules.iter().any(|it| it.source_prefix_list_id.is_some()) {
+            unknown.insert(PREFIX_LISTS);
+        }
+        Some(State {
+            resource: target.clone(),
+            tags: BTreeMap::new(),
+            properties: json!({ INGRESS: rules.iter().map(rule_json).collect::<Vec<_>>() }),
+            facts: Value::Null,
+            unknown: unknown.into_iter().map(str::to_owned).collect(),
+            observed: event.time,
+        })
+    }
+
+    /// `open_to_world`: one entry per rule that lets the world in, with the ports that the world
+    /// reaches. `not_understood`: why nothing is known, where a rule could not be understood.
+    fn facts(&self, state: &State, _trust: &Trust) -> Value {
+        let (open, problem) = match open_to_world(&state.properties) {
+            Ok(open) => (open, None),
+            Err(problem) => (Vec::new(), Some(problem)),
+        };
+        json!({ "open_to_world": open, "not_understood": problem })
+    }
+}
+
+impl Resource for SecurityGroup {
+    fn read<'a>(
+        &'a self,
+        aws: &'a Aws,
+        resource: &'a ResourceRef,
+    ) -> BoxFuture<'a, Result<Option<Seen>, CloudError>> {
+        Box::pin(async move {
+            let client = Client::new(&aws.reader(resource).await?);
+            let Some(group) = group(&client, &resource.id).await? else {
+                return Ok(None);
+            };
+            let rules = read_rules(&client, &resource.id).await?;
+            let lists: BTreeSet<&str> =
+                rules.iter().filter_map(|it| it.source_prefix_list_id.as_deref()).collect();
+            let mut prefix_lists = Map::new();
+            for id in lists {
+                prefix_lists.insert(id.to_owned(), json!(prefix_list(&client, id).await?));
+            }
+            let properties = json!({
+                "GroupName": group.group_name(),
+                "VpcId": group.vpc_id(),
+                INGRESS: rules.iter().map(rule_json).collect::<Vec<_>>(),
+                PREFIX_LISTS: prefix_lists,
+            });
+            Ok(Some(Seen { properties, tags: tags(&group) }))
+        })
+    }
+}
+
+/// One ingress rule as a property: CloudFormation's names, absent fields left out.
+pub fn rule_json(rule: &IngressRule) -> Value {
+    // A struct of texts and numbers always becomes JSON.
+    serde_json::to_value(rule).unwrap_or_default()
+}
+
+/// The ingress rules of a group, each with one source; empty where the group does not exist.
+/// Needs `ec2:DescribeSecurityGroupRules`.
+pub async fn read_rules(client: &Client, group: &str) -> Result<Vec<IngressRule>, CloudError> {
+    let operation = "ec2:DescribeSecurityGroupRules";
+    let mut pages = client
+        .describe_security_group_rules()
+        .filters(Filter::builder().name("group-id").values(group).build())
+        .max_results(PAGE_SIZE)
+        .into_paginator()
+        .items()
+        .send();
+    let mut rules = Vec::new();
+    while let Some(rule) = pages.next().await {
+        let rule = rule.map_err(|it| cloud_error(operation, &it))?;
+        // Some emulators know no filter; a rule of another group must never be taken for ours.
+        if rule.group_id() == Some(group) && rule.is_egress() == Some(false) {
+            rules.push(ingress_rule(&rule));
+        }
+        if RULES_MAX < rules.len() {
+            let problem = format!("more than {RULES_MAX} rules in `{group}`");
+            return Err(CloudError::unsupported(operation, problem));
+        }
+    }
+    Ok(rules)
+}
+
+fn ingress_rule(rule: &SecurityGroupRule) -> IngressRule {
+    let text = |it: Option<&str>| it.filter(|it| !it.is_empty()).map(str::to_owned);
+    IngressRule {
+        rule_id: text(rule.security_group_rule_id()),
+        ip_protocol: rule.ip_protocol().unwrap_or_default().to_owned(),
+        from_port: rule.from_port(),
+        to_port: rule.to_port(),
+        cidr_ip: text(rule.cidr_ipv4()),
+        cidr_ipv6: text(rule.cidr_ipv6()),
+        source_prefix_list_id: text(rule.prefix_list_id()),
+        source_security_group_id: text(rule.referenced_group_info().and_then(|it| it.group_id())),
+        description: text(rule.description()),
+    }
+}
+
+async fn group(client: &Client, id: &str) -> Result<Option<Group>, CloudError> {
+    match client.describe_security_groups().group_ids(id).send().await {
+        Ok(output) => Ok(output.security_groups.unwrap_or_default().into_iter().next()),
+        Err(error) if code(&error) == Some("InvalidGroup.NotFound") => Ok(None),
+        Err(error) => Err(cloud_error("ec2:DescribeSecurityGroups", &error)),
+    }
+}
+
+async fn prefix_list(client: &Client, id: &str) -> Result<Vec<String>, CloudError> {
+    let mut pages = client
+        .get_managed_prefix_list_entries()
+        .prefix_list_id(id)
+        .max_results(PREFIX_LIST_PAGE_SIZE)
+        .into_paginator()
+        .items()
+        .send();
+    let mut cidrs = Vec::new();
+    while let Some(entry) = pages.next().await {
+        let entry = entry.map_err(|it| cloud_error("ec2:GetManagedPrefixListEntries", &it))?;
+        cidrs.extend(entry.cidr);
+    }
+    cidrs.sort();
+    Ok(cidrs)
+}
+
+fn tags(group: &Group) -> BTreeMap<String, String> {
+    group
+        .tags()
+        .iter()
+        .filter_map(|it| Some((it.key()?.to_owned(), it.value().unwrap_or_default().to_owned())))
+        .collect()
+}
+
+/// One entry per rule that lets the world reach any port.
+fn open_to_world(properties: &Value) -> Result<Vec<Value>, String> {
+    let mut rules = Vec::new();
+    let mut ids = BTreeMap::new();
+    for written in properties.get(INGRESS).and_then(Value::as_array).into_iter().flatten() {
+        let mut rule: IngressRule = serde_json::from_value(written.clone())
+            .map_err(|it| format!("ingress rule {written}: {it}"))?;
+        // The exposure names its rule by our identity, under which a facet finds it again.
+        let element = element_id(written);
+        ids.insert(element.clone(), rule.rule_id.replace(element));
+        rules.push(rule);
+    }
+    let lists = properties.get(PREFIX_LISTS).cloned().unwrap_or_else(|| json!({}));
+    let lists: PrefixLists =
+        serde_json::from_value(lists).map_err(|it| format!("{PREFIX_LISTS}: {it}"))?;
+    let found = exposures(&rules, &lists, &[PortRange::ALL]).map_err(|it| it.to_string())?;
+    Ok(found
+        .into_iter()
+        .map(|it| {
+            let ports: Vec<_> = it.ports.iter().copied().map(range_json).collect();
+            json!({
+                "element": it.element,
+                "rule_id": ids.get(&it.element),
+                "source": it.cidr,
+                "protocol": it.protocol,
+                "range": range_json(it.range),
+                "ports": ports,
+                "by": it.by,
+            })
+        })
+        .collect())
+}
+
+fn range_json(range: PortRange) -> Value {
+    json!({ "from": range.from(), "to": range.to() })
+}

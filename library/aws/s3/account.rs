@@ -1,0 +1,103 @@
+//! The account's public access block: four switches over every bucket that the account owns.
+//!
+//! It is a setting of the account, so its id is the account's. It is read and changed through S3
+//! Control, and it holds in all regions; it is addressed in the partition's first one, so that one
+//! account is one resource whichever region an event came from.
+
+use super::{block, client, event, read};
+use crate::aws::Aws;
+use crate::cloud::{CloudError, Resource, Seen};
+use futures::future::BoxFuture;
+use quell_core::event::Event;
+use quell_core::resource::{
+    Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust, partition,
+};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// CloudFormation has no type for it; the name follows its form.
+pub const TYPE: &str = "AWS::S3::AccountPublicAccessBlock";
+
+/// Reading the account's block.
+pub const READ: Permission = Permission {
+    action: "s3:GetAccountPublicAccessBlock",
+    resource: "*",
+    condition: None,
+    purpose: Purpose::Read,
+};
+
+static META: KindMeta = KindMeta {
+    cloudformation: TYPE,
+    terraform: "aws_s3_account_public_access_block",
+    custodian: "account",
+    asff: "AwsS3AccountPublicAccessBlock",
+    arn: "arn:{partition}:iam::{account}:root",
+    reads: &[READ],
+};
+
+/// The account's public access block.
+#[derive(Debug)]
+pub struct AccountPublicAccessBlock;
+
+impl Kind for AccountPublicAccessBlock {
+    fn meta(&self) -> &'static KindMeta {
+        &META
+    }
+
+    fn targets(&self, event: &Event) -> Vec<ResourceRef> {
+        if !event::is_account_block(event) {
+            return Vec::new();
+        }
+        vec![ResourceRef {
+            kind: TYPE.to_owned(),
+            id: event.cloud.account.clone(),
+            account: event.cloud.account.clone(),
+            region: first_region(&event.cloud.region).to_owned(),
+        }]
+    }
+
+    fn implied(&self, event: &Event, target: &ResourceRef) -> Option<State> {
+        if !self.targets(event).contains(target) {
+            return None;
+        }
+        let mut properties = Map::new();
+        if event.api.operation.starts_with("Put") {
+            properties.insert(block::PROPERTY.to_owned(), event::block(event.request())?);
+        }
+        Some(State {
+            resource: target.clone(),
+            tags: BTreeMap::new(),
+            properties: Value::Object(properties),
+            facts: Value::Null,
+            unknown: BTreeSet::new(),
+            observed: event.time,
+        })
+    }
+
+    fn facts(&self, _state: &State, _trust: &Trust) -> Value {
+        Value::Object(Map::new())
+    }
+}
+
+impl Resource for AccountPublicAccessBlock {
+    fn read<'a>(
+        &'a self,
+        aws: &'a Aws,
+        resource: &'a ResourceRef,
+    ) -> BoxFuture<'a, Result<Option<Seen>, CloudError>> {
+        Box::pin(async move {
+            let client = client::accounts(&aws.reader(resource).await?);
+            let found = read::account_block(&client, &resource.account).await?;
+            let properties = found.map(|it| (block::PROPERTY.to_owned(), it)).into_iter().collect();
+            Ok(Some(Seen { properties, tags: BTreeMap::new() }))
+        })
+    }
+}
+
+fn first_region(region: &str) -> &'static str {
+    match partition(region) {
+        "aws-cn" => "cn-north-1",
+        "aws-us-gov" => "us-gov-west-1",
+        _ => "us-east-1",
+    }
+}

@@ -1,0 +1,43 @@
+package quell.aws.s3.policy_public_statement
+
+facts := input.resource.facts
+
+default unknown := null
+
+unknown := concat(", ", blocks) if {
+	facts.policy_neutral == "unknown"
+	blocks := [it | some it in facts.undecided; it != "OwnershipControls"]
+}
+
+default where := ""
+
+where := "; RestrictPublicBuckets takes its effect away" if facts.policy_neutral == "yes"
+
+# By its name, where it has one.
+name(statement) := sprintf("statement `%s`", [statement.sid]) if is_string(statement.sid)
+
+name(statement) := sprintf("statement %d", [statement.index + 1]) if not is_string(statement.sid)
+
+deny contains {
+	"element": statement.id,
+	"reason": sprintf("%s of the bucket's policy is public: %s%s", [
+		name(statement),
+		statement.reason,
+		where,
+	]),
+	"latent": facts.policy_neutral == "yes",
+	"indeterminate": unknown,
+	"evidence": {"statement": statement.statement},
+} if {
+	some statement in facts.statements
+	statement.public
+}
+
+# A policy that can't be analyzed is not taken for harmless.
+deny contains {
+	"element": "BucketPolicy",
+	"reason": sprintf("the bucket's policy could not be analyzed: %s", [facts.policy_error]),
+	"indeterminate": "BucketPolicy",
+} if {
+	facts.policy_error != null
+}
