@@ -164,6 +164,9 @@ fn tell_finding(
 
 fn tell_change(change: &Change, text: &mut String) {
     let _ = writeln!(text, "change    {} {}", change.action, change.facet);
+    if let Some(it) = &change.discards {
+        let _ = writeln!(text, "discards  {it}, for good");
+    }
     for (sign, value) in [('-', &change.before), ('+', &change.after)] {
         if value.is_null() {
             continue;

@@ -1,0 +1,147 @@
+//! Detaches one managed policy from a user, role or group. Everything else that is attached stays.
+//!
+//! The session may detach (or, to undo, attach) only the policy that the change names: IAM can
+//! limit that by `iam:PolicyARN`. AWS always has that key with these calls, so `IfExists` gives
+//! nothing away there; it keeps emulators usable that do not know the key.
+
+use crate::aws::Aws;
+use crate::aws::iam::calls::Calls;
+use crate::aws::iam::principal::{
+    GROUP_ARN, GROUP_IN_PATH_ARN, Principal, ROLE_ARN, ROLE_IN_PATH_ARN, USER_ARN, USER_IN_PATH_ARN,
+};
+use crate::cloud::{Action, Applied, CloudError};
+use futures::future::BoxFuture;
+use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
+use quell_core::change::{Change, Direction, Facet};
+use quell_core::decide::authorized::Authorized;
+use quell_core::resource::{Permission, Purpose, State};
+use serde_json::Value;
+
+const PROPERTY: &str = "ManagedPolicyArns";
+const POINTER: &str = "/ManagedPolicyArns";
+
+static GROUP: ActionMeta = meta(
+    "iam.detach_group_policy",
+    "detach the policy from the group",
+    Principal::Group,
+    &[
+        permission("iam:AttachGroupPolicy", GROUP_ARN, Purpose::Undo),
+        permission("iam:AttachGroupPolicy", GROUP_IN_PATH_ARN, Purpose::Undo),
+        permission("iam:DetachGroupPolicy", GROUP_ARN, Purpose::Write),
+        permission("iam:DetachGroupPolicy", GROUP_IN_PATH_ARN, Purpose::Write),
+    ],
+);
+
+static ROLE: ActionMeta = meta(
+    "iam.detach_role_policy",
+    "detach the policy from the role",
+    Principal::Role,
+    &[
+        permission("iam:AttachRolePolicy", ROLE_ARN, Purpose::Undo),
+        permission("iam:AttachRolePolicy", ROLE_IN_PATH_ARN, Purpose::Undo),
+        permission("iam:DetachRolePolicy", ROLE_ARN, Purpose::Write),
+        permission("iam:DetachRolePolicy", ROLE_IN_PATH_ARN, Purpose::Write),
+    ],
+);
+
+static USER: ActionMeta = meta(
+    "iam.detach_user_policy",
+    "detach the policy from the user",
+    Principal::User,
+    &[
+        permission("iam:AttachUserPolicy", USER_ARN, Purpose::Undo),
+        permission("iam:AttachUserPolicy", USER_IN_PATH_ARN, Purpose::Undo),
+        permission("iam:DetachUserPolicy", USER_ARN, Purpose::Write),
+        permission("iam:DetachUserPolicy", USER_IN_PATH_ARN, Purpose::Write),
+    ],
+);
+
+const fn meta(
+    name: &'static str,
+    title: &'static str,
+    principal: Principal,
+    permissions: &'static [Permission],
+) -> ActionMeta {
+    ActionMeta {
+        name,
+        title,
+        resource: principal.type_name(),
+        permissions,
+        reversibility: Reversibility::Exact,
+        stage: Stage::Element,
+        undo_grants: true,
+        countermeasure: "D3-UAP",
+    }
+}
+
+const fn permission(action: &'static str, resource: &'static str, purpose: Purpose) -> Permission {
+    let condition = Some(("ArnEqualsIfExists", "iam:PolicyARN", "{element}"));
+    Permission { action, resource, condition, purpose }
+}
+
+/// `iam.detach_group_policy`, `iam.detach_role_policy` and `iam.detach_user_policy`. A finding's
+/// element is the policy's ARN.
+#[derive(Debug)]
+pub struct DetachPolicy(pub Principal);
+
+impl Fix for DetachPolicy {
+    fn meta(&self) -> &'static ActionMeta {
+        match self.0 {
+            Principal::Group => &GROUP,
+            Principal::Role => &ROLE,
+            Principal::User => &USER,
+        }
+    }
+
+    fn plan(
+        &self,
+        state: &State,
+        element: &str,
+        _params: &Value,
+    ) -> Result<Option<Plan>, PlanError> {
+        if state.unknown.contains(PROPERTY) {
+            return Err(PlanError::Unknown(PROPERTY.to_owned()));
+        }
+        let Some(Value::Array(arns)) = state.properties.get(PROPERTY) else {
+            return Err(PlanError::Shape(format!("`{PROPERTY}` is not a list")));
+        };
+        let Some(position) = arns.iter().position(|it| it == element) else {
+            return Ok(None);
+        };
+        let arn = Value::from(element);
+        Ok(Some(Plan::from(Change {
+            action: self.meta().name.to_owned(),
+            resource: state.resource.clone(),
+            facet: Facet::element(POINTER, &arn),
+            before: arn,
+            after: Value::Null,
+            position: Some(position),
+            discards: None,
+            direction: Direction::Forward,
+        })))
+    }
+}
+
+impl Action for DetachPolicy {
+    /// Both calls name the one policy and are idempotent, so nothing has to be read before.
+    fn apply<'a>(
+        &'a self,
+        aws: &'a Aws,
+        change: &'a Authorized<Change>,
+        session: &'a str,
+    ) -> BoxFuture<'a, Result<Applied, CloudError>> {
+        Box::pin(async move {
+            let config = aws.writer(self.meta(), change, session).await?;
+            let change = change.get();
+            let calls = Calls::new(&config, self.0, &change.resource.id);
+            match (&change.before, &change.after) {
+                (Value::String(arn), Value::Null) => calls.detach(arn).await,
+                (Value::Null, Value::String(arn)) => calls.attach(arn).await,
+                _ => {
+                    let problem = "the change neither detaches nor attaches a policy";
+                    Err(CloudError::unsupported(self.meta().name, problem))
+                }
+            }
+        })
+    }
+}

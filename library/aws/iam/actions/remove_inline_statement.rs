@@ -1,0 +1,180 @@
+//! Takes one statement out of an inline policy of a user, role or group. All other statements stay;
+//! a policy that has no other is deleted.
+//!
+//! IAM cannot limit what `Put…Policy` writes: the write role could also grant. Only the session
+//! policy, which names this one principal, and the verification after the change stand against it.
+
+use super::{changed, fixing, undoing};
+use crate::aws::Aws;
+use crate::aws::iam::calls::{Calls, already};
+use crate::aws::iam::document::statements;
+use crate::aws::iam::principal::{
+    GROUP_ARN, GROUP_IN_PATH_ARN, Principal, ROLE_ARN, ROLE_IN_PATH_ARN, USER_ARN, USER_IN_PATH_ARN,
+};
+use crate::cloud::{Action, Applied, CloudError};
+use futures::future::BoxFuture;
+use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
+use quell_core::change::{Change, Direction, Facet, element_id};
+use quell_core::decide::authorized::Authorized;
+use quell_core::resource::{Permission, State};
+use serde_json::{Value, json};
+
+const PROPERTY: &str = "Policies";
+
+static GROUP: ActionMeta = meta(
+    "iam.remove_group_policy_statement",
+    "take the statement out of the group's inline policy",
+    Principal::Group,
+    &[
+        fixing("iam:DeleteGroupPolicy", GROUP_ARN),
+        fixing("iam:DeleteGroupPolicy", GROUP_IN_PATH_ARN),
+        fixing("iam:PutGroupPolicy", GROUP_ARN),
+        fixing("iam:PutGroupPolicy", GROUP_IN_PATH_ARN),
+        undoing("iam:PutGroupPolicy", GROUP_ARN),
+        undoing("iam:PutGroupPolicy", GROUP_IN_PATH_ARN),
+    ],
+);
+
+static ROLE: ActionMeta = meta(
+    "iam.remove_role_policy_statement",
+    "take the statement out of the role's inline policy",
+    Principal::Role,
+    &[
+        fixing("iam:DeleteRolePolicy", ROLE_ARN),
+        fixing("iam:DeleteRolePolicy", ROLE_IN_PATH_ARN),
+        fixing("iam:PutRolePolicy", ROLE_ARN),
+        fixing("iam:PutRolePolicy", ROLE_IN_PATH_ARN),
+        undoing("iam:PutRolePolicy", ROLE_ARN),
+        undoing("iam:PutRolePolicy", ROLE_IN_PATH_ARN),
+    ],
+);
+
+static USER: ActionMeta = meta(
+    "iam.remove_user_policy_statement",
+    "take the statement out of the user's inline policy",
+    Principal::User,
+    &[
+        fixing("iam:DeleteUserPolicy", USER_ARN),
+        fixing("iam:DeleteUserPolicy", USER_IN_PATH_ARN),
+        fixing("iam:PutUserPolicy", USER_ARN),
+        fixing("iam:PutUserPolicy", USER_IN_PATH_ARN),
+        undoing("iam:PutUserPolicy", USER_ARN),
+        undoing("iam:PutUserPolicy", USER_IN_PATH_ARN),
+    ],
+);
+
+const fn meta(
+    name: &'static str,
+    title: &'static str,
+    principal: Principal,
+    permissions: &'static [Permission],
+) -> ActionMeta {
+    ActionMeta {
+        name,
+        title,
+        resource: principal.type_name(),
+        permissions,
+        reversibility: Reversibility::Exact,
+        stage: Stage::Element,
+        undo_grants: true,
+        countermeasure: "D3-UAP",
+    }
+}
+
+/// `iam.remove_group_policy_statement` and the same for roles and users. A finding's element is
+/// [`crate::aws::iam::principal::element`].
+#[derive(Debug)]
+pub struct RemoveInlineStatement(pub Principal);
+
+impl Fix for RemoveInlineStatement {
+    fn meta(&self) -> &'static ActionMeta {
+        match self.0 {
+            Principal::Group => &GROUP,
+            Principal::Role => &ROLE,
+            Principal::User => &USER,
+        }
+    }
+
+    fn plan(
+        &self,
+        state: &State,
+        element: &str,
+        _params: &Value,
+    ) -> Result<Option<Plan>, PlanError> {
+        if state.unknown.contains(PROPERTY) {
+            return Err(PlanError::Unknown(PROPERTY.to_owned()));
+        }
+        let Some((policy, statement)) = element.rsplit_once('/') else {
+            return Err(PlanError::Shape(format!("`{element}` names no policy and statement")));
+        };
+        let document = state.properties.get(PROPERTY).and_then(|it| it.get(policy));
+        let statements = document.map_or(&[][..], statements);
+        let Some(position) = statements.iter().position(|it| element_id(it) == statement) else {
+            return Ok(None);
+        };
+        let stays = statements.iter().any(|it| element_id(it) != statement);
+        let pointer = format!("/{PROPERTY}/{policy}");
+        let facet = if stays {
+            let id = Some(statement.to_owned());
+            Facet { pointer: format!("{pointer}/Statement"), element: id }
+        } else {
+            Facet::property(&pointer)
+        };
+        Ok(Some(Plan::from(Change {
+            action: self.meta().name.to_owned(),
+            resource: state.resource.clone(),
+            before: facet.read(&state.properties),
+            facet,
+            after: Value::Null,
+            position: stays.then_some(position),
+            discards: None,
+            direction: Direction::Forward,
+        })))
+    }
+}
+
+impl Action for RemoveInlineStatement {
+    fn apply<'a>(
+        &'a self,
+        aws: &'a Aws,
+        change: &'a Authorized<Change>,
+        session: &'a str,
+    ) -> BoxFuture<'a, Result<Applied, CloudError>> {
+        Box::pin(async move {
+            let wanted = change.get();
+            let principal = &wanted.resource;
+            let policy = wanted.facet.pointer.split('/').nth(2).unwrap_or_default();
+            let reader = Calls::new(&aws.reader(principal).await?, self.0, &principal.id);
+            let fresh = reader.inline(policy).await?;
+            let after = after(wanted, policy, fresh.as_ref())?;
+            if after == fresh {
+                return Ok(already());
+            }
+            let config = aws.writer(self.meta(), change, session).await?;
+            let writer = Calls::new(&config, self.0, &principal.id);
+            match after {
+                Some(document) => writer.put_inline(policy, &document.to_string()).await,
+                None => writer.delete_inline(policy).await,
+            }
+        })
+    }
+}
+
+/// The policy's document as the change wants it; `None` where there shall be no such policy.
+fn after(
+    change: &Change,
+    policy: &str,
+    fresh: Option<&Value>,
+) -> Result<Option<Value>, CloudError> {
+    let mut properties = changed(change, json!({ PROPERTY: { policy: fresh } }))?;
+    let document = properties.get_mut(PROPERTY).and_then(|it| it.get_mut(policy));
+    let document = document.map(Value::take).filter(|it| !statements(it).is_empty());
+    Ok(document.map(|mut it| {
+        // Where the whole policy went after the statement that comes back now, its version is not
+        // known any more. It is the current one, as good as always.
+        if let (None, Some(fields)) = (fresh, it.as_object_mut()) {
+            fields.entry("Version").or_insert_with(|| Value::from("2012-10-17"));
+        }
+        it
+    }))
+}

@@ -1,0 +1,33 @@
+package quell.aws.iam.admin_policy_attached
+
+holder := {
+	"AWS::IAM::Group": "everyone in the group",
+	"AWS::IAM::Role": "whoever takes the role",
+	"AWS::IAM::User": "the user",
+}[input.resource.type]
+
+path := object.get(input.resource.properties, "Path", "")
+
+default only_aws := null
+
+only_aws := "AWS made this role, and only AWS can change it" if startswith(path, "/aws-reserved/")
+
+only_aws := "AWS made this role, and only AWS can change it" if startswith(path, "/aws-service-role/")
+
+deny contains {
+	"element": it.arn,
+	"reason": sprintf("%s makes an administrator of %s: %s", [it.arn, holder, it.reason]),
+	"notify_only": only_aws,
+} if {
+	some it in input.resource.facts.attached
+	it.admin == "yes"
+}
+
+deny contains {
+	"element": it.arn,
+	"reason": sprintf("%s may make an administrator of %s: %s", [it.arn, holder, it.reason]),
+	"indeterminate": sprintf("the document of %s", [it.arn]),
+} if {
+	some it in input.resource.facts.attached
+	it.admin == "unknown"
+}
