@@ -50,8 +50,8 @@ where
     Ok(Some(chain.head().clone()))
 }
 
-/// The records of the ledger in `dir` with a sequence of at least `from`, without taking its lock.
-/// A ledger without a chain has none.
+/// The records of the ledger in `dir` with a sequence of at least `from`, without taking its
+/// lock. A ledger without a chain has none.
 pub fn records<F>(dir: &Utf8Path, from: u64) -> Result<Option<Replay<F>>, StoreError>
 where
     F: DeserializeOwned,
@@ -61,9 +61,9 @@ where
     chain.map(|it| Replay::open(&layout, &it, from, u64::MAX)).transpose()
 }
 
-/// Hands the lines of the ledger in `dir` with a sequence of at least `from` to `take`, byte for byte
-/// as they were written and each with its newline, so that what is exported can be verified. Stops
-/// at the first line that is not what was written.
+/// Hands the lines of the ledger in `dir` with a sequence of at least `from` to `take`, byte for
+/// byte as they were written and each with its newline, so that what is exported can be verified.
+/// Stops at the first line that is not what was written.
 pub fn lines(
     dir: &Utf8Path,
     from: u64,
