@@ -134,8 +134,8 @@ impl Raw {
     }
 }
 
-/// A fact of the size of real ones: its line takes about 1 kB. Making one and dropping it costs next
-/// to nothing, since that is not what is measured; encoding it is.
+/// A fact of the size of real ones: its line takes about 1 kB. Making one and dropping it costs
+/// next to nothing, since that is not what is measured; encoding it is.
 #[derive(Clone, Serialize, Deserialize)]
 struct Fact {
     fact: Text,

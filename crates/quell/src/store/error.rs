@@ -92,6 +92,13 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
+    /// Whoever took the ledger's lines took no more.
+    #[error("the ledger's lines could not be written out")]
+    Export {
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The writer could not be started.
     #[error("the ledger's writer could not be started")]
     Thread {

@@ -7,6 +7,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use ed25519_dalek::pkcs8::KeypairBytes;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _};
 use ed25519_dalek::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
@@ -81,9 +82,10 @@ pub fn public_keys(path: &Utf8Path) -> Result<Vec<VerifyingKey>, KeyError> {
 pub fn generate(path: &Utf8Path) -> Result<VerifyingKey, KeyError> {
     let mut seed = Zeroizing::new([0; 32]);
     OsRng.try_fill_bytes(seed.as_mut()).map_err(|_| KeyError::Generate)?;
-    let key = SigningKey::from_bytes(&seed);
-    let private = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Generate)?;
-    let public = key.verifying_key();
+    // Without the public key, which OpenSSL does not accept in a private one.
+    let private = KeypairBytes { secret_key: *seed, public_key: None };
+    let private = private.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Generate)?;
+    let public = SigningKey::from_bytes(&seed).verifying_key();
     let public_pem = public.to_public_key_pem(LineEnding::LF).map_err(|_| KeyError::Generate)?;
     write_new(path, private.as_bytes(), 0o600)?;
     write_new(&Utf8PathBuf::from(format!("{path}.pub")), public_pem.as_bytes(), 0o644)?;

@@ -1,6 +1,7 @@
 //! Reading a ledger, with or without a writer beside it.
 
 use std::collections::VecDeque;
+use std::io;
 use std::marker::PhantomData;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -49,8 +50,8 @@ where
     Ok(Some(chain.head().clone()))
 }
 
-/// The records of the ledger in `dir` with a sequence of at least `from`, without taking its lock.
-/// A ledger without a chain has none.
+/// The records of the ledger in `dir` with a sequence of at least `from`, without taking its
+/// lock. A ledger without a chain has none.
 pub fn records<F>(dir: &Utf8Path, from: u64) -> Result<Option<Replay<F>>, StoreError>
 where
     F: DeserializeOwned,
@@ -58,6 +59,27 @@ where
     let layout = Layout::existing(dir)?;
     let chain = only_chain(&layout)?;
     chain.map(|it| Replay::open(&layout, &it, from, u64::MAX)).transpose()
+}
+
+/// Hands the lines of the ledger in `dir` with a sequence of at least `from` to `take`, byte for
+/// byte as they were written and each with its newline, so that what is exported can be verified.
+/// Stops at the first line that is not what was written.
+pub fn lines(
+    dir: &Utf8Path,
+    from: u64,
+    take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> Result<(), StoreError> {
+    let layout = Layout::existing(dir)?;
+    let Some(chain) = only_chain(&layout)? else { return Ok(()) };
+    let mut walk = Audit::new(&[]).walk(chain.clone());
+    walk_chain(&layout, &chain, &mut walk, &mut |place, bytes, line| {
+        let line = line.map_err(|fault| place.corrupt(fault))?;
+        if line.sequence < from {
+            return Ok(());
+        }
+        take(bytes).and_then(|()| take(b"\n")).map_err(|source| StoreError::Export { source })
+    })?;
+    Ok(())
 }
 
 /// The one chain of an embedded store, if it has begun.
@@ -84,7 +106,7 @@ where
     let mut audit = Audit::new(&[]);
     crate::store::verify::add_checkpoints(&mut audit, layout)?;
     let mut walk = audit.walk(chain.clone());
-    let tail = walk_chain(layout, &chain, &mut walk, &mut |place, line| {
+    let tail = walk_chain(layout, &chain, &mut walk, &mut |place, _, line| {
         let line = line.map_err(|fault| place.corrupt(fault))?;
         let sequence = line.sequence;
         let record = line.record::<F>().map_err(|source| StoreError::Fact {
@@ -119,8 +141,9 @@ impl Place<'_> {
     }
 }
 
-/// Takes a line, or what is wrong with it, and may end the walk.
-type Visit<'v> = dyn FnMut(Place<'_>, Result<Line<'_>, Fault>) -> Result<(), StoreError> + 'v;
+/// Takes a line's bytes, and the line or what is wrong with it; may end the walk.
+type Visit<'v> =
+    dyn FnMut(Place<'_>, &[u8], Result<Line<'_>, Fault>) -> Result<(), StoreError> + 'v;
 
 /// Walks all lines of a chain. What follows the last newline is given back and not judged; what
 /// follows the last newline of an earlier segment is a fault.
@@ -138,13 +161,13 @@ pub(crate) fn walk_chain(
             let number = lines.number() + 1;
             let place = Place { file: path, line: number };
             match lines.advance().map_err(at(path))? {
-                Piece::Line(line) => visit(place, walk.line(line))?,
+                Piece::Line(line) => visit(place, line, walk.line(line))?,
                 Piece::Torn { bytes, offset } if index + 1 == segments.len() => {
                     tail = Some(Tail { segment: path.clone(), offset, bytes: bytes.to_vec() });
                 }
                 Piece::Torn { bytes, .. } => {
                     walk.torn_tail(bytes.len());
-                    visit(place, walk.line(bytes))?;
+                    visit(place, bytes, walk.line(bytes))?;
                 }
                 Piece::End => break,
             }

@@ -33,7 +33,7 @@ pub fn verify(
     }
     for chain in layout.chains()? {
         let mut walk = audit.walk(chain.clone());
-        let tail = walk_chain(&layout, &chain, &mut walk, &mut |_, _| Ok(()))?;
+        let tail = walk_chain(&layout, &chain, &mut walk, &mut |_, _, _| Ok(()))?;
         // Beside a writer the last line may be one that is being written.
         if let Some(tail) = tail
             && !live

@@ -1,9 +1,10 @@
 //! Facts go in, records come out, state follows.
 
+use std::io::Write as _;
 use std::sync::Arc;
 
 use quell::store::error::{AppendError, StoreError};
-use quell::store::reader::{fold, records};
+use quell::store::reader::{fold, lines, records};
 use quell::store::{APPEND_FACTS_MAX, Store};
 use quell_core::ledger::line::FACT_DEPTH_MAX;
 use serde_json::{Value, json};
@@ -78,6 +79,21 @@ async fn segments_are_rotated_and_read_across() {
         assert_eq!(sequences, (from.max(1)..=20).collect::<Vec<_>>());
     }
     assert_eq!(open(&dir).unwrap().read(Seen::facts), facts(0..20));
+}
+
+#[tokio::test]
+async fn lines_are_handed_out_as_they_were_written() {
+    let (_folder, dir) = folder();
+    filled(&dir, &facts(0..9), 1000).await;
+    let written: Vec<u8> =
+        segments(&dir).iter().flat_map(|it| std::fs::read(it).unwrap()).collect();
+    let mut taken = Vec::new();
+    lines(&dir, 0, &mut |bytes| taken.write_all(bytes)).unwrap();
+    assert_eq!(taken, written);
+    taken.clear();
+    lines(&dir, 8, &mut |bytes| taken.write_all(bytes)).unwrap();
+    assert!(written.ends_with(&taken));
+    assert_eq!(taken.iter().filter(|it| **it == b'\n').count(), 2);
 }
 
 #[tokio::test]

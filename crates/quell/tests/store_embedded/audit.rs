@@ -155,6 +155,9 @@ fn keys_are_made_read_and_kept_out_of_the_ledger() {
     let (folder, dir) = folder();
     let outside = Utf8PathBuf::from_path_buf(folder.path().join("key.pem")).unwrap();
     let public = generate(&outside).unwrap();
+    // The form of RFC 8410, section 10.3, up to the key itself: the one that OpenSSL reads too.
+    let pem = fs::read_to_string(&outside).unwrap();
+    assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEI"), "{pem}");
     assert_eq!(signing_key(&outside, &dir).unwrap().verifying_key(), public);
     let public_file = Utf8PathBuf::from(format!("{outside}.pub"));
     assert_eq!(public_keys(&public_file).unwrap(), [public]);
