@@ -29,8 +29,12 @@ async def handle(path, method, body, query_params, request_id, headers=None):
     if path != PATH or method not in ACTIONS:
         return await handle_the_rest(path, method, body, query_params, request_id, headers)
     headers = headers or {}
-    refused = app._enforce_data_plane("s3", ACTIONS[method], headers, query_params, request_id)
-    status, more, answer = refused or s3.s3control_account_error(headers) or answer_to(method, body)
+    if app._enforce_data_plane("s3", ACTIONS[method], headers, query_params, request_id):
+        # It refuses in the form of S3, which clients of S3 Control can't read.
+        refused = s3.s3control_error("AccessDenied", "Access Denied", 403)
+    else:
+        refused = s3.s3control_account_error(headers)
+    status, more, answer = refused or answer_to(method, body)
     return status, {**more, "x-amz-request-id": request_id}, answer
 
 
