@@ -18,10 +18,10 @@ use std::net::IpAddr;
 /// A scalar of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scalar<'a> {
-    /// A string's meaning, escapes resolved.
-    Text(&'a str),
-    /// A number as it was written.
-    Number(&'a str),
+    /// A string's meaning, escapes resolved: UTF-8.
+    Text(&'a [u8]),
+    /// A number as it was written: ASCII.
+    Number(&'a [u8]),
     True,
     False,
     Null,
@@ -72,13 +72,13 @@ impl Condition {
         }
     }
 
-    fn holds_text(&self, text: &str) -> bool {
+    fn holds_text(&self, text: &[u8]) -> bool {
         match self {
-            Self::Text(wanted) => **wanted == *text,
+            Self::Text(wanted) => wanted.as_bytes() == text,
             Self::Address(wanted) => parse_ip(text) == Some(*wanted),
-            Self::Prefix(wanted) => text.starts_with(&**wanted),
+            Self::Prefix(wanted) => text.starts_with(wanted.as_bytes()),
             Self::PrefixIgnoreCase(wanted) => wanted.is_prefix_of(text),
-            Self::Suffix(wanted) => text.ends_with(&**wanted),
+            Self::Suffix(wanted) => text.ends_with(wanted.as_bytes()),
             Self::SuffixIgnoreCase(wanted) => wanted.is_suffix_of(text),
             Self::EqualsIgnoreCase(wanted) => wanted.equals(text),
             Self::Wildcard(wanted) => wanted.matches(text),

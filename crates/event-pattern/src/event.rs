@@ -41,11 +41,11 @@ struct Value<'e> {
 impl Value<'_> {
     fn scalar(&self) -> Scalar<'_> {
         match self.token {
-            Token::Number(text) => Scalar::Number(text),
+            Token::Number(text) => Scalar::Number(text.as_bytes()),
             Token::True => Scalar::True,
             Token::False => Scalar::False,
             Token::Null => Scalar::Null,
-            _ => Scalar::Text(&self.text),
+            _ => Scalar::Text(self.text.as_bytes()),
         }
     }
 }
@@ -65,7 +65,8 @@ struct Frame {
 
 impl<'e> Event<'e> {
     pub fn read(event: &'e [u8], trie: &Trie, options: &Options) -> Result<Self, EventError> {
-        let text = checked_text(event, &options.limits)?;
+        check_size(event, options.limits.event_bytes_max)?;
+        let text = utf8(event)?;
         if options.require_event_fields {
             check_mandatory(text, &options.limits)?;
         }
@@ -163,12 +164,15 @@ impl<'e> Event<'e> {
     }
 }
 
-/// The event as text, if it is UTF-8 and not too long.
-pub(crate) fn checked_text<'e>(event: &'e [u8], limits: &Limits) -> Result<&'e str, EventError> {
-    let bytes_max = limits.event_bytes_max;
+pub(crate) fn check_size(event: &[u8], bytes_max: usize) -> Result<(), EventError> {
     if bytes_max < event.len() {
         return Err(EventError::TooLarge { bytes: event.len(), bytes_max });
     }
+    Ok(())
+}
+
+/// The event as text, if it is UTF-8.
+pub(crate) fn utf8(event: &[u8]) -> Result<&str, EventError> {
     std::str::from_utf8(event).map_err(|it| EventError::NotUtf8 { offset: it.valid_up_to() })
 }
 

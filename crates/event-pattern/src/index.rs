@@ -8,7 +8,7 @@
 
 mod simd;
 
-use simd::{BLOCK_BYTES, Block};
+use simd::{BLOCK_BYTES, Block, Summary};
 
 use crate::error::EventError;
 use crate::json::number_length;
@@ -18,19 +18,25 @@ use crate::json::number_length;
 pub(crate) struct Index {
     blocks: Vec<Block>,
     backslash: bool,
+    ascii: bool,
     open_string: bool,
 }
 
 impl Index {
     /// Looks at a text. It must not begin inside a string.
     pub fn look_at(&mut self, text: &[u8]) {
-        let summary = simd::index(text, &mut self.blocks);
-        (self.backslash, self.open_string) = (summary.backslash, summary.open_string);
+        Summary { open_string: self.open_string, backslash: self.backslash, ascii: self.ascii } =
+            simd::index(text, &mut self.blocks);
     }
 
     /// The steps through the text that was looked at, which must be this one.
     pub fn steps<'a>(&'a self, text: &'a [u8], depth_max: usize) -> Steps<'a> {
         Steps { text, blocks: &self.blocks, backslash: self.backslash, depth_max }
+    }
+
+    /// There is nothing but ASCII.
+    pub fn ascii(&self) -> bool {
+        self.ascii
     }
 
     /// The text ends inside a string.
@@ -39,24 +45,27 @@ impl Index {
     }
 }
 
+/// A place further on. The error is boxed so that a step is returned in registers.
+pub(crate) type Step = Result<usize, Box<EventError>>;
+
 /// One text, looked at. All places are byte offsets.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Steps<'a> {
     pub text: &'a [u8],
     blocks: &'a [Block],
-    /// Strings may have escapes.
-    pub backslash: bool,
+    /// There is a backslash somewhere.
+    backslash: bool,
     pub depth_max: usize,
 }
 
 impl Steps<'_> {
-    #[inline]
+    #[inline(always)]
     pub fn byte(&self, at: usize) -> Option<u8> {
         self.text.get(at).copied()
     }
 
     /// The first place from `at` on that is not whitespace.
-    #[inline]
+    #[inline(always)]
     pub fn past_space(&self, mut at: usize) -> usize {
         while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.byte(at) {
             at += 1;
@@ -64,22 +73,60 @@ impl Steps<'_> {
         at
     }
 
-    /// The closing quote of the string whose inside starts at `at`.
-    #[inline]
-    pub fn string_end(&self, at: usize) -> Result<usize, EventError> {
-        let mut number = at / BLOCK_BYTES;
-        let mut quotes = match self.blocks.get(number) {
-            Some(block) => block.quotes & (u64::MAX << (at % BLOCK_BYTES)),
-            None => 0,
-        };
-        while quotes == 0 {
-            number += 1;
-            match self.blocks.get(number) {
-                Some(block) => quotes = block.quotes,
-                None => return Err(self.fault(self.text.len(), "the string does not end")),
-            }
+    /// Is this byte at `at`, or after some whitespace? Where then?
+    #[inline(always)]
+    pub fn find(&self, byte: u8, at: usize) -> Option<usize> {
+        // Nearly all events are compact.
+        if self.byte(at) == Some(byte) {
+            return Some(at);
         }
-        Ok(number * BLOCK_BYTES + quotes.trailing_zeros() as usize)
+        self.find_past_space(byte, at)
+    }
+
+    #[inline(never)]
+    fn find_past_space(&self, byte: u8, at: usize) -> Option<usize> {
+        let at = self.past_space(at);
+        (self.byte(at) == Some(byte)).then_some(at)
+    }
+
+    /// The closing quote of the string whose inside starts at `at`.
+    #[inline(always)]
+    pub fn string_end(&self, at: usize) -> Step {
+        let number = at / BLOCK_BYTES;
+        let quotes = self.blocks.get(number).map_or(0, |it| it.quotes >> (at % BLOCK_BYTES));
+        if quotes != 0 {
+            return Ok(at + quotes.trailing_zeros() as usize);
+        }
+        self.string_end_further_on(number + 1)
+    }
+
+    /// The first quote from a block on.
+    #[inline(never)]
+    fn string_end_further_on(&self, number: usize) -> Step {
+        let further = self.blocks.get(number..).unwrap_or_default();
+        match further.iter().zip(number..).find(|(it, _)| it.quotes != 0) {
+            Some((it, number)) => Ok(number * BLOCK_BYTES + it.quotes.trailing_zeros() as usize),
+            None => Err(self.fault(self.text.len(), "the string does not end")),
+        }
+    }
+
+    /// The string whose inside is at `start..end` has escapes.
+    #[inline(always)]
+    pub fn has_escape(&self, start: usize, end: usize) -> bool {
+        self.backslash && self.has_backslash(start, end)
+    }
+
+    fn has_backslash(&self, start: usize, end: usize) -> bool {
+        let (first, last) = (start / BLOCK_BYTES, end / BLOCK_BYTES);
+        let mut mask = u64::MAX << (start % BLOCK_BYTES);
+        for number in first..last {
+            if self.blocks.get(number).is_some_and(|it| it.backslashes & mask != 0) {
+                return true;
+            }
+            mask = u64::MAX;
+        }
+        mask &= !(u64::MAX << (end % BLOCK_BYTES));
+        self.blocks.get(last).is_some_and(|it| it.backslashes & mask != 0)
     }
 
     /// Past a number, `true`, `false` or `null`, or what stands in its place.
@@ -95,32 +142,39 @@ impl Steps<'_> {
     }
 
     /// Past the container that opens at `at`, with `depth` containers around it.
-    pub fn past_container(&self, at: usize, depth: usize) -> Result<usize, EventError> {
-        let mut number = at / BLOCK_BYTES;
-        let mut mask = u64::MAX << (at % BLOCK_BYTES);
-        let mut open = 0;
-        while let Some(block) = self.blocks.get(number) {
-            let (opens, closes) = if mask == u64::MAX {
-                (block.opens as usize, block.closes as usize)
-            } else {
-                let opens = (block.open & mask).count_ones() as usize;
-                (opens, (block.close & mask).count_ones() as usize)
-            };
-            let base = number * BLOCK_BYTES;
+    pub fn past_container(&self, at: usize, depth: usize) -> Step {
+        let number = at / BLOCK_BYTES;
+        let mask = u64::MAX << (at % BLOCK_BYTES);
+        let mut blocks = self.blocks.get(number..).unwrap_or_default().iter();
+        let Some(first) = blocks.next() else { return Err(self.too_early()) };
+        let (opens, closes) = (first.open & mask, first.close & mask);
+        let mut base = number * BLOCK_BYTES;
+        // How many containers are open, this one and those inside of it.
+        let mut open = opens.count_ones() as usize;
+        if self.depth_max < depth + open {
+            self.check_depth(base, opens, closes, depth)?;
+        }
+        if closes != 0 {
+            if let Some(end) = end_within(opens, closes, 0) {
+                return Ok(base + end + 1);
+            }
+            open -= closes.count_ones() as usize;
+        }
+        for block in blocks {
+            base += BLOCK_BYTES;
+            let (opens, closes) = (block.opens as usize, block.closes as usize);
             if self.depth_max < depth + open + opens {
-                self.check_depth(base, block.open & mask, block.close & mask, depth + open)?;
+                self.check_depth(base, block.open, block.close, depth + open)?;
             }
             // It can end here only if there are enough brackets that close.
             if open <= closes
-                && let Some(end) = end_within(block.open & mask, block.close & mask, open)
+                && let Some(end) = end_within(block.open, block.close, open)
             {
                 return Ok(base + end + 1);
             }
-            open = (open + opens).saturating_sub(closes);
-            mask = u64::MAX;
-            number += 1;
+            open = open + opens - closes;
         }
-        Err(self.fault(self.text.len(), "the text ends too early"))
+        Err(self.too_early())
     }
 
     fn check_depth(
@@ -129,7 +183,7 @@ impl Steps<'_> {
         mut opens: u64,
         closes: u64,
         depth: usize,
-    ) -> Result<(), EventError> {
+    ) -> Result<(), Box<EventError>> {
         let mut opened = 0;
         while opens != 0 {
             let at = opens.trailing_zeros();
@@ -137,7 +191,7 @@ impl Steps<'_> {
             let closed = (closes & !(u64::MAX << at)).count_ones() as usize;
             if self.depth_max + closed < depth + opened {
                 let offset = base + at as usize;
-                return Err(EventError::TooDeep { depth_max: self.depth_max, offset });
+                return Err(EventError::TooDeep { depth_max: self.depth_max, offset }.into());
             }
             opens &= opens - 1;
         }
@@ -145,7 +199,7 @@ impl Steps<'_> {
     }
 
     /// Checks that the number at `start..end` is one.
-    pub fn check_number(&self, start: usize, end: usize) -> Result<(), EventError> {
+    pub fn check_number(&self, start: usize, end: usize) -> Result<(), Box<EventError>> {
         let text = self.text.get(start..end).unwrap_or_default();
         if number_length(text) == Some(text.len()) {
             return Ok(());
@@ -154,8 +208,13 @@ impl Steps<'_> {
     }
 
     #[cold]
-    pub fn fault(&self, offset: usize, reason: &'static str) -> EventError {
-        EventError::NotJson { offset, reason }
+    fn too_early(&self) -> Box<EventError> {
+        self.fault(self.text.len(), "the text ends too early")
+    }
+
+    #[cold]
+    pub fn fault(&self, offset: usize, reason: &'static str) -> Box<EventError> {
+        Box::new(EventError::NotJson { offset, reason })
     }
 }
 

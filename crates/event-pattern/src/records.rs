@@ -168,7 +168,7 @@ impl<'a> Records<'a> {
         loop {
             let window = self.file.get(self.window.clone()).unwrap_or_default();
             let steps = self.index.steps(window, DEPTH_MAX);
-            match steps.past_container(start - self.window.start, 1) {
+            match steps.past_container(start - self.window.start, 1).map_err(|it| *it) {
                 Ok(end) => return Ok(self.window.start + end),
                 Err(EventError::TooDeep { depth_max, offset }) => {
                     let offset = self.window.start + offset;

@@ -21,7 +21,7 @@ use std::fmt;
 
 use crate::envelope::Envelope;
 use crate::error::EventError;
-use crate::event::checked_text;
+use crate::event::{check_size, utf8};
 use crate::index::Index;
 use crate::json::{Reader, Token};
 use crate::options::Limits;
@@ -126,25 +126,30 @@ impl PatternSet {
         scratch: &'s mut Scratch,
     ) -> Result<&'s [u32], EventError> {
         let Scratch { index, notes, judge } = scratch;
-        let text = checked_text(object, &self.limits)?;
+        check_size(object, self.limits.event_bytes_max)?;
         let depth_max = self.limits.event_depth_max;
         index.look_at(object);
+        if !index.ascii() {
+            utf8(object)?;
+        }
         let steps = index.steps(object, depth_max);
         if index.open_string() {
-            return Err(steps.fault(object.len(), "the string does not end"));
+            return Err(*steps.fault(object.len(), "the string does not end"));
         }
         notes.clear(self.plan.nodes());
-        let mut walk = Walk::new(&self.plan, text, steps, notes);
+        let mut walk = Walk::new(&self.plan, steps, notes);
         if let Some(envelope) = envelope {
             walk.note_envelope(envelope);
         }
         let start = steps.past_space(0);
         if steps.byte(start) != Some(b'{') {
-            return Err(not_an_object(text, depth_max));
+            return Err(not_an_object(object, depth_max));
         }
-        let end = steps.past_space(walk.container(node, start, usize::from(node != ROOT))?);
-        if end != text.len() {
-            return Err(steps.fault(end, "nothing may follow the value"));
+        let depth = usize::from(node != ROOT);
+        let end = walk.container(node, start, depth).map_err(|it| *it)?;
+        let end = steps.past_space(end);
+        if end != object.len() {
+            return Err(*steps.fault(end, "nothing may follow the value"));
         }
         judge.all(&self.plan, &mut walk, self.limits.array_choices_max)
     }
@@ -158,7 +163,11 @@ impl fmt::Debug for PatternSet {
 
 /// What is wrong with a text that is not an object.
 #[cold]
-fn not_an_object(text: &str, depth_max: usize) -> EventError {
+fn not_an_object(text: &[u8], depth_max: usize) -> EventError {
+    let text = match utf8(text) {
+        Ok(text) => text,
+        Err(error) => return error,
+    };
     let mut reader = Reader::new(text, depth_max);
     loop {
         match reader.next() {

@@ -2,12 +2,19 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// Eight groups of four digits.
+const IP_BYTES_MAX: usize = 39;
+
 /// "255.255.255.255"
 const IPV4_BYTES_MAX: usize = 15;
 
 /// An address literal: IPv4 in dotted decimal, IPv6 in hexadecimal groups (no dotted tail, no
 /// zone). An IPv4-mapped IPv6 address is its IPv4 address.
-pub(crate) fn parse_ip(text: &str) -> Option<IpAddr> {
+pub(crate) fn parse_ip(text: &[u8]) -> Option<IpAddr> {
+    if IP_BYTES_MAX < text.len() {
+        return None;
+    }
+    let text = std::str::from_utf8(text).ok()?;
     if text.contains(':') {
         let hexadecimal = text.bytes().all(|it| it == b':' || it.is_ascii_hexdigit());
         let address: Ipv6Addr = text.parse().ok().filter(|_| hexadecimal)?;
@@ -46,7 +53,7 @@ impl Network {
         let Ok(bits) = u32::try_from(bits) else {
             return Err("Malformed CIDR, mask bits must not be negative".to_owned());
         };
-        match parse_ip(address) {
+        match parse_ip(address.as_bytes()) {
             None => Err(format!("Nonstandard IP address: {address}")),
             Some(IpAddr::V4(_)) if 31 < bits => Err("IPv4 mask bits must be < 32".to_owned()),
             Some(IpAddr::V6(_)) if 127 < bits => Err("IPv6 mask bits must be < 128".to_owned()),
@@ -72,7 +79,11 @@ impl Network {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::Network;
+
+    fn parse_ip(text: &str) -> Option<std::net::IpAddr> {
+        super::parse_ip(text.as_bytes())
+    }
 
     #[test]
     fn addresses() {

@@ -28,12 +28,11 @@ impl Wildcard {
         Ok(Self { head, middle, tail })
     }
 
-    pub fn matches(&self, text: &str) -> bool {
-        let Some(rest) = text.strip_prefix(&*self.head) else { return false };
+    pub fn matches(&self, text: &[u8]) -> bool {
+        let Some(rest) = text.strip_prefix(self.head.as_bytes()) else { return false };
         let Some(tail) = &self.tail else { return rest.is_empty() };
-        let Some(rest) = rest.strip_suffix(&**tail) else { return false };
+        let Some(mut rest) = rest.strip_suffix(tail.as_bytes()) else { return false };
         // The leftmost place for each piece leaves the most room for those that follow.
-        let mut rest = rest.as_bytes();
         for piece in &self.middle {
             let Some(at) = piece.find(rest) else { return false };
             rest = rest.get(at + piece.needle().len()..).unwrap_or_default();
@@ -157,7 +156,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, text: &str) -> bool {
-        Wildcard::parse(pattern).expect(pattern).matches(text)
+        Wildcard::parse(pattern).expect(pattern).matches(text.as_bytes())
     }
 
     #[test]

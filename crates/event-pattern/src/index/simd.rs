@@ -16,6 +16,8 @@ pub(crate) const BLOCK_BYTES: usize = 64;
 pub(crate) struct Block {
     /// Quotes that begin or end strings.
     pub quotes: u64,
+    /// Backslashes.
+    pub backslashes: u64,
     /// `{` and `[` outside of strings.
     pub open: u64,
     /// `}` and `]` outside of strings.
@@ -33,6 +35,8 @@ pub(crate) struct Summary {
     pub open_string: bool,
     /// There is a backslash somewhere: strings may have escapes.
     pub backslash: bool,
+    /// There is nothing but ASCII.
+    pub ascii: bool,
 }
 
 /// What one block hands to the next.
@@ -44,6 +48,8 @@ struct Carry {
     escaped: u64,
     /// All backslashes so far.
     backslashes: u64,
+    /// All bytes so far that are not ASCII.
+    not_ascii: u64,
 }
 
 /// Where bytes of interest are in a block, strings not yet considered.
@@ -53,12 +59,13 @@ struct Raw {
     backslashes: u64,
     open: u64,
     close: u64,
+    /// Not 0 if one is there; where does not matter.
+    not_ascii: u64,
 }
 
 /// Replaces `blocks` by those of `text`.
 pub(crate) fn index(text: &[u8], blocks: &mut Vec<Block>) -> Summary {
-    blocks.clear();
-    blocks.reserve(text.len() / BLOCK_BYTES + 1);
+    blocks.resize(text.len().div_ceil(BLOCK_BYTES), Block::default());
     #[cfg(target_arch = "x86_64")]
     if x86::is_supported() {
         return x86::index(text, blocks);
@@ -69,33 +76,39 @@ pub(crate) fn index(text: &[u8], blocks: &mut Vec<Block>) -> Summary {
 #[inline(always)]
 fn index_by(
     text: &[u8],
-    blocks: &mut Vec<Block>,
+    blocks: &mut [Block],
     raw: impl Fn(&[u8; BLOCK_BYTES]) -> Raw,
     prefix_xor: impl Fn(u64) -> u64,
 ) -> Summary {
     let mut carry = Carry::default();
     let (whole, rest) = text.as_chunks::<BLOCK_BYTES>();
-    for chunk in whole {
-        blocks.push(block(raw(chunk), &mut carry, &prefix_xor));
+    for (chunk, place) in whole.iter().zip(blocks.iter_mut()) {
+        *place = block(raw(chunk), &mut carry, &prefix_xor);
     }
-    if !rest.is_empty() {
+    if let Some(place) = blocks.last_mut().filter(|_| !rest.is_empty()) {
         let mut chunk = [b' '; BLOCK_BYTES];
         for (to, from) in chunk.iter_mut().zip(rest) {
             *to = *from;
         }
-        blocks.push(block(raw(&chunk), &mut carry, &prefix_xor));
+        *place = block(raw(&chunk), &mut carry, &prefix_xor);
     }
-    Summary { open_string: carry.in_string != 0, backslash: carry.backslashes != 0 }
+    Summary {
+        open_string: carry.in_string != 0,
+        backslash: carry.backslashes != 0,
+        ascii: carry.not_ascii == 0,
+    }
 }
 
 #[inline(always)]
 fn block(raw: Raw, carry: &mut Carry, prefix_xor: impl Fn(u64) -> u64) -> Block {
     carry.backslashes |= raw.backslashes;
+    carry.not_ascii |= raw.not_ascii;
+    let backslashes = raw.backslashes;
     let quotes = raw.quotes & !escaped(raw.backslashes, carry);
     let strings = prefix_xor(quotes) ^ carry.in_string;
     carry.in_string = if strings >> 63 == 1 { u64::MAX } else { 0 };
     let (open, close) = (raw.open & !strings, raw.close & !strings);
-    Block { quotes, open, close, opens: open.count_ones(), closes: close.count_ones() }
+    Block { quotes, backslashes, open, close, opens: open.count_ones(), closes: close.count_ones() }
 }
 
 /// The bytes that an odd number of backslashes comes before.
@@ -124,6 +137,7 @@ fn raw_portable(chunk: &[u8; BLOCK_BYTES]) -> Raw {
             b'\\' => raw.backslashes |= bit,
             b'{' | b'[' => raw.open |= bit,
             b'}' | b']' => raw.close |= bit,
+            0x80.. => raw.not_ascii |= bit,
             _ => {}
         }
     }
@@ -156,13 +170,13 @@ mod x86 {
     }
 
     /// Only after [`is_supported`].
-    pub(super) fn index(text: &[u8], blocks: &mut Vec<Block>) -> Summary {
+    pub(super) fn index(text: &[u8], blocks: &mut [Block]) -> Summary {
         // SAFETY: the caller has asked `is_supported`, so the processor has these instructions.
         unsafe { index_avx2(text, blocks) }
     }
 
     #[target_feature(enable = "avx2,pclmulqdq,popcnt")]
-    fn index_avx2(text: &[u8], blocks: &mut Vec<Block>) -> Summary {
+    fn index_avx2(text: &[u8], blocks: &mut [Block]) -> Summary {
         index_by(text, blocks, |it| raw(it), |it| prefix_xor(it))
     }
 
@@ -182,6 +196,7 @@ mod x86 {
             backslashes: equal(low, high, b'\\'),
             open: equal(low_brackets, high_brackets, b'{'),
             close: equal(low_brackets, high_brackets, b'}'),
+            not_ascii: u64::from(_mm256_movemask_epi8(_mm256_or_si256(low, high)) != 0),
         }
     }
 
@@ -208,7 +223,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn portable(text: &[u8]) -> (Vec<Block>, Summary) {
-        let mut blocks = Vec::new();
+        let mut blocks = vec![Block::default(); text.len().div_ceil(BLOCK_BYTES)];
         let summary = index_by(text, &mut blocks, raw_portable, prefix_xor_portable);
         (blocks, summary)
     }
@@ -221,7 +236,7 @@ mod tests {
         assert_eq!(at(blocks[0].open), [0, 9]);
         assert_eq!(at(blocks[0].close), [17, 34]);
         assert_eq!(at(blocks[0].quotes), [1, 6, 13, 16, 20, 22, 25, 33]);
-        assert_eq!(summary, Summary { open_string: false, backslash: true });
+        assert_eq!(summary, Summary { open_string: false, backslash: true, ascii: true });
     }
 
     proptest! {

@@ -455,7 +455,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn comparable(&self, text: &str) -> Result<f64> {
-        match comparable(text) {
+        match comparable(text.as_bytes()) {
             Some(value) => Ok(value),
             None => self.fail(format!("Cannot compare number : {text}")),
         }
@@ -518,7 +518,7 @@ impl Unwanted {
 }
 
 fn exact_text(text: &str) -> Condition {
-    match parse_ip(text) {
+    match parse_ip(text.as_bytes()) {
         Some(address) => Condition::Address(address),
         None => Condition::Text(text.into()),
     }

@@ -1,19 +1,25 @@
 //! A map from short texts to numbers that never changes.
 //!
-//! Made for keys and values in the middle of an event: a text is looked up by its place, its first
-//! and last eight bytes and its length are compared in registers, and only longer texts are
-//! compared again. A miss, the usual case, costs one multiplication and one cache line.
+//! Made for keys and values in the middle of an event: a text is looked up by its place. That it is
+//! not there, the usual case, its length and last byte nearly always tell. Otherwise its first and
+//! last eight bytes are hashed and compared in registers; only longer texts are compared again.
 
 const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct ByteMap {
-    /// Open addressing; a power of two, or none.
+    /// Open addressing. One byte of the hash, 0 for an empty place: so small that it stays in the
+    /// nearest cache.
+    marks: Vec<u8>,
     slots: Vec<Slot>,
+    /// A bit for each length and last byte, both modulo 32.
+    seen: [u32; 32],
+    /// The number of places, a power of two, less one.
+    last_place: usize,
     texts: Vec<u8>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Slot {
     head: u64,
     tail: u64,
@@ -23,18 +29,39 @@ struct Slot {
     value: u32,
 }
 
-/// No text is that long.
-const EMPTY: Slot = Slot { head: 0, tail: 0, length: u32::MAX, start: 0, value: 0 };
+/// The last byte of the text at `start..end`; anything for an empty one, but always the same.
+#[inline(always)]
+fn last_byte(all: &[u8], start: usize, end: usize) -> u8 {
+    if start < end { all.get(end - 1).copied().unwrap_or_default() } else { 0 }
+}
+
+/// What a text is looked up by.
+#[derive(Clone, Copy)]
+struct Key<'a> {
+    text: &'a [u8],
+    head: u64,
+    tail: u64,
+    hash: u64,
+}
+
+impl Default for ByteMap {
+    fn default() -> Self {
+        Self::new(&[])
+    }
+}
 
 impl ByteMap {
     /// Of equal texts the first is kept.
     pub fn new(entries: &[(&[u8], u32)]) -> Self {
-        if entries.is_empty() {
-            return Self::default();
-        }
-        // At most a quarter full: most misses end at the first slot.
-        let mut map = Self::default();
-        map.slots.resize((entries.len() * 4).next_power_of_two(), EMPTY);
+        // At most a quarter full: most misses end at the first place.
+        let places = (entries.len() * 4).next_power_of_two();
+        let mut map = Self {
+            marks: vec![0; places],
+            slots: vec![Slot::default(); places],
+            last_place: places - 1,
+            seen: [0; 32],
+            texts: Vec::new(),
+        };
         for (text, value) in entries {
             map.insert(text, *value);
         }
@@ -42,82 +69,99 @@ impl ByteMap {
     }
 
     fn insert(&mut self, text: &[u8], value: u32) {
-        let Some((head, tail)) = head_and_tail(text, 0, text.len()) else { return };
+        let Some(key) = Key::new(text, 0, text.len()) else { return };
         let (Ok(length), Ok(start)) = (u32::try_from(text.len()), u32::try_from(self.texts.len()))
         else {
             return;
         };
-        let mut at = self.slot(head, tail, text.len());
-        while let Some(slot) = self.slots.get(at).filter(|it| it.length != u32::MAX) {
-            if self.is(slot, text, 0, text.len(), head, tail) {
+        if let Some(seen) = self.seen.get_mut(text.len() % 32) {
+            *seen |= 1 << (last_byte(text, 0, text.len()) % 32);
+        }
+        let mut at = key.hash as usize & self.last_place;
+        while self.marks.get(at).is_some_and(|it| *it != 0) {
+            if self.slots.get(at).is_some_and(|it| self.is(it, &key)) {
                 return;
             }
-            at = (at + 1) & (self.slots.len() - 1);
+            at = (at + 1) & self.last_place;
         }
-        if let Some(slot) = self.slots.get_mut(at) {
-            *slot = Slot { head, tail, length, start, value };
+        if let (Some(mark), Some(slot)) = (self.marks.get_mut(at), self.slots.get_mut(at)) {
+            *mark = key.mark();
+            *slot = Slot { head: key.head, tail: key.tail, length, start, value };
             self.texts.extend_from_slice(text);
         }
     }
 
     /// The number of the text at `start..end` of `all`.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, all: &[u8], start: usize, end: usize) -> Option<u32> {
-        if self.slots.is_empty() {
+        let seen = self.seen.get(end.wrapping_sub(start) % 32)?;
+        if seen >> (last_byte(all, start, end) % 32) & 1 == 0 {
             return None;
         }
-        let (head, tail) = head_and_tail(all, start, end)?;
-        let mut at = self.slot(head, tail, end - start);
+        self.find(all, start, end)
+    }
+
+    #[inline(never)]
+    fn find(&self, all: &[u8], start: usize, end: usize) -> Option<u32> {
+        let key = Key::new(all, start, end)?;
+        let mark = key.mark();
+        let mut at = key.hash as usize & self.last_place;
         loop {
-            let slot = self.slots.get(at)?;
-            if slot.length == u32::MAX {
+            let here = *self.marks.get(at)?;
+            if here == 0 {
                 return None;
             }
-            if self.is(slot, all, start, end, head, tail) {
-                return Some(slot.value);
+            if here == mark {
+                let slot = self.slots.get(at)?;
+                if self.is(slot, &key) {
+                    return Some(slot.value);
+                }
             }
-            at = (at + 1) & (self.slots.len() - 1);
+            at = (at + 1) & self.last_place;
         }
     }
 
-    #[inline]
-    fn slot(&self, head: u64, tail: u64, length: usize) -> usize {
-        let mixed = (head ^ tail.rotate_left(29)).wrapping_add(length as u64).wrapping_mul(MIX);
-        (mixed >> 32) as usize & (self.slots.len() - 1)
-    }
-
-    #[inline]
-    fn is(&self, slot: &Slot, all: &[u8], start: usize, end: usize, head: u64, tail: u64) -> bool {
-        let length = end - start;
-        if slot.head != head || slot.tail != tail || slot.length as usize != length {
+    fn is(&self, slot: &Slot, key: &Key<'_>) -> bool {
+        let length = key.text.len();
+        if slot.head != key.head || slot.tail != key.tail || slot.length as usize != length {
             return false;
         }
+        // Up to twice eight bytes have been compared already.
         if length <= 16 {
             return true;
         }
         let from = slot.start as usize;
-        self.texts.get(from..from + length) == all.get(start..end)
+        self.texts.get(from..from + length) == Some(key.text)
     }
 }
 
-/// The first and the last eight bytes of the text at `start..end`; a shorter text is all head.
-#[inline]
-fn head_and_tail(all: &[u8], start: usize, end: usize) -> Option<(u64, u64)> {
-    let length = end.checked_sub(start)?;
-    if 8 <= length {
-        return Some((eight(all, start)?, eight(all, end - 8)?));
+impl<'a> Key<'a> {
+    #[inline(always)]
+    fn new(all: &'a [u8], start: usize, end: usize) -> Option<Self> {
+        let text = all.get(start..end)?;
+        let (head, tail) = match (text.first_chunk(), text.last_chunk()) {
+            (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+            _ => (short(all, start, text), 0),
+        };
+        let mixed = head ^ tail.rotate_left(29) ^ (text.len() as u64).rotate_left(58);
+        let hash = mixed.wrapping_mul(MIX);
+        Some(Self { text, head, tail, hash: hash ^ (hash >> 32) })
     }
-    if let Some(more) = eight(all, start) {
-        return Some((more & !(u64::MAX << (length * 8)), 0));
+
+    #[inline]
+    fn mark(&self) -> u8 {
+        (self.hash >> 56) as u8 | 1
     }
-    let text = all.get(start..end)?;
-    let byte = |head: u64, byte: &u8| head << 8 | u64::from(*byte);
-    Some((text.iter().rev().fold(0, byte), 0))
 }
 
-#[inline]
-fn eight(all: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(*all.get(at..)?.first_chunk()?))
+/// A text of less than eight bytes, which is at `start` of `all`, as a number.
+#[inline(always)]
+fn short(all: &[u8], start: usize, text: &[u8]) -> u64 {
+    // Eight bytes in one go, if there are as many, and then without those that follow.
+    if let Some(more) = all.get(start..).and_then(<[u8]>::first_chunk) {
+        return u64::from_le_bytes(*more) & !(u64::MAX << (text.len() * 8));
+    }
+    text.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]

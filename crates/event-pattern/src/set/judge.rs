@@ -70,10 +70,10 @@ impl Judge {
         self.possible.extend(&plan.unanchored);
         for anchor in &plan.anchors {
             // The node is its own gate: there may be an array.
-            walk.open_gate(anchor.node)?;
+            walk.open_gate(anchor.node).map_err(|it| *it)?;
             for (value, _) in walk.values(anchor.node) {
                 let Scalar::Text(text) = value else { continue };
-                let number = anchor.values.get(text.as_bytes(), 0, text.len());
+                let number = anchor.values.get(text, 0, text.len());
                 let possible = number.and_then(|it| anchor.possible.get(it as usize));
                 self.possible.extend(possible.into_iter().flatten());
             }
@@ -88,7 +88,8 @@ impl Judge {
         walk: &mut Walk<'_>,
         choices_max: usize,
     ) -> Result<bool, EventError> {
-        let mut in_elements = false;
+        let in_elements = |it: usize| walk.notes.in_elements(it);
+        let mut in_elements = alternative.anchor.is_some_and(in_elements);
         for number in &alternative.cheapest_first {
             let Some(test) = plan.test(*number) else { continue };
             match self.met(*number, test, walk)? {
@@ -119,7 +120,7 @@ impl Judge {
             return Ok(*met);
         }
         if let Some(gate) = test.gate {
-            walk.open_gate(gate)?;
+            walk.open_gate(gate).map_err(|it| *it)?;
         }
         let met = put(test, walk);
         if let Some(known) = self.tests.get_mut(number as usize) {

@@ -57,8 +57,11 @@ impl Test {
 pub(crate) struct Alternative {
     /// Index into the ids.
     pub pattern: usize,
-    /// Indexes into the tests: those that need the least come first.
-    pub cheapest_first: Box<[u32]>,
+    /// Indexes into the tests: those that need the least come first. The anchor's is left out: an
+    /// event that leads here has passed it.
+    pub cheapest_first: Vec<u32>,
+    /// The anchor's node.
+    pub anchor: Option<usize>,
     /// The same, in the order of their paths.
     pub by_path: Box<[u32]>,
 }
@@ -145,12 +148,14 @@ impl Plan {
         }
         let mut possible: HashMap<(usize, &str), Vec<u32>> = HashMap::new();
         let mut unanchored = Vec::new();
+        let mut chosen = Vec::new();
         for (alternative, number) in self.alternatives.iter().zip(0..) {
             let crowd = |(node, values): &(usize, Vec<&str>)| {
                 let key = |it: &&str| shared.get(&(*node, *it)).copied();
                 values.iter().map(key).max()
             };
             let best = self.anchor_values(alternative, &nodes).into_iter().min_by_key(crowd);
+            chosen.push(best.as_ref().map(|(node, _)| *node));
             let Some((node, mut values)) = best else {
                 unanchored.push(number);
                 continue;
@@ -173,6 +178,12 @@ impl Plan {
             }
         }
         (self.anchors, self.unanchored) = (anchors, unanchored);
+        let Self { tests, alternatives, .. } = self;
+        for (alternative, anchor) in alternatives.iter_mut().zip(chosen) {
+            let node = |it: &u32| tests.get(*it as usize).map(|it| it.node);
+            alternative.cheapest_first.retain(|it| anchor.is_none() || node(it) != anchor);
+            alternative.anchor = anchor;
+        }
     }
 
     /// The anchors that an alternative could hang on, most telling first, with the values there.
@@ -198,8 +209,8 @@ struct Builder {
 impl Builder {
     fn alternative<'f>(&mut self, pattern: usize, fields: impl Iterator<Item = &'f Field>) {
         let by_path: Box<[u32]> = fields.filter_map(|it| self.test(it)).collect();
-        let cheapest_first = by_path.clone();
-        self.alternatives.push(Alternative { pattern, cheapest_first, by_path });
+        let cheapest_first = by_path.to_vec();
+        self.alternatives.push(Alternative { pattern, cheapest_first, anchor: None, by_path });
     }
 
     fn test(&mut self, field: &Field) -> Option<u32> {

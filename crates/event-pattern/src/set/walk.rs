@@ -1,11 +1,12 @@
 //! Through an event, noting what lies at the paths of the set.
 
+use super::byte_map::ByteMap;
 use super::plan::Plan;
 use crate::condition::Scalar;
 use crate::envelope::Envelope;
 use crate::error::EventError;
 use crate::event::Elements;
-use crate::index::Steps;
+use crate::index::{Step, Steps};
 use crate::json::unescape;
 use crate::pattern::ROOT;
 
@@ -125,15 +126,13 @@ impl Notes {
 /// One event on its way into the notes.
 pub(crate) struct Walk<'a> {
     plan: &'a Plan,
-    text: &'a str,
     steps: Steps<'a>,
     pub notes: &'a mut Notes,
 }
 
 impl<'a> Walk<'a> {
-    /// `steps` must be those of `text`.
-    pub fn new(plan: &'a Plan, text: &'a str, steps: Steps<'a>, notes: &'a mut Notes) -> Self {
-        Self { plan, text, steps, notes }
+    pub fn new(plan: &'a Plan, steps: Steps<'a>, notes: &'a mut Notes) -> Self {
+        Self { plan, steps, notes }
     }
 
     /// Notes the fields around `detail`.
@@ -155,12 +154,12 @@ impl<'a> Walk<'a> {
 
     /// Goes through the container that opens at `at` and belongs to `node`; `depth` containers are
     /// around it. The place behind it.
-    pub fn container(&mut self, node: usize, at: usize, depth: usize) -> Result<usize, EventError> {
+    pub fn container(&mut self, node: usize, at: usize, depth: usize) -> Step {
         self.enter(node, at, Elements::WHOLE, depth)
     }
 
     /// Enters what was noted at a gate so far.
-    pub fn open_gate(&mut self, gate: usize) -> Result<(), EventError> {
+    pub fn open_gate(&mut self, gate: usize) -> Result<(), Box<EventError>> {
         let event = self.notes.event;
         let Some(place) = self.notes.places.get_mut(gate) else { return Ok(()) };
         if place.shut_event != event {
@@ -178,15 +177,9 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn enter(
-        &mut self,
-        node: usize,
-        at: usize,
-        element: usize,
-        depth: usize,
-    ) -> Result<usize, EventError> {
+    fn enter(&mut self, node: usize, at: usize, element: usize, depth: usize) -> Step {
         if self.steps.depth_max <= depth {
-            return Err(EventError::TooDeep { depth_max: self.steps.depth_max, offset: at });
+            return Err(EventError::TooDeep { depth_max: self.steps.depth_max, offset: at }.into());
         }
         if self.steps.byte(at) == Some(b'{') {
             self.object(node, at, element, depth + 1)
@@ -196,50 +189,39 @@ impl<'a> Walk<'a> {
     }
 
     /// From `{` to behind `}`.
-    fn object(
-        &mut self,
-        node: usize,
-        at: usize,
-        element: usize,
-        depth: usize,
-    ) -> Result<usize, EventError> {
-        let steps = self.steps;
-        let mut at = steps.past_space(at + 1);
-        if steps.byte(at) == Some(b'}') {
-            return Ok(at + 1);
+    fn object(&mut self, node: usize, at: usize, element: usize, depth: usize) -> Step {
+        let (steps, plan) = (self.steps, self.plan);
+        let Some(keys) = plan.node(node).map(|it| &it.keys) else { return Ok(at) };
+        let mut at = at + 1;
+        if let Some(end) = steps.find(b'}', at) {
+            return Ok(end + 1);
         }
         loop {
-            if steps.byte(at) != Some(b'"') {
-                return Err(steps.fault(at, "a key in double quotes is expected"));
-            }
-            let start = at + 1;
-            let end = steps.string_end(start)?;
-            at = steps.past_space(end + 1);
-            if steps.byte(at) != Some(b':') {
-                return Err(steps.fault(at, "a colon is expected after the key"));
-            }
-            at = steps.past_space(at + 1);
-            at = match self.child(node, start, end) {
-                Some(child) => self.value(child, at, element, depth)?,
-                None => self.past_value(at, depth)?,
+            let Some(quote) = steps.find(b'"', at) else {
+                return Err(steps.fault(steps.past_space(at), "a key in double quotes is expected"));
             };
-            at = steps.past_space(at);
-            match steps.byte(at) {
-                Some(b',') => at = steps.past_space(at + 1),
-                Some(b'}') => return Ok(at + 1),
-                _ => return Err(steps.fault(at, "a comma or `}` is expected")),
+            let start = quote + 1;
+            let end = steps.string_end(start)?;
+            let Some(colon) = steps.find(b':', end + 1) else {
+                return Err(steps.fault(end + 1, "a colon is expected after the key"));
+            };
+            let value = steps.past_space(colon + 1);
+            at = match child(steps, keys, start, end) {
+                Some(child) => self.value(child, value, element, depth)?,
+                None => self.past_value(value, depth)?,
+            };
+            if let Some(comma) = steps.find(b',', at) {
+                at = comma + 1;
+            } else if let Some(end) = steps.find(b'}', at) {
+                return Ok(end + 1);
+            } else {
+                return Err(steps.fault(steps.past_space(at), "a comma or `}` is expected"));
             }
         }
     }
 
     /// From `[` to behind `]`.
-    fn array(
-        &mut self,
-        node: usize,
-        at: usize,
-        element: usize,
-        depth: usize,
-    ) -> Result<usize, EventError> {
+    fn array(&mut self, node: usize, at: usize, element: usize, depth: usize) -> Step {
         let steps = self.steps;
         let mut array = None;
         let mut at = steps.past_space(at + 1);
@@ -266,26 +248,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    #[inline]
-    fn child(&self, node: usize, start: usize, end: usize) -> Option<usize> {
-        let keys = &self.plan.node(node)?.keys;
-        let all = self.steps.text;
-        if self.steps.backslash && all.get(start..end).is_some_and(|it| it.contains(&b'\\')) {
-            let mut key = String::new();
-            unescape(self.text.get(start..end)?, &mut key);
-            return keys.get(key.as_bytes(), 0, key.len()).map(|it| it as usize);
-        }
-        keys.get(all, start, end).map(|it| it as usize)
-    }
-
     /// A value at a node; the place behind it.
-    fn value(
-        &mut self,
-        node: usize,
-        at: usize,
-        element: usize,
-        depth: usize,
-    ) -> Result<usize, EventError> {
+    fn value(&mut self, node: usize, at: usize, element: usize, depth: usize) -> Step {
         let (is_end, is_gate) =
             self.plan.node(node).map_or((false, false), |it| (it.is_end, it.is_gate));
         match self.steps.byte(at) {
@@ -319,8 +283,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Past a value that nobody asks about.
-    #[inline]
-    fn past_value(&self, at: usize, depth: usize) -> Result<usize, EventError> {
+    #[inline(always)]
+    fn past_value(&self, at: usize, depth: usize) -> Step {
         match self.steps.byte(at) {
             Some(b'"') => Ok(self.steps.string_end(at + 1)? + 1),
             Some(b'{' | b'[') => self.steps.past_container(at, depth),
@@ -332,7 +296,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn scalar_kind(&self, start: usize, end: usize) -> Result<Kind, EventError> {
+    fn scalar_kind(&self, start: usize, end: usize) -> Result<Kind, Box<EventError>> {
         match self.steps.text.get(start..end) {
             Some(b"true") => Ok(Kind::True),
             Some(b"false") => Ok(Kind::False),
@@ -346,13 +310,14 @@ impl<'a> Walk<'a> {
     }
 
     fn note_text(&mut self, node: usize, start: usize, end: usize, element: usize) {
-        let raw = self.text.get(start..end).unwrap_or_default();
-        if !self.steps.backslash || !raw.contains('\\') {
+        if !self.steps.has_escape(start, end) {
             self.notes.add(node, Kind::Text, start, end, element);
             return;
         }
+        let raw = self.steps.text.get(start..end).unwrap_or_default();
         let start = self.notes.strings.len();
-        unescape(raw, &mut self.notes.strings);
+        // The whole text has been found to be UTF-8.
+        unescape(std::str::from_utf8(raw).unwrap_or_default(), &mut self.notes.strings);
         let end = self.notes.strings.len();
         self.notes.add(node, Kind::OwnText, start, end, element);
     }
@@ -368,12 +333,30 @@ impl<'a> Walk<'a> {
     fn scalar(&self, value: &Value) -> Scalar<'_> {
         let place = value.start as usize..value.end as usize;
         match value.kind {
-            Kind::Text => Scalar::Text(self.text.get(place).unwrap_or_default()),
-            Kind::OwnText => Scalar::Text(self.notes.strings.get(place).unwrap_or_default()),
-            Kind::Number => Scalar::Number(self.text.get(place).unwrap_or_default()),
+            Kind::Text => Scalar::Text(self.steps.text.get(place).unwrap_or_default()),
+            Kind::OwnText => {
+                Scalar::Text(self.notes.strings.as_bytes().get(place).unwrap_or_default())
+            }
+            Kind::Number => Scalar::Number(self.steps.text.get(place).unwrap_or_default()),
             Kind::True => Scalar::True,
             Kind::False => Scalar::False,
             Kind::Null => Scalar::Null,
         }
     }
+}
+
+/// The node that the key at `start..end` leads to.
+#[inline(always)]
+fn child(steps: Steps<'_>, keys: &ByteMap, start: usize, end: usize) -> Option<usize> {
+    if steps.has_escape(start, end) {
+        return escaped_child(steps.text.get(start..end)?, keys);
+    }
+    keys.get(steps.text, start, end).map(|it| it as usize)
+}
+
+#[cold]
+fn escaped_child(raw: &[u8], keys: &ByteMap) -> Option<usize> {
+    let mut key = String::new();
+    unescape(std::str::from_utf8(raw).ok()?, &mut key);
+    keys.get(key.as_bytes(), 0, key.len()).map(|it| it as usize)
 }
