@@ -24,6 +24,7 @@ fn removal(list: &[Value], at: usize) -> Change {
         before: element.clone(),
         after: Value::Null,
         position: Some(at),
+        discards: None,
         direction: Direction::Forward,
     }
 }
@@ -60,7 +61,8 @@ proptest! {
             it["RuleId"] = json!("sgr-new");
             it
         }).collect();
-        prop_assert!(change.starts_from(&json!({ "List": renamed })));
+        let renamed = json!({ "List": renamed });
+        prop_assert!(change.starts_from(&renamed));
     }
 
     #[test]
@@ -83,6 +85,7 @@ fn a_property_comes_and_goes_with_its_parents() {
         before: Value::Null,
         after: json!({ "On": true }),
         position: None,
+        discards: None,
         direction: Direction::Forward,
     };
     let mut state = json!({});

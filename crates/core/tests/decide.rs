@@ -80,6 +80,7 @@ fn scene_on(id: &str, event_uid: &str) -> Scene {
         before: Value::Null,
         after: json!({ "On": true }),
         position: None,
+        discards: None,
         direction: Direction::Forward,
     };
     let record = json!({
