@@ -2,16 +2,12 @@
 //!
 //! ministack refuses what the public access block of a bucket refuses, as AWS does; the account's
 //! block is tested on moto, which has one. (In ministack it is the testkit's stand-in.)
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod bench;
-mod privileges;
-
-use aws_sdk_s3::types::BucketCannedAcl;
-use bench::{
+use crate::bench::{
     LIBRARY, MOTO_ACCOUNT, account_block, bench, document, kept_statements, ministack,
     read_statement,
 };
+use aws_sdk_s3::types::BucketCannedAcl;
 use quell_core::detect::detect;
 use quell_core::resource::{ResourceRef, State};
 use quell_library::aws::AccountAccess;

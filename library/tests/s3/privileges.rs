@@ -1,6 +1,6 @@
-//! Least privilege, proven by an emulator that enforces IAM: roles that hold what `quell iam` prints
-//! can read, fix and undo; without any one of those permissions they can't; and a session that makes
-//! a change can make no other.
+//! Least privilege, proven by an emulator that enforces IAM: roles that hold what `quell iam`
+//! prints can read, fix and undo; without any one of those permissions they can't; and a session
+//! that makes a change can make no other.
 
 use crate::bench::{
     Bench, MINISTACK_ACCOUNT, account_block, bench, document, kept_statements, read_statement,

@@ -1,5 +1,4 @@
 //! What S3's CloudTrail records lead to: the right bucket or account, and only what they prove.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use quell_core::detect::detect;
 use quell_core::event::{Event, Status};

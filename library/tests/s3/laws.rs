@@ -1,6 +1,6 @@
 //! Laws of every S3 fix, on generated buckets: surgical, never widening, undoable, deterministic.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+use crate::bench::LIBRARY;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use quell_core::action::Plan;
@@ -8,14 +8,10 @@ use quell_core::change::element_id;
 use quell_core::detect::{Finding, detect};
 use quell_core::policy::Policy;
 use quell_core::resource::{ResourceRef, State, Trust};
-use quell_library::Library;
 use quell_library::aws::s3::block::{self, FLAGS};
 use quell_library::aws::s3::bucket;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
-
-static LIBRARY: LazyLock<Library> = LazyLock::new(|| Library::builtin().unwrap());
 
 const POLICIES: [&str; 3] =
     ["aws.s3.acl_public_grant", "aws.s3.bucket_public_block", "aws.s3.policy_public_statement"];
