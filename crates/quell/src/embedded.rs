@@ -56,19 +56,25 @@ impl Embedded {
 }
 
 fn tail_repaired(torn: TornTail) -> Fact {
-    tracing::warn!(
-        bytes = torn.bytes,
-        file = torn.file,
-        "torn tail of the ledger cut off and kept"
-    );
     Fact::TailRepaired { bytes: torn.bytes, file: torn.file }
+}
+
+/// An error with all its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |it| it.source());
+    causes.fold(error.to_string(), |text, it| format!("{text}: {it}"))
 }
 
 impl Journal for Embedded {
     fn append(&self, _: Timestamp, facts: Vec<Fact>) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(async move {
             let appended = self.store.append(facts).await;
-            appended.map(|_| ()).map_err(|it: AppendError| JournalError(it.to_string()))
+            appended.map(|_| ()).map_err(|it| match it {
+                AppendError::Fact(_) | AppendError::TooManyFacts { .. } => {
+                    JournalError::Refused(chain(&it))
+                }
+                AppendError::Write(_) | AppendError::Closed => JournalError::Broken(chain(&it)),
+            })
         })
     }
 

@@ -16,10 +16,16 @@ pub trait Journal: Send + Sync {
     fn history(&self) -> MutexGuard<'_, History>;
 }
 
-/// The store failed: nothing may be acknowledged any more.
+/// Why facts are not in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the ledger could not be written: {0}")]
-pub struct JournalError(pub String);
+pub enum JournalError {
+    /// The store failed: nothing may be acknowledged any more, and the process must stop.
+    #[error("the ledger could not be written: {0}")]
+    Broken(String),
+    /// These facts can't be recorded, as they are too large or too deep; others can.
+    #[error("the facts can't be recorded: {0}")]
+    Refused(String),
+}
 
 /// A journal in memory: for dry runs and tests of the pipeline, never for a service.
 #[derive(Debug, Default)]

@@ -144,7 +144,9 @@ impl Pipeline {
                 Err(error) => dead.push(error.to_string()),
                 Ok(event) => match self.event(&event).await {
                     Ok(()) => {}
-                    Err(PipelineError::Journal(error)) => return Err(error),
+                    Err(PipelineError::Journal(error @ JournalError::Broken(_))) => {
+                        return Err(error);
+                    }
                     Err(PipelineError::Cloud { resource, error }) if error.is_transient() => {
                         retry.push(format!("{}: {resource}: {error}", event.uid));
                     }

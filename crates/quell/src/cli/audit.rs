@@ -89,12 +89,7 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
     match &args.command {
         Command::Verify(args) => check(args, global, out),
         Command::Show(args) => show(args, global, out),
-        Command::Export(args) => {
-            for record in records(&global.data_dir()?, args.from)? {
-                out.json_line(&record?)?;
-            }
-            Ok(Exit::Fine)
-        }
+        Command::Export(args) => export(args, &global.data_dir()?, out),
         Command::Key(args) => key(args, out),
     }
 }
@@ -187,6 +182,16 @@ fn records(
         Some(replay) => Box::new(replay.map(move |it| it.map_err(unreadable))),
         None => Box::new(std::iter::empty()),
     })
+}
+
+/// The lines as they were written, so that their digests can be verified elsewhere.
+fn export(args: &Export, dir: &Utf8Path, out: &mut Out) -> Result<Exit, CliError> {
+    if !dir.join("ledger").is_dir() {
+        return Err(no_ledger(dir));
+    }
+    reader::lines(dir, args.from, &mut |bytes| out.write_all(bytes))
+        .map_err(|it| CliError::outside("the ledger can't be exported").because(it))?;
+    Ok(Exit::Fine)
 }
 
 fn key(args: &Key, out: &mut Out) -> Result<Exit, CliError> {
