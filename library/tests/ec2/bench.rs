@@ -11,11 +11,12 @@ use quell_core::history::History;
 use quell_core::normalize;
 use quell_core::policy::{Mode, Severity};
 use quell_core::record::{Attempt, Authority, Verdict};
-use quell_core::resource::{ResourceRef, State, Trust};
+use quell_core::resource::{Purpose, ResourceRef, State, Trust};
 use quell_library::Library;
 use quell_library::aws::{AccountAccess, Aws, AwsSettings};
 use quell_library::cloud::{CloudError, World};
 use quell_library::live::Live;
+use quell_library::permissions::{document, fill_wide, needed};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -94,7 +95,48 @@ pub struct Bench {
 }
 
 impl Bench {
+    /// With the administrator's own credentials.
     pub async fn at(endpoint: String, account: &'static str) -> Bench {
+        Bench::with(endpoint, account, AccountAccess::default()).await
+    }
+
+    /// With three roles that may do what these policies declare, and nothing else but
+    /// `on_anything`: read actions that the emulator checks against `*`, where AWS checks an ARN.
+    pub async fn least(
+        endpoint: String,
+        account: &'static str,
+        policies: &[&str],
+        on_anything: &[&str],
+    ) -> Bench {
+        let admin = Bench::at(endpoint.clone(), account).await;
+        let iam = aws_sdk_iam::Client::new(&admin.admin(testkit::REGION));
+        let policies: Vec<_> = policies.iter().map(|it| LIBRARY.policy(it).unwrap()).collect();
+        let needed = needed(&LIBRARY, &policies, |_| Mode::Enforce);
+        let mut roles = Vec::new();
+        for purpose in [Purpose::Read, Purpose::Write, Purpose::Undo] {
+            let wanted = needed.iter().filter(|it| it.purpose == purpose).copied().collect();
+            let mut document = document(&wanted, fill_wide("aws", account));
+            if purpose == Purpose::Read && !on_anything.is_empty() {
+                let stand_in = json!({ "Effect": "Allow", "Action": on_anything, "Resource": "*" });
+                document["Statement"].as_array_mut().unwrap().push(stand_in);
+            }
+            let name = format!("{}-{purpose:?}", policies[0].id());
+            let trust = json!({ "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Action": "sts:AssumeRole",
+                "Principal": { "AWS": format!("arn:aws:iam::{account}:root") },
+            }] });
+            let call = iam.create_role().role_name(&name);
+            let role = call.assume_role_policy_document(trust.to_string()).send().await.unwrap();
+            let call = iam.put_role_policy().role_name(&name).policy_name("quell");
+            call.policy_document(document.to_string()).send().await.unwrap();
+            roles.push(role.role.map(|it| it.arn));
+        }
+        let [read_role, write_role, undo_role] = <[_; 3]>::try_from(roles).unwrap();
+        let access = AccountAccess { read_role, write_role, undo_role, external_id: None };
+        Bench::with(endpoint, account, access).await
+    }
+
+    async fn with(endpoint: String, account: &'static str, access: AccountAccess) -> Bench {
         static CREDENTIALS: LazyLock<()> = LazyLock::new(|| {
             // SAFETY: nothing in this process reads the environment other than through `std::env`,
             // which takes turns.
@@ -106,7 +148,7 @@ impl Bench {
         LazyLock::force(&CREDENTIALS);
         let settings = AwsSettings {
             endpoint_url: Some(endpoint),
-            accounts: BTreeMap::from([(account.to_owned(), AccountAccess::default())]),
+            accounts: BTreeMap::from([(account.to_owned(), access)]),
             ..AwsSettings::default()
         };
         Bench { live: Live::new(Aws::connect(settings).await, Trust::default()), account }

@@ -12,6 +12,7 @@ use aws_sdk_ec2::types::{
 use quell_core::change::{element_id, same};
 use quell_core::resource::ResourceRef;
 use quell_library::aws::ec2::security_group::{INGRESS, TYPE};
+use quell_library::aws::errors::code;
 use quell_library::cloud::{CloudErrorKind, World};
 use serde_json::json;
 use testkit::{Ministack, Moto, REGION};
@@ -94,6 +95,23 @@ async fn world_open_admin_ports_close_and_nothing_else() {
     });
     ids.iter_mut().for_each(|it| it.sort());
     assert_eq!(ids[0], ids[1], "but for order and ids, the group is as it was");
+}
+
+/// ministack enforces IAM: the declared permissions are enough, and each role has its own part.
+#[tokio::test]
+async fn declared_permissions_are_enough() {
+    let endpoint = Ministack::shared(true).unwrap().endpoint();
+    let bench = Bench::least(endpoint, "000000000000", &[ADMIN, HIGH_RISK], &[]).await;
+    let (ec2, group) = group(&bench, "least").await;
+    authorize(&ec2, &group, v4(22, 22, "0.0.0.0/0", "temporary")).await;
+    let made = bench.heal(ADMIN, &group).await;
+    assert_eq!(made.len(), 1, "{made:?}");
+    bench.undo(&made[0]).await.unwrap();
+    assert_eq!(findings(ADMIN, &bench.read(&group).await).len(), 1);
+    let reader = Client::new(&bench.live.aws().reader(&group).await.unwrap());
+    let call = reader.revoke_security_group_ingress().group_id(&group.id);
+    let denied = call.security_group_rule_ids("sgr-1").send().await.unwrap_err();
+    assert_eq!(code(&denied), Some("UnauthorizedOperation"));
 }
 
 #[tokio::test]
