@@ -100,6 +100,11 @@ impl SimulatedAccount {
         self
     }
 
+    /// From now on it works as it should.
+    pub fn heal(&self) {
+        lock(&self.inner).faults = Faults::default();
+    }
+
     /// Somebody else's call: changes a resource, makes it, or (with `None`) deletes it.
     pub fn set(&self, resource: &ResourceRef, state: Option<State>) -> Result<(), String> {
         let mut inner = lock(&self.inner);
@@ -218,7 +223,7 @@ impl SimulatedAccount {
         };
         self.save(&inner).map_err(fail)?;
         if fault == Some(ApplyFault::After) {
-            return Err(throttled(&change.action));
+            return Err(no_answer(&change.action));
         }
         Ok(Applied { request_ids: vec![format!("simulated-{call:08}")], note: None })
     }
@@ -268,6 +273,15 @@ fn throttled(operation: &str) -> CloudError {
         kind: CloudErrorKind::Throttled,
         operation: operation.to_owned(),
         message: "Throttling: Rate exceeded (simulated)".to_owned(),
+        request_id: None,
+    }
+}
+
+fn no_answer(operation: &str) -> CloudError {
+    CloudError {
+        kind: CloudErrorKind::Unavailable,
+        operation: operation.to_owned(),
+        message: "no answer within the time limit (simulated)".to_owned(),
         request_id: None,
     }
 }

@@ -73,7 +73,7 @@ impl Show<'_> {
         for seen in &told.facts {
             self.fact(seen, told)?;
         }
-        self.rest(told)?;
+        self.rest(told, stage)?;
         if !told.remark.is_empty() {
             self.say("", Style::new().dimmed().italic(), told.remark, "")?;
         }
@@ -215,14 +215,17 @@ impl Show<'_> {
     }
 
     /// What a step says by saying nothing.
-    fn rest(&mut self, told: &Told) -> io::Result<()> {
+    fn rest(&mut self, told: &Told, stage: &Stage) -> io::Result<()> {
         match &told.ack {
             Ack::Done => {}
             Ack::Retry(why) => self.plain("again", why)?,
             Ack::DeadLetter(why) => self.plain("aside", why)?,
         }
         match told.facts.as_slice() {
-            [] => self.plain("result", "seen before: nothing is done twice"),
+            [] if 1 < stage.told.iter().filter(|it| it.event.uid == told.event.uid).count() => {
+                self.plain("result", "seen before: nothing is done twice")
+            }
+            [] => self.plain("result", "no policy asks for it"),
             [Seen { fact: Fact::Processed { .. }, .. }] => self.plain("result", "nothing to do"),
             _ => Ok(()),
         }

@@ -13,7 +13,7 @@ use quell_core::detect::Cause;
 use quell_core::history::History;
 use quell_core::record::{Attempt, Authority, Fact, Outcome};
 use quell_core::resource::State;
-use quell_library::cloud::Applied;
+use quell_library::cloud::{Applied, CloudError};
 use std::time::Duration;
 
 impl Pipeline {
@@ -73,14 +73,26 @@ impl Pipeline {
                 (conclude(outcome, applied), after)
             }
             Err(error) if is_gone(&error) => (conclude(Outcome::Gone, Applied::default()), None),
-            Err(error) => {
-                let applied = Applied {
-                    request_ids: error.request_id.clone().into_iter().collect(),
-                    note: None,
-                };
-                (conclude(Outcome::Failed { error: error.to_string() }, applied), None)
-            }
+            Err(error) => self.failed(change.get(), &error, conclude).await,
         }
+    }
+
+    /// A call that ended without an answer may have taken effect all the same: only a read tells.
+    async fn failed(
+        &self,
+        change: &Change,
+        error: &CloudError,
+        conclude: impl Fn(Outcome, Applied) -> Fact,
+    ) -> (Fact, Option<State>) {
+        let request_ids = error.request_id.clone().into_iter().collect();
+        if error.is_transient()
+            && let (outcome @ Outcome::Corrected { .. }, after) = self.read_back(change).await
+        {
+            let note = Some(format!("the call seemed to fail, yet the change is there: {error}"));
+            return (conclude(outcome, Applied { request_ids, note }), after);
+        }
+        let applied = Applied { request_ids, note: None };
+        (conclude(Outcome::Failed { error: error.to_string() }, applied), None)
     }
 
     /// Reads until the change shows or patience ends.
