@@ -73,7 +73,7 @@ pub trait Action: Fix {
 
 /// Why the cloud did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{operation}: {message}{}", request_id.as_ref().map(|it| format!(" (request {it})")).unwrap_or_default())]
+#[error("{operation}: {message}{}", in_request(request_id.as_deref()))]
 pub struct CloudError {
     /// What to do about it.
     pub kind: CloudErrorKind,
@@ -100,6 +100,10 @@ pub enum CloudErrorKind {
     Invalid,
     /// The change cannot be expressed, or we are asked for something unknown.
     Unsupported,
+}
+
+fn in_request(id: Option<&str>) -> String {
+    id.map(|it| format!(" (request {it})")).unwrap_or_default()
 }
 
 impl CloudError {

@@ -110,8 +110,8 @@ pub fn tell(
 }
 
 fn one_event(text: &str) -> Result<Event, StoryError> {
-    let events = normalize::document(text.as_bytes())
-        .map_err(|it| StoryError::Event(it.to_string()))?;
+    let events =
+        normalize::document(text.as_bytes()).map_err(|it| StoryError::Event(it.to_string()))?;
     let [event]: [_; 1] = events
         .try_into()
         .map_err(|it: Vec<_>| StoryError::Event(format!("{} events, not one", it.len())))?;
@@ -134,7 +134,8 @@ fn tell_finding(
     text: &mut String,
 ) -> Result<(), StoryError> {
     let severity = format!("{:?}", finding.severity).to_lowercase();
-    let _ = writeln!(text, "\nfinding   {severity}: {}\nelement   {}", finding.reason, finding.element);
+    let _ =
+        writeln!(text, "\nfinding   {severity}: {}\nelement   {}", finding.reason, finding.element);
     let action = library.action_of(policy, &state.resource.kind);
     let plan = match action {
         Some(it) => it.plan(state, &finding.element, &policy.params()),
@@ -225,4 +226,3 @@ fn without_nulls(value: &Value) -> Value {
         other => other.clone(),
     }
 }
-

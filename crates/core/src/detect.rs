@@ -2,7 +2,7 @@
 
 use crate::change::digest;
 use crate::event::Event;
-use crate::policy::{Policy, PolicyError, Severity};
+use crate::policy::{Policy, PolicyError, Severity, Violation};
 use crate::resource::{ResourceRef, State};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ pub struct Finding {
     pub element: String,
     /// Why, in one sentence, from the policy.
     pub reason: String,
-    /// Neutralised by something else at the moment: observed only, at low severity.
+    /// Neutralized by something else at the moment: observed only, at low severity.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub latent: bool,
     /// The unknown that the verdict hangs on, if one does.
@@ -153,32 +153,4 @@ fn finding(policy: &Policy, event: Option<&Event>, state: &State, violation: Vio
         cause,
         time,
     }
-}
-
-/// One element of a policy's `deny` set, as the Rego writes it.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Violation {
-    /// Which element violates; stable, so that the same violation has the same key again.
-    pub element: String,
-    /// Why, in one sentence.
-    pub reason: String,
-    /// Overrides the policy's severity.
-    #[serde(default)]
-    pub severity: Option<Severity>,
-    /// See [`Finding::latent`].
-    #[serde(default)]
-    pub latent: bool,
-    /// See [`Finding::indeterminate`].
-    #[serde(default)]
-    pub indeterminate: Option<String>,
-    /// See [`Finding::approval`].
-    #[serde(default)]
-    pub approval: Option<String>,
-    /// See [`Finding::notify_only`].
-    #[serde(default)]
-    pub notify_only: Option<String>,
-    /// See [`Finding::evidence`].
-    #[serde(default)]
-    pub evidence: Value,
 }

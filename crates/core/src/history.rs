@@ -361,7 +361,8 @@ impl History {
         }
     }
 
-    /// Drops what no rule can ask for any more. Times are the ledger's, which never run ahead of it.
+    /// Drops what no rule can ask for any more. Times are the ledger's, which never run ahead of
+    /// it.
     fn forget(&mut self, now: Timestamp) {
         let before = |window_s: i64| {
             now.checked_sub(SignedDuration::from_secs(window_s)).unwrap_or(Timestamp::MIN)

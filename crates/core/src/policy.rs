@@ -1,12 +1,11 @@
 //! A policy: a trigger, a judgment in Rego, and the name of the fix.
 //!
-//! A policy is a folder: `policy.yaml` ([`PolicyMeta`]) and `policy.rego`. It is parsed and compiled
-//! once ([`Policy::compile`]): the trigger to an event pattern, the Rego to a program of regorus'
-//! virtual machine, which then runs under a limit of instructions and of time. Rego can reach
-//! neither network nor clock: those builtins are not compiled in, so a verdict depends on its input
-//! alone. A policy that fails to evaluate is a [`PolicyError`], never a pass.
+//! A policy is a folder: `policy.yaml` ([`PolicyMeta`]) and `policy.rego`. It is parsed and
+//! compiled once ([`Policy::compile`]): the trigger to an event pattern, the Rego to a program of
+//! regorus' virtual machine, which then runs under a limit of instructions and of time. Rego can
+//! reach neither network nor clock: those builtins are not compiled in, so a verdict depends on
+//! its input alone. A policy that fails to evaluate is a [`PolicyError`], never a pass.
 
-use crate::detect::Violation;
 use event_pattern::Pattern;
 use regorus::languages::rego::compiler::Compiler;
 use regorus::rvm::{RegoVM, program::Program};
@@ -159,6 +158,34 @@ pub struct PolicyError {
     pub policy: String,
     /// What went wrong.
     pub problem: String,
+}
+
+/// One element of a policy's `deny` set, as the Rego writes it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Violation {
+    /// Which element violates; stable, so that the same violation has the same key again.
+    pub element: String,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// Overrides the policy's severity.
+    #[serde(default)]
+    pub severity: Option<Severity>,
+    /// See [`crate::detect::Finding::latent`].
+    #[serde(default)]
+    pub latent: bool,
+    /// See [`crate::detect::Finding::indeterminate`].
+    #[serde(default)]
+    pub indeterminate: Option<String>,
+    /// See [`crate::detect::Finding::approval`].
+    #[serde(default)]
+    pub approval: Option<String>,
+    /// See [`crate::detect::Finding::notify_only`].
+    #[serde(default)]
+    pub notify_only: Option<String>,
+    /// See [`crate::detect::Finding::evidence`].
+    #[serde(default)]
+    pub evidence: Value,
 }
 
 /// Why a policy folder could not be loaded.

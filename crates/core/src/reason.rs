@@ -23,7 +23,7 @@ pub enum Reason {
         /// Its reason.
         reason: String,
     },
-    /// Neutralised by something else at the moment.
+    /// Neutralized by something else at the moment.
     Latent,
     /// The state is already as the fix would make it.
     NothingToDo,
@@ -110,7 +110,7 @@ impl fmt::Display for Reason {
             }
             Reason::NoRemediation => write!(out, "the policy has no remediation"),
             Reason::NotifyOnly { reason } => write!(out, "notify only: {reason}"),
-            Reason::Latent => write!(out, "neutralised at the moment, so observed only"),
+            Reason::Latent => write!(out, "neutralized at the moment, so observed only"),
             Reason::NothingToDo => write!(out, "already as the fix would make it"),
             Reason::PlanFailed { error } => write!(out, "no change could be planned: {error}"),
             Reason::SelfCaused => write!(out, "caused by our own call"),

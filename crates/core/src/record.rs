@@ -1,7 +1,8 @@
 //! Everything that Quell saw and did, as facts for the ledger.
 //!
 //! The ledger is the only truth: dedupe, budgets, open findings, approvals and undo are folds over
-//! these facts ([`crate::history`]), and so are reports and metrics, which therefore can't disagree.
+//! these facts ([`crate::history`]), and so are reports and metrics, which therefore can't
+//! disagree.
 
 use crate::action::Reversibility;
 use crate::change::Change;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One thing that Quell saw, decided or did.
+#[expect(clippy::large_enum_variant, reason = "facts are moved once, into the ledger")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum Fact {

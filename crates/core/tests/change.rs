@@ -54,7 +54,7 @@ proptest! {
     }
 
     #[test]
-    fn a_provider_assigned_id_is_no_identity(list in elements(), pick in any::<prop::sample::Index>()) {
+    fn an_assigned_id_is_no_identity(list in elements(), pick in any::<prop::sample::Index>()) {
         let change = removal(&list, pick.index(list.len()));
         let renamed: Vec<Value> = list.iter().map(|it| {
             let mut it = it.clone();

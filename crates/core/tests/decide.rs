@@ -304,11 +304,8 @@ fn no_plan_is_no_change() {
 fn a_change_window_is_kept() {
     let mut scene = scene();
     // at(0) is a Monday noon, UTC.
-    let window = |day, from: &str, to: &str| Window {
-        days: vec![day],
-        from: from.into(),
-        to: to.into(),
-    };
+    let window =
+        |day, from: &str, to: &str| Window { days: vec![day], from: from.into(), to: to.into() };
     scene.rails.windows = vec![window(Day::Mon, "13:00", "14:00")];
     assert_eq!(scene.withheld(), Reason::OutsideWindow);
     for open in [window(Day::Mon, "12:00", "12:01"), window(Day::Sun, "22:00", "12:30")] {
@@ -352,10 +349,7 @@ fn a_storm_opens_the_breaker_and_it_closes_by_time() {
         scene_on(&format!("b{n}"), "storm").fix(&mut scene.history, at(0), corrected());
     }
     let decision = scene.decide();
-    assert!(matches!(
-        decision.verdict,
-        Verdict::Withhold { reason: Reason::BlastRadius { .. } }
-    ));
+    assert!(matches!(decision.verdict, Verdict::Withhold { reason: Reason::BlastRadius { .. } }));
     let (until, reason) = decision.opens_breaker.unwrap();
     scene.history.apply(scene.now, &Fact::BreakerOpened { until, reason });
     assert!(matches!(scene.withheld(), Reason::BreakerOpen { .. }));
@@ -381,10 +375,7 @@ fn two_controllers_that_fight_are_told_apart() {
 fn what_cannot_be_undone_or_is_asked_for_waits_for_a_person() {
     let mut scene = scene();
     scene.action = Some(&FINAL);
-    assert!(matches!(
-        scene.stopped(),
-        Verdict::AwaitApproval { reason: Reason::Irreversible, .. }
-    ));
+    assert!(matches!(scene.stopped(), Verdict::AwaitApproval { reason: Reason::Irreversible, .. }));
     scene.action = Some(&ACTION);
     scene.finding.approval = Some("only the union is the world".into());
     assert!(matches!(scene.stopped(), Verdict::AwaitApproval { .. }));
@@ -515,9 +506,16 @@ fn limits_are_checked() {
 #[test]
 fn globs() {
     for (pattern, text, fits) in [
-        ("a", "a", true), ("a", "ab", false), ("a*", "ab", true), ("*", "", true),
-        ("*b", "ab", true), ("a*c", "abc", true), ("a*c", "ac", true), ("ab*ba", "aba", false),
-        ("a*b*c", "a1b2c", true), ("a*b*c", "a1c2b", false),
+        ("a", "a", true),
+        ("a", "ab", false),
+        ("a*", "ab", true),
+        ("*", "", true),
+        ("*b", "ab", true),
+        ("a*c", "abc", true),
+        ("a*c", "ac", true),
+        ("ab*ba", "aba", false),
+        ("a*b*c", "a1b2c", true),
+        ("a*b*c", "a1c2b", false),
     ] {
         assert_eq!(glob(pattern, text), fits, "{pattern} {text}");
     }

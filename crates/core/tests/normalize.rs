@@ -156,6 +156,9 @@ fn times_and_texts_must_be_what_they_claim() {
         let mut record = record();
         record[field] = value.clone();
         let error = one(&record).unwrap_err();
-        assert!(matches!(&error, NormalizeError::Field { field: it, .. } if *it == field), "{error}");
+        assert!(
+            matches!(&error, NormalizeError::Field { field: it, .. } if *it == field),
+            "{error}"
+        );
     }
 }

@@ -89,7 +89,7 @@ fn what_is_no_violation_is_an_error() {
     for deny in [
         r#"deny contains "text" if { true }"#,
         r#"deny contains {"element": "x"} if { true }"#,
-        r#"deny contains {"element": "x", "reason": "y", "sevrity": "low"} if { true }"#,
+        r#"deny contains {"element": "x", "reason": "y", "weight": "low"} if { true }"#,
     ] {
         let detection = detect(&[&policy(deny).unwrap()], None, &state(json!({}), &[]));
         assert_eq!((detection.findings.len(), detection.errors.len()), (0, 1), "{deny}");
@@ -106,8 +106,8 @@ fn a_faulty_folder_says_where() {
         loaded.unwrap_err().to_string()
     };
     let rego = format!("package quell.aws.test.sample\n{PUBLIC}");
-    let unknown = load(&YAML.replace("title", "titel"), &rego);
-    assert!(unknown.contains("titel") && unknown.contains("line"), "{unknown}");
+    let unknown = load(&YAML.replace("title", "heading"), &rego);
+    assert!(unknown.contains("heading") && unknown.contains("line"), "{unknown}");
     assert!(load(&YAML.replace("[aws.s3]", "aws.s3"), &rego).contains("trigger"));
     assert!(load(YAML, "package quell.other\ndeny contains 1 if { true }").contains("demands"));
     assert!(load(YAML, "package quell.aws.test.sample\ndeny contains").contains("policy.rego"));
@@ -125,5 +125,5 @@ fn parameters_are_checked() {
         Policy::compile(YAML, &rego, &params, PolicyLimits::default())
     };
     assert_eq!(with("limit").unwrap().params(), json!({ "limit": 4 }));
-    assert!(with("limti").unwrap_err().to_string().contains("limti"));
+    assert!(with("limits").unwrap_err().to_string().contains("limits"));
 }

@@ -75,7 +75,8 @@ fn compare(corpus: &Corpus, rounds: usize) {
         different += usize::from(found != theirs);
     }
     println!(
-        "{:.1} % of the events match; quamina reads {} of {} patterns and differs on {different} events",
+        "{:.1} % of the events match; quamina reads {} of {} patterns and differs on {different} \
+         events",
         100.0 * matching as f64 / corpus.events.len() as f64,
         common.len(),
         corpus.patterns.len(),

@@ -1,8 +1,8 @@
 //! The records of a CloudTrail log file, one by one.
 //!
 //! A log file is `{"Records":[{…},{…}]}` in one line of up to many megabytes. To find the records
-//! nothing needs to be parsed, only their ends must be found; what is in them is looked at when they
-//! are matched. The text is looked at in windows, so the memory does not grow with the file.
+//! nothing needs to be parsed, only their ends must be found; what is in them is looked at when
+//! they are matched. The text is looked at in windows, so the memory does not grow with the file.
 
 use std::ops::Range;
 

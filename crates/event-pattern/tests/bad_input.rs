@@ -14,16 +14,20 @@ const PATTERNS: [&str; 6] = [
     r#"{"source": ["aws.s3"], "detail": {"eventName": ["PutBucketAcl", {"prefix": "Put"}]}}"#,
     r#"{"detail": {"a": {"b": [1, {"exists": false}], "c": [{"numeric": [">", 0, "<=", 5]}]}}}"#,
     r#"{"$or": [{"a": ["x"]}, {"b": [{"anything-but": {"wildcard": "*\\**"}}]}], "c": [null]}"#,
-    r#"{"detail": {"ip": [{"cidr": "10.0.0.0/8"}, "::1"], "t": [{"suffix": {"equals-ignore-case": "É"}}]}}"#,
+    r#"{"detail": {"ip": [{"cidr": "10.0.0.0/8"}, "::1"],
+        "t": [{"suffix": {"equals-ignore-case": "É"}}]}}"#,
     r#"{"a": {"b": ["x"]}, "a.c": ["y"], "detail": {"a": {"b": [true, false]}}}"#,
     r#"{"a": [{"exists": true}], "b": [{"anything-but": [1, 2.5e3]}], "c": ["\ud83d\ude80", ""]}"#,
 ];
 
 const EVENTS: [&str; 5] = [
     r#"{"source": "aws.s3", "detail": {"eventName": "PutBucketAcl", "a": [{"b": 1}, {"c": 5e0}]}}"#,
-    r#"{"a": [{"b": "x"}, [[{"b": "x", "c": "y"}]], "x"], "a": {"c": "y"}, "a.c": null, "b": "\u002a"}"#,
-    r#"{"detail": {"ip": ["10.1.2.3", "0:0::1"], "t": "caf\u00E9 \"\\", "a": {"b": [true, -0.5]}}}"#,
-    r#"{"detail": [{"a": {"b": false}}, {"eventName": ["x"]}], "c": null, "b": 12345678901234567890}"#,
+    r#"{"a": [{"b": "x"}, [[{"b": "x", "c": "y"}]], "x"], "a": {"c": "y"},
+        "a.c": null, "b": "\u002a"}"#,
+    r#"{"detail": {"ip": ["10.1.2.3", "0:0::1"], "t": "p\u00E9 \"\\",
+        "a": {"b": [true, -0.5]}}}"#,
+    r#"{"detail": [{"a": {"b": false}}, {"eventName": ["x"]}], "c": null,
+        "b": 12345678901234567890}"#,
     "{ \"a\" :\t\"🚀\" ,\r\n\"b\" : { } , \"c\" : [ ] }",
 ];
 

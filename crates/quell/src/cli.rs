@@ -58,7 +58,7 @@ Examples:
   quell pattern test pattern.json event.json       does this event match, and if not, why
   quell iam                                        the exact permissions that Quell needs
 
-Exit codes: 0 fine, 1 findings or a failed check, 2 usage or configuration, 3 outside failure, 4 bug.
+Exit codes: 0 fine, 1 findings or failed check, 2 usage or configuration, 3 outside failure, 4 bug.
 Every command has examples of its own: `quell COMMAND --help`.";
 
 /// The commands, in the order in which a newcomer meets them.

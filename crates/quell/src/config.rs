@@ -1,7 +1,8 @@
 //! The configuration: one YAML file, every setting with a finite default.
 //!
 //! Parsed twice: [`Config`] is the file as written, where unknown keys are refused with line and
-//! column; [`Config::check`] then says what the types can't. Secrets stand in it as references only.
+//! column; [`Config::check`] then says what the types can't. Secrets stand in it as references
+//! only.
 
 use jiff::Timestamp;
 use quell_core::decide::guardrails::Guardrails;
@@ -169,7 +170,8 @@ pub struct WebhookConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
-    /// Ed25519 private key (PKCS#8 PEM) that signs checkpoints; it must lie outside the data folder.
+    /// Ed25519 private key (PKCS#8 PEM) that signs checkpoints; it must lie outside the data
+    /// folder.
     pub signing_key: Option<PathBuf>,
 }
 

@@ -1,9 +1,10 @@
-//! The path of an event, on one screen: normalize → route → read → detect → decide → enact → record.
+//! The path of an event, on one screen: normalize → route → read → detect → decide → enact →
+//! record.
 //!
-//! [`Pipeline::handle`] owns the branches; what it calls are straight lines. A delivery is done only
-//! when everything that it demanded is durable in the ledger. Work on one resource is serialized by
-//! a lock, in which the state is read, judged, fixed and read back; after each fix the read-back
-//! state is judged again, so that every change starts from what is really there.
+//! [`Pipeline::handle`] owns the branches; what it calls are straight lines. A delivery is done
+//! only when everything that it demanded is durable in the ledger. Work on one resource is
+//! serialized by a lock, in which the state is read, judged, fixed and read back; after each fix
+//! the read-back state is judged again, so that every change starts from what is really there.
 
 mod enact;
 mod locks;

@@ -29,7 +29,8 @@ pub struct Guardrails {
     pub fleet_window_s: i64,
     /// How long the breaker stays open, in seconds.
     pub breaker_open_s: i64,
-    /// Fixes of one facet within `oscillation_window_s` after which Quell stops and names the other.
+    /// Fixes of one facet within `oscillation_window_s` after which Quell stops and names the
+    /// other.
     pub oscillation_rounds_max: usize,
     /// Window of `oscillation_rounds_max`, in seconds.
     pub oscillation_window_s: i64,

@@ -162,7 +162,8 @@ fn like(number: usize, calls: usize, (event_source, name): (&str, &str)) -> Valu
             json!({"requestParameters": {"bucketName": [{"prefix": "prod-"}, {"suffix": "-logs"}]}})
         }
         (_, 5) => {
-            json!({"userIdentity": {"sessionContext": {"attributes": {"mfaAuthenticated": ["false"]}}}})
+            let attributes = json!({"mfaAuthenticated": ["false"]});
+            json!({"userIdentity": {"sessionContext": {"attributes": attributes}}})
         }
         _ => json!({"$or": [{"errorCode": [{"exists": true}]}, {"readOnly": [false]}]}),
     };

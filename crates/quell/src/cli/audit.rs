@@ -29,7 +29,7 @@ Examples:
   quell audit export > records.jsonl
   quell audit key audit.pem                        make a key that signs checkpoints
 
-Without an anchor (a checkpoint kept elsewhere) nobody can tell whether the ledger's end was cut off.";
+Without an anchor (a checkpoint kept elsewhere) nobody can tell whether the end was cut off.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -62,7 +62,7 @@ const EXAMPLES: &str = "\
 Examples:
   quell replay AWSLogs/
   quell replay --assume-mode enforce AWSLogs/ --format json
-  quell replay s3://my-trail/AWSLogs/111122223333/CloudTrail/eu-central-1/2026/ --region eu-central-1
+  quell replay s3://my-trail/AWSLogs/111122223333/CloudTrail/ --region eu-central-1
   zcat trail.json.gz | quell replay -
 
 Nothing is changed, and nothing is read but the archive: each event is judged by what it proves

@@ -1,8 +1,8 @@
 //! Files, folders and standard input: `.json`, `.jsonl` and `.json.gz`.
 //!
-//! A `.json` file is one document; a `.jsonl` file one document a line; both may be gzipped. Nothing
-//! is deleted or moved: a file that is read again is recognized by the ids of its events. A broken
-//! file is put aside with its reason, as far as it was readable, and the rest goes on.
+//! A `.json` file is one document; a `.jsonl` file one document a line; both may be gzipped.
+//! Nothing is deleted or moved: a file that is read again is recognized by the ids of its events.
+//! A broken file is put aside with its reason, as far as it was readable, and the rest goes on.
 
 use super::{Intake, Settled, Source, SourceError, stopped};
 use flate2::read::MultiGzDecoder;

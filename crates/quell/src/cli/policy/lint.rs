@@ -1,7 +1,8 @@
 //! `quell policy lint`: everything that is wrong with a policy's folder, not only the first thing.
 //!
-//! A rule is a function from a folder to problems, listed in [`RULES`]; those that need the compiled
-//! policy run when it compiles. What a policy says about its cases is tested by `quell policy test`.
+//! A rule is a function from a folder to problems, listed in [`RULES`]; those that need the
+//! compiled policy run when it compiles. What a policy says about its cases is tested by `quell
+//! policy test`.
 
 use crate::cli::global::Global;
 use crate::exit::{CliError, Exit};
