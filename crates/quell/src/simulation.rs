@@ -217,6 +217,7 @@ impl SimulatedAccount {
         let old = state.clone();
         change.apply_to(&mut state.properties).map_err(|it| fail(it.to_string()))?;
         assign_ids(change, &mut state.properties, call);
+        add_version(change, &mut state.properties);
         match faults.stale_reads() {
             0 => stale.remove(&change.resource),
             reads => stale.insert(change.resource.clone(), (old, reads)),
@@ -261,6 +262,19 @@ fn assign_ids(change: &Change, properties: &mut Value, call: u64) {
                 _ => Value::String(format!("v{call}")),
             };
         }
+    }
+}
+
+/// What has versions gets a new one with each write, and loses what the change discards.
+fn add_version(change: &Change, properties: &mut Value) {
+    let Some(Value::Array(versions)) = properties.get_mut("Versions") else { return };
+    versions.retain(|it| it.as_str() != change.discards.as_deref());
+    let number = |it: &Value| it.as_str()?.strip_prefix('v')?.parse::<u64>().ok();
+    let newest = versions.iter().filter_map(number).max().unwrap_or(0);
+    let version = Value::String(format!("v{}", newest + 1));
+    versions.push(version.clone());
+    if let Some(default) = properties.get_mut("DefaultVersionId") {
+        *default = version;
     }
 }
 

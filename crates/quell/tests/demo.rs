@@ -15,7 +15,6 @@ use std::path::Path;
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// Bugs in a run of the demo are told by these.
 const FINE: i32 = 0;
 const FINDINGS: i32 = 1;
 const USAGE: i32 = 2;
@@ -78,6 +77,10 @@ fn the_story_shows_every_kind_of_ending() {
         assert!(0 < why(reason), "no decision because of {reason}");
     }
     assert!(decided.iter().any(|it| it["verdict"]["decision"] == "exempt"));
+    for service in ["aws.cloudtrail.", "aws.ec2.", "aws.iam.", "aws.s3."] {
+        let of = |it: &&&Value| it["finding"]["policy"].as_str().unwrap().starts_with(service);
+        assert!(decided.iter().any(|it| of(&it)), "nothing was found by {service}*");
+    }
     assert_eq!(facts(&lines, "call_failed").len(), 1);
     assert_eq!(facts(&lines, "impostor").len(), 1);
     assert_eq!(facts(&lines, "breaker_opened").len(), 1);
