@@ -16,6 +16,7 @@ pub use recover::{RetryFilter, RetryReport};
 
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
+use event_pattern::{PatternSet, Scratch};
 use locks::Locks;
 use quell_core::action::{Plan, PlanError};
 use quell_core::decide::guardrails::Guardrails;
@@ -53,6 +54,7 @@ pub struct Pipeline {
     pub readback: Readback,
     /// Is told of every durable fact.
     pub observer: Arc<dyn Fn(jiff::Timestamp, &Fact) + Send + Sync>,
+    triggers: PatternSet,
     locks: Locks,
 }
 
@@ -105,7 +107,7 @@ pub enum PipelineError {
         /// How it failed.
         error: CloudError,
     },
-    /// The event is not ours to handle.
+    /// The event is not ours to handle, or not readable.
     #[error("{0}")]
     NotOurs(String),
 }
@@ -120,6 +122,8 @@ impl Pipeline {
         rails: Guardrails,
         scope: Scope,
     ) -> Pipeline {
+        let triggers = (0..).zip(library.policies()).map(|(at, it)| (at, it.trigger().clone()));
+        let triggers = PatternSet::build(triggers);
         Pipeline {
             library,
             world,
@@ -129,6 +133,7 @@ impl Pipeline {
             scope,
             readback: Readback::default(),
             observer: Arc::new(|_, _| {}),
+            triggers,
             locks: Locks::default(),
         }
     }
@@ -168,7 +173,7 @@ impl Pipeline {
         if !self.scope.accounts.is_empty() && !self.scope.accounts.contains(account) {
             return Err(PipelineError::NotOurs(format!("account `{account}` is not configured")));
         }
-        let policies = self.route(event);
+        let policies = self.route(event)?;
         if policies.is_empty() || self.journal.history().has_seen(&event.uid) {
             return Ok(());
         }
@@ -195,11 +200,19 @@ impl Pipeline {
         Ok(self.record(facts).await?)
     }
 
-    /// The policies whose trigger matches.
-    fn route(&self, event: &Event) -> Vec<&Policy> {
+    /// The policies whose trigger matches, all triggers in one pass. An event that the matcher
+    /// cannot read is put aside: not understood is not "no match".
+    pub fn route(&self, event: &Event) -> Result<Vec<&Policy>, PipelineError> {
         let bytes = event.envelope.to_string();
-        let matches = |it: &&Policy| it.trigger().matches(bytes.as_bytes()).unwrap_or(false);
-        self.library.policies().iter().filter(matches).collect()
+        let mut scratch = Scratch::default();
+        let matched = self
+            .triggers
+            .matches(bytes.as_bytes(), &mut scratch)
+            .map_err(|it| PipelineError::NotOurs(it.to_string()))?;
+        let mut matched: Vec<u32> = matched.to_vec();
+        matched.sort_unstable();
+        let policies = self.library.policies();
+        Ok(matched.iter().filter_map(|it| policies.get(usize::try_from(*it).ok()?)).collect())
     }
 
     /// Which resources to look at, each with the policies that judge it.
