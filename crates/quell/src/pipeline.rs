@@ -351,7 +351,7 @@ impl Pipeline {
                 Ok(after)
             }
             _ => {
-                // Whatever is decided next must see the breaker open.
+                // An open breaker must outlive a crash.
                 if opened {
                     self.record(std::mem::take(facts)).await?;
                 }

@@ -52,8 +52,13 @@ impl Storm {
             let made = deployed.admin.call("ec2", "create_security_group", group);
             let id = text(&made["GroupId"]);
             let rule = |port: u16| {
-                let range = json!({ "CidrIp": "0.0.0.0/0" });
-                json!({ "IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [range] })
+                let ranges = json!([{ "CidrIp": "0.0.0.0/0" }]);
+                json!({
+                    "IpProtocol": "tcp",
+                    "FromPort": port,
+                    "ToPort": port,
+                    "IpRanges": ranges,
+                })
             };
             let wanted = json!({ "GroupId": id, "IpPermissions": [rule(443), rule(22)] });
             deployed.admin.call("ec2", "authorize_security_group_ingress", wanted);

@@ -171,7 +171,7 @@ impl Losing {
             }
         }
         self.deployed.grant(role, &self.needed[role]);
-        let told = self.deployed.must(&["audit", "export"]);
+        let told = self.deployed.must(&["audit", "show", "--format", "json"]);
         (succeeded, told)
     }
 

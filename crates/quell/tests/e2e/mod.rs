@@ -43,9 +43,9 @@ pub struct Refused {
 pub type Keys = [Option<String>; 3];
 
 impl Person {
-    /// The administrator of the emulator at `endpoint`.
-    pub fn at(endpoint: &str) -> Person {
-        let mut process = Command::new(Venv::SERVICES.python().unwrap())
+    /// The administrator of the emulator at `endpoint`, by the boto3 of an environment.
+    pub fn at(endpoint: &str, venv: &Venv) -> Person {
+        let mut process = Command::new(venv.python().unwrap())
             .args(["-c", include_str!("aws.py"), endpoint])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -113,6 +113,11 @@ pub const ROLES: [&str; 3] = ["read", "write", "undo"];
 impl Deployed {
     /// Without roles: as the administrator. `name` keeps tests of one emulator apart.
     pub fn plainly(endpoint: &str, account: &str, name: &str) -> Deployed {
+        Deployed::beside(Person::at(endpoint, &Venv::SERVICES), endpoint, account, name)
+    }
+
+    /// As [`Deployed::plainly`], beside this administrator.
+    pub fn beside(admin: Person, endpoint: &str, account: &str, name: &str) -> Deployed {
         let config = json!({
             "aws": { "endpoint_url": endpoint, "accounts": { account: {} } },
             "guardrails": {
@@ -123,7 +128,7 @@ impl Deployed {
         });
         let quell = binary(endpoint, ADMIN_ACCESS_KEY_ID, ADMIN_SECRET_ACCESS_KEY);
         let deployed = Deployed {
-            admin: Person::at(endpoint),
+            admin,
             config,
             name: name.to_owned(),
             endpoint: endpoint.to_owned(),
@@ -282,7 +287,7 @@ impl Deployed {
 
     /// The facts of the ledger, in order.
     pub fn facts(&self) -> Vec<Value> {
-        let records = self.must(&["audit", "export"]);
+        let records = self.must(&["audit", "show", "--format", "json"]);
         let records = records.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
         records.map(|it| it["fact"].clone()).collect()
     }

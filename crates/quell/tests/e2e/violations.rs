@@ -82,8 +82,8 @@ pub const ALL: [Kind; 20] = [
     Kind { name: "attached-role", policy: "aws.iam.admin_policy_attached", make: attached_role },
 ];
 
-/// ministack looks for a permission on the policy, not on the group, when a policy is attached to or
-/// detached from a group, so this one is made on moto.
+/// ministack looks for a permission on the policy, not on the group, when a policy is attached to
+/// or detached from a group, so this one is made on moto.
 pub const ATTACHED_GROUP: Kind =
     Kind { name: "attached-group", policy: "aws.iam.admin_policy_attached", make: attached_group };
 
