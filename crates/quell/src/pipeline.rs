@@ -339,13 +339,16 @@ impl Pipeline {
             if let Some(attempt) = &attempt {
                 history.reserve(now, attempt);
             }
+            if let Some((until, reason)) = decision.opens_breaker.clone() {
+                let opened = Fact::BreakerOpened { until, reason };
+                // Seen before it is durable, as the reservation is: it opens once in a storm.
+                history.apply(now, &opened);
+                facts.push(opened);
+            }
             (decision, attempt)
         };
         let Decision { verdict, authorized, opens_breaker } = decision;
         let opened = opens_breaker.is_some();
-        if let Some((until, reason)) = opens_breaker {
-            facts.push(Fact::BreakerOpened { until, reason });
-        }
         facts.push(Fact::Decided {
             finding: finding.clone(),
             verdict,
@@ -361,7 +364,7 @@ impl Pipeline {
                 Ok(after)
             }
             _ => {
-                // Whatever is decided next must see the breaker open.
+                // An open breaker must outlive a crash.
                 if opened {
                     self.record(std::mem::take(facts)).await?;
                 }

@@ -1,0 +1,142 @@
+//! Events from a queue: healed and deleted; what can't be processed is put aside with its reason;
+//! SIGTERM ends it gracefully.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod e2e;
+
+use e2e::violations::{ALL, Kind, Made, Place};
+use e2e::{Deployed, MINISTACK_ACCOUNT, policy, text};
+use serde_json::{Value, json};
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+use testkit::{Background, Ministack};
+
+const PLACE: Place = Place { account: MINISTACK_ACCOUNT };
+/// How long a queue may take to run empty: many tests share few processors.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(120);
+/// How long an asked process may take to end.
+const STOP_TIME_MAX: Duration = Duration::from_secs(60);
+
+struct Queue {
+    deployed: Deployed,
+    url: String,
+}
+
+impl Queue {
+    fn new(name: &str) -> Queue {
+        let endpoint = Ministack::shared(true).unwrap().endpoint();
+        let deployed = Deployed::with_roles(&endpoint, name);
+        let queue = json!({ "QueueName": format!("{name}-queue") });
+        let url = text(&deployed.admin.call("sqs", "create_queue", queue)["QueueUrl"]);
+        let may = policy(&[json!({
+            "Effect": "Allow",
+            "Action": ["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage"],
+            "Resource": format!("arn:aws:sqs:us-east-1:{MINISTACK_ACCOUNT}:{name}-queue"),
+        })]);
+        deployed.allow_runner("queue", &may);
+        Queue { deployed, url }
+    }
+
+    fn send(&self, body: &str) {
+        let message = json!({ "QueueUrl": self.url, "MessageBody": body });
+        self.deployed.admin.call("sqs", "send_message", message);
+    }
+
+    /// How many messages wait or are being worked on.
+    fn length(&self) -> usize {
+        let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
+        let wanted = json!({ "QueueUrl": self.url, "AttributeNames": names });
+        let found = self.deployed.admin.call("sqs", "get_queue_attributes", wanted);
+        names.iter().map(|it| text(&found["Attributes"][it]).parse::<usize>().unwrap()).sum()
+    }
+
+    fn run(&self) -> Background {
+        let endpoint = self.deployed.endpoint();
+        self.deployed.spawn(&["run", "--sqs", &self.url, "--endpoint-url", endpoint])
+    }
+
+    fn wait_until_empty(&self) {
+        let started = Instant::now();
+        while 0 < self.length() {
+            assert!(started.elapsed() < DRAIN_TIME_MAX, "{} messages are left", self.length());
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn violation(&self, name: &str) -> Made {
+        let kind: &Kind = ALL.iter().find(|it| it.name == name).unwrap();
+        (kind.make)(&self.deployed.admin, &PLACE, &format!("{}-{name}", self.deployed.name))
+    }
+}
+
+fn stop(running: Background) {
+    running.terminate().unwrap();
+    let ran = running.wait(STOP_TIME_MAX).unwrap();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+#[test]
+fn messages_are_healed_and_deleted() {
+    let queue = Queue::new("healed");
+    let violations = ["block-gone", "admin-port", "attached-user"].map(|it| queue.violation(it));
+    let running = queue.run();
+    for it in &violations {
+        queue.send(&it.event.to_string());
+        queue.send(&it.event.to_string());
+    }
+    queue.wait_until_empty();
+    for it in &violations {
+        assert_eq!(it.look(&queue.deployed.admin), it.sound, "{}", it.event);
+    }
+    stop(running);
+    assert_eq!(queue.deployed.facts_of("attempted").len(), 3, "a second delivery does nothing");
+    assert_eq!(queue.deployed.facts_of("dead_lettered"), Vec::<Value>::new());
+    queue.deployed.must(&["audit", "verify"]);
+}
+
+#[test]
+fn poison_is_put_aside_with_its_reason_and_the_stream_goes_on() {
+    let queue = Queue::new("poison");
+    let made = queue.violation("block-gone");
+    let changed = |change: fn(&mut Value)| {
+        let mut event = made.event.clone();
+        change(&mut event);
+        event.to_string()
+    };
+    let poison = [
+        ("{\"not\": \"closed\"".to_owned(), "EOF"),
+        ("[]".to_owned(), "a JSON list"),
+        // The envelope says whose event it is; the record must agree.
+        (changed(|it| it["account"] = json!("999988887777")), "999988887777"),
+        // Nobody has told us that this account is ours.
+        (
+            changed(|it| {
+                it["account"] = json!("999988887777");
+                it["detail"]["recipientAccountId"] = json!("999988887777");
+                it["detail"]["userIdentity"]["accountId"] = json!("999988887777");
+            }),
+            "account `999988887777` is not configured",
+        ),
+    ];
+    for (body, _) in &poison {
+        queue.send(body);
+    }
+    queue.send(&made.event.to_string());
+    let running = queue.run();
+    queue.wait_until_empty();
+    assert_eq!(made.look(&queue.deployed.admin), made.sound);
+    stop(running);
+
+    let letters = queue.deployed.facts_of("dead_lettered");
+    assert_eq!(letters.len(), poison.len(), "{letters:#?}");
+    for (body, why) in &poison {
+        let kept = |it: &&Value| {
+            let file = queue.deployed.data().join("dead-letters").join(text(&it["file"]));
+            fs::read(file).unwrap() == body.as_bytes()
+        };
+        let letter = letters.iter().find(kept).unwrap_or_else(|| panic!("not kept: {body}"));
+        let reason = text(&letter["reason"]);
+        assert!(reason.contains(why), "{body}: {reason}");
+    }
+}
