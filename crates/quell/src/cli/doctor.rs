@@ -6,6 +6,7 @@ use crate::exit::{CliError, Exit};
 use crate::output::{Format, Out};
 use crate::runtime;
 use crate::secret;
+use crate::simulation;
 use crate::store::{keys, verify};
 use anstyle::AnsiColor;
 use jiff::{SignedDuration, Timestamp};
@@ -71,7 +72,9 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
     }
     checks.push(exemptions(&config));
     checks.push(accounts(&config));
-    if !args.offline && !config.aws.accounts.is_empty() {
+    // A simulated account has no cloud behind it.
+    let simulated = simulation::is_simulated(&global.data_dir()?);
+    if !args.offline && !simulated && !config.aws.accounts.is_empty() {
         checks.extend(acting::block_on(async { Ok(cloud(&config).await) })?);
     }
     print(args.format, &checks, out)?;
