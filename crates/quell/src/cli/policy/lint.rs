@@ -6,7 +6,7 @@
 
 use crate::cli::global::Global;
 use crate::exit::{CliError, Exit};
-use crate::output::{Format, Out};
+use crate::output::{Format, Out, count};
 use quell_core::action::{ActionMeta, Reversibility};
 use quell_core::policy::{Policy, PolicyLimits};
 use quell_core::resource::{Purpose, State};
@@ -66,7 +66,8 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
         }
     }
     if args.format == Format::Text {
-        writeln!(out, "{} policies, {} problems", folders.len(), problems.len())?;
+        let policies = count(folders.len(), "policy", "policies");
+        writeln!(out, "{policies}, {}", count(problems.len(), "problem", "problems"))?;
     }
     Ok(if problems.is_empty() { Exit::Fine } else { Exit::Findings })
 }
