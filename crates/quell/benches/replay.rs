@@ -1,9 +1,10 @@
 //! `quell replay` beside inflating the same archive and doing nothing with it (PERF target 2).
 //!
-//! The archive is made of public CloudTrail records (`shared/corpora`) with ids, times and addresses
-//! redrawn, in `.json.gz` log files of CloudTrail's size. At most one record in a thousand is one
-//! that a policy looks at. Both jobs run on one thread, interleaved in one process, in processor
-//! time, and only their ratio is quoted; then all cores, and the cost of a matching event by itself.
+//! The archive is made of public CloudTrail records (`shared/corpora`) with ids, times and
+//! addresses redrawn, in `.json.gz` log files of CloudTrail's size. At most one record in a
+//! thousand is one that a policy looks at. Both jobs run on one thread, interleaved in one process,
+//! in processor time, and only their ratio is quoted; then all cores, and the cost of a matching
+//! event by itself.
 //!
 //! `cargo xtask bench replay -- --events 784493` is a gigabyte.
 #![allow(
