@@ -74,8 +74,8 @@ Examples:
   aws iam get-policy-version … | jq .PolicyVersion.Document | quell iam analyze - --kind identity
   quell iam analyze --cases cases.jsonl --format json
 
---cases prints one line per row, in order, with name, valid, public, cross_account, admin,
-statements and error. A row's own `allow` (with the lists accounts, org_ids, org_paths, vpcs,
+--cases prints one line per row, in order, with the fields name, valid, public, cross_account,
+admin, statements and error. A row's own `allow` (with the lists accounts, org_ids, org_paths, vpcs,
 vpc_endpoints and principals) is used instead of the options above.
 
 Exit codes: 0 nobody from outside and no administrator (or every case was analyzed), 1 somebody is,
