@@ -48,7 +48,7 @@ impl Index {
 /// A place further on. The error is boxed so that a step is returned in registers.
 pub(crate) type Step = Result<usize, Box<EventError>>;
 
-/// One text, looked at. All places are byte offsets.
+/// One text, looked at, in which no string is open. All places are byte offsets.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Steps<'a> {
     pub text: &'a [u8],
@@ -89,25 +89,32 @@ impl Steps<'_> {
         (self.byte(at) == Some(byte)).then_some(at)
     }
 
-    /// The closing quote of the string whose inside starts at `at`.
+    /// The closing quote of the string whose inside starts at `at`. There is one: no string in the
+    /// text is open.
     #[inline(always)]
-    pub fn string_end(&self, at: usize) -> Step {
+    pub fn string_end(&self, at: usize) -> usize {
         let number = at / BLOCK_BYTES;
         let quotes = self.blocks.get(number).map_or(0, |it| it.quotes >> (at % BLOCK_BYTES));
         if quotes != 0 {
-            return Ok(at + quotes.trailing_zeros() as usize);
+            return at + quotes.trailing_zeros() as usize;
         }
         self.string_end_further_on(number + 1)
     }
 
     /// The first quote from a block on.
     #[inline(never)]
-    fn string_end_further_on(&self, number: usize) -> Step {
+    fn string_end_further_on(&self, number: usize) -> usize {
         let further = self.blocks.get(number..).unwrap_or_default();
         match further.iter().zip(number..).find(|(it, _)| it.quotes != 0) {
-            Some((it, number)) => Ok(number * BLOCK_BYTES + it.quotes.trailing_zeros() as usize),
-            None => Err(self.fault(self.text.len(), "the string does not end")),
+            Some((it, number)) => number * BLOCK_BYTES + it.quotes.trailing_zeros() as usize,
+            None => self.text.len(),
         }
+    }
+
+    /// These three bytes come at `at`.
+    #[inline(always)]
+    pub fn continues(&self, at: usize, bytes: [u8; 3]) -> bool {
+        self.text.get(at..).and_then(<[u8]>::first_chunk) == Some(&bytes)
     }
 
     /// The string whose inside is at `start..end` has escapes.

@@ -7,8 +7,8 @@
 //!    paths of any pattern. What no pattern asks about is stepped over. Deeper containers are noted
 //!    by their place only.
 //! 3. [`plan`] has sorted the patterns by what an event must be to match them at all: its
-//!    `source`, `detail-type`, `detail.eventSource` or `detail.eventName`. [`judge`] tests the few
-//!    that are left, and goes into a deeper container when a pattern that is still possible asks.
+//!    `source`, `detail-type`, `eventSource` or `eventName`. [`judge`] tests the few that are left,
+//!    and goes into a deeper container when a pattern that is still possible asks.
 //!
 //! There is no automaton: a set is built in milliseconds and takes kilobytes.
 

@@ -11,8 +11,9 @@ const PATTERNS: usize = 200;
 
 pub struct Corpus {
     pub patterns: Vec<String>,
-    /// EventBridge events.
-    pub events: Vec<Vec<u8>>,
+    /// EventBridge events, one after another as in a file.
+    text: String,
+    ends: Vec<usize>,
 }
 
 impl Corpus {
@@ -28,20 +29,31 @@ impl Corpus {
             .map(Value::to_string)
             .partition(|it| !set.matches(it.as_bytes(), &mut scratch).expect(it).is_empty());
         let mut dice = Dice(1);
-        let event = |_| {
+        let (mut text, mut ends) = (String::new(), Vec::new());
+        for _ in 0..events {
             let seeds = if dice.roll(100) < MATCHING_PERCENT { &matching } else { &other };
             let seed = &seeds[dice.roll(seeds.len() as u64) as usize];
-            redraw(seed, &mut dice).into_bytes()
-        };
-        Self { events: (0..events).map(event).collect(), patterns }
+            text.push_str(&redraw(seed, &mut dice));
+            ends.push(text.len());
+        }
+        Self { patterns, text, ends }
+    }
+
+    pub fn len(&self) -> usize {
+        self.ends.len()
     }
 
     pub fn bytes(&self) -> usize {
-        self.events.iter().map(Vec::len).sum()
+        self.text.len()
+    }
+
+    pub fn events(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        starts.zip(&self.ends).map(|(start, end)| &self.text.as_bytes()[*start..*end])
     }
 
     pub fn description(&self) -> String {
-        let (events, bytes) = (self.events.len(), self.bytes());
+        let (events, bytes) = (self.len(), self.bytes());
         format!("{events} events of {} bytes on average", bytes / events)
     }
 
@@ -56,11 +68,11 @@ impl Corpus {
 
     /// The records alone, in CloudTrail log files of some 600 records.
     pub fn log_files(&self) -> Vec<Vec<u8>> {
-        let detail = |it: &Vec<u8>| {
+        let detail = |it: &[u8]| {
             let event: Value = serde_json::from_slice(it).expect("an event");
             event["detail"].to_string()
         };
-        let records: Vec<_> = self.events.iter().map(detail).collect();
+        let records: Vec<_> = self.events().map(detail).collect();
         let file = |it: &[String]| format!("{{\"Records\":[{}]}}", it.join(",")).into_bytes();
         records.chunks(600).map(file).collect()
     }

@@ -8,9 +8,7 @@ const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
 
 #[derive(Debug, Clone)]
 pub(crate) struct ByteMap {
-    /// Open addressing. One byte of the hash, 0 for an empty place: so small that it stays in the
-    /// nearest cache.
-    marks: Vec<u8>,
+    /// Open addressing.
     slots: Vec<Slot>,
     /// A bit for each length and last byte, both modulo 32.
     seen: [u32; 32],
@@ -19,7 +17,7 @@ pub(crate) struct ByteMap {
     texts: Vec<u8>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Slot {
     head: u64,
     tail: u64,
@@ -29,10 +27,18 @@ struct Slot {
     value: u32,
 }
 
-/// The last byte of the text at `start..end`; anything for an empty one, but always the same.
+/// A text of so many bytes is all head and tail.
+const ENDS_BYTES: usize = 16;
+
+/// The length of no text.
+const EMPTY: u32 = u32::MAX;
+
+const NOTHING: Slot = Slot { head: 0, tail: 0, length: EMPTY, start: 0, value: 0 };
+
+/// The byte before `end`: the last one of a text, or the quote before an empty one.
 #[inline(always)]
-fn last_byte(all: &[u8], start: usize, end: usize) -> u8 {
-    if start < end { all.get(end - 1).copied().unwrap_or_default() } else { 0 }
+fn byte_before(all: &[u8], end: usize) -> u8 {
+    all.get(end.wrapping_sub(1)).copied().unwrap_or(b'"')
 }
 
 /// What a text is looked up by.
@@ -53,11 +59,10 @@ impl Default for ByteMap {
 impl ByteMap {
     /// Of equal texts the first is kept.
     pub fn new(entries: &[(&[u8], u32)]) -> Self {
-        // At most a quarter full: most misses end at the first place.
-        let places = (entries.len() * 4).next_power_of_two();
+        // At most half full.
+        let places = (entries.len() * 2).max(1).next_power_of_two();
         let mut map = Self {
-            marks: vec![0; places],
-            slots: vec![Slot::default(); places],
+            slots: vec![NOTHING; places],
             last_place: places - 1,
             seen: [0; 32],
             texts: Vec::new(),
@@ -75,63 +80,60 @@ impl ByteMap {
             return;
         };
         if let Some(seen) = self.seen.get_mut(text.len() % 32) {
-            *seen |= 1 << (last_byte(text, 0, text.len()) % 32);
+            *seen |= 1 << (byte_before(text, text.len()) % 32);
         }
         let mut at = key.hash as usize & self.last_place;
-        while self.marks.get(at).is_some_and(|it| *it != 0) {
-            if self.slots.get(at).is_some_and(|it| self.is(it, &key)) {
+        while let Some(slot) = self.slots.get(at).filter(|it| it.length != EMPTY) {
+            if slot.head == key.head && slot.tail == key.tail && self.is(slot, text) {
                 return;
             }
             at = (at + 1) & self.last_place;
         }
-        if let (Some(mark), Some(slot)) = (self.marks.get_mut(at), self.slots.get_mut(at)) {
-            *mark = key.mark();
+        if let Some(slot) = self.slots.get_mut(at) {
             *slot = Slot { head: key.head, tail: key.tail, length, start, value };
             self.texts.extend_from_slice(text);
         }
     }
 
-    /// The number of the text at `start..end` of `all`.
+    /// The number of the text at `start..end` of `all`; a quote must come before an empty text.
     #[inline(always)]
     pub fn get(&self, all: &[u8], start: usize, end: usize) -> Option<u32> {
         let seen = self.seen.get(end.wrapping_sub(start) % 32)?;
-        if seen >> (last_byte(all, start, end) % 32) & 1 == 0 {
+        if seen >> (byte_before(all, end) % 32) & 1 == 0 {
             return None;
         }
         self.find(all, start, end)
     }
 
+    /// Mostly the text is at its first place, and short.
     #[inline(never)]
     fn find(&self, all: &[u8], start: usize, end: usize) -> Option<u32> {
         let key = Key::new(all, start, end)?;
-        let mark = key.mark();
-        let mut at = key.hash as usize & self.last_place;
+        let at = key.hash as usize & self.last_place;
+        let slot = self.slots.get(at)?;
+        let same_ends = slot.head == key.head && slot.tail == key.tail;
+        if same_ends && slot.length as usize == key.text.len() && key.text.len() <= ENDS_BYTES {
+            return Some(slot.value);
+        }
+        self.probe(key.text, key.head, key.tail, at)
+    }
+
+    #[inline(never)]
+    fn probe(&self, text: &[u8], head: u64, tail: u64, mut at: usize) -> Option<u32> {
         loop {
-            let here = *self.marks.get(at)?;
-            if here == 0 {
-                return None;
-            }
-            if here == mark {
-                let slot = self.slots.get(at)?;
-                if self.is(slot, &key) {
-                    return Some(slot.value);
-                }
+            let slot = self.slots.get(at).filter(|it| it.length != EMPTY)?;
+            if slot.head == head && slot.tail == tail && self.is(slot, text) {
+                return Some(slot.value);
             }
             at = (at + 1) & self.last_place;
         }
     }
 
-    fn is(&self, slot: &Slot, key: &Key<'_>) -> bool {
-        let length = key.text.len();
-        if slot.head != key.head || slot.tail != key.tail || slot.length as usize != length {
-            return false;
-        }
-        // Up to twice eight bytes have been compared already.
-        if length <= 16 {
-            return true;
-        }
+    /// A text with the same ends is the slot's.
+    fn is(&self, slot: &Slot, text: &[u8]) -> bool {
         let from = slot.start as usize;
-        self.texts.get(from..from + length) == Some(key.text)
+        slot.length as usize == text.len()
+            && (text.len() <= ENDS_BYTES || self.texts.get(from..from + text.len()) == Some(text))
     }
 }
 
@@ -146,11 +148,6 @@ impl<'a> Key<'a> {
         let mixed = head ^ tail.rotate_left(29) ^ (text.len() as u64).rotate_left(58);
         let hash = mixed.wrapping_mul(MIX);
         Some(Self { text, head, tail, hash: hash ^ (hash >> 32) })
-    }
-
-    #[inline]
-    fn mark(&self) -> u8 {
-        (self.hash >> 56) as u8 | 1
     }
 }
 
@@ -185,9 +182,9 @@ mod tests {
             }
             let map = ByteMap::new(&entries);
             for text in texts.iter().chain([&asked]) {
-                let all = format!("{before}{text}{after}");
-                let end = before.len() + text.len();
-                let found = map.get(all.as_bytes(), before.len(), end);
+                let all = format!("{before}\"{text}{after}");
+                let start = before.len() + 1;
+                let found = map.get(all.as_bytes(), start, start + text.len());
                 prop_assert_eq!(found, expected.get(text.as_bytes()).copied());
             }
         }

@@ -7,8 +7,10 @@ use crate::condition::{Condition, Scalar};
 use crate::pattern::{Field, Pattern, ROOT, Trie};
 
 /// Paths that nearly every pattern asks about with plain strings, most telling first: the value
-/// there rules out all but a few patterns.
-const ANCHOR_PATHS: [&str; 4] = ["detail.eventName", "detail.eventSource", "detail-type", "source"];
+/// there rules out all but a few patterns. The last two are those of patterns for bare CloudTrail
+/// records.
+const ANCHOR_PATHS: [&str; 6] =
+    ["detail.eventName", "detail.eventSource", "detail-type", "source", "eventName", "eventSource"];
 
 /// Everything that does not depend on the event.
 #[derive(Debug, Clone)]

@@ -196,22 +196,33 @@ impl<'a> Walk<'a> {
         if let Some(end) = steps.find(b'}', at) {
             return Ok(end + 1);
         }
+        let mut start = key_start(&steps, at)?;
         loop {
-            let Some(quote) = steps.find(b'"', at) else {
-                return Err(steps.fault(steps.past_space(at), "a key in double quotes is expected"));
-            };
-            let start = quote + 1;
-            let end = steps.string_end(start)?;
-            let Some(colon) = steps.find(b':', end + 1) else {
-                return Err(steps.fault(end + 1, "a colon is expected after the key"));
-            };
-            let value = steps.past_space(colon + 1);
-            at = match child(steps, keys, start, end) {
-                Some(child) => self.value(child, value, element, depth)?,
-                None => self.past_value(value, depth)?,
+            let end = steps.string_end(start);
+            // The usual way from a key to a string, and from there to the next key, is short.
+            at = if steps.continues(end, *b"\":\"") {
+                let (child, value) = (child(&steps, keys, start, end), end + 3);
+                let end = steps.string_end(value);
+                if let Some(child) = child {
+                    self.note_text(child, value, end, element);
+                }
+                if steps.continues(end, *b"\",\"") {
+                    start = end + 3;
+                    continue;
+                }
+                end + 1
+            } else {
+                let Some(colon) = steps.find(b':', end + 1) else {
+                    return Err(steps.fault(end + 1, "a colon is expected after the key"));
+                };
+                let value = steps.past_space(colon + 1);
+                match child(&steps, keys, start, end) {
+                    Some(child) => self.value(child, value, element, depth)?,
+                    None => self.past_value(value, depth)?,
+                }
             };
             if let Some(comma) = steps.find(b',', at) {
-                at = comma + 1;
+                start = key_start(&steps, comma + 1)?;
             } else if let Some(end) = steps.find(b'}', at) {
                 return Ok(end + 1);
             } else {
@@ -254,10 +265,8 @@ impl<'a> Walk<'a> {
             self.plan.node(node).map_or((false, false), |it| (it.is_end, it.is_gate));
         match self.steps.byte(at) {
             Some(b'"') => {
-                let end = self.steps.string_end(at + 1)?;
-                if is_end {
-                    self.note_text(node, at + 1, end, element);
-                }
+                let end = self.steps.string_end(at + 1);
+                self.note_text(node, at + 1, end, element);
                 Ok(end + 1)
             }
             Some(b'{' | b'[') => {
@@ -283,10 +292,9 @@ impl<'a> Walk<'a> {
     }
 
     /// Past a value that nobody asks about.
-    #[inline(always)]
     fn past_value(&self, at: usize, depth: usize) -> Step {
         match self.steps.byte(at) {
-            Some(b'"') => Ok(self.steps.string_end(at + 1)? + 1),
+            Some(b'"') => Ok(self.steps.string_end(at + 1) + 1),
             Some(b'{' | b'[') => self.steps.past_container(at, depth),
             _ => {
                 let end = self.steps.scalar_end(at);
@@ -309,7 +317,11 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The string whose inside is at `start..end` is at a node.
     fn note_text(&mut self, node: usize, start: usize, end: usize, element: usize) {
+        if !self.plan.node(node).is_some_and(|it| it.is_end) {
+            return;
+        }
         if !self.steps.has_escape(start, end) {
             self.notes.add(node, Kind::Text, start, end, element);
             return;
@@ -345,9 +357,18 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The inside of the key that comes at `at`.
+#[inline(always)]
+fn key_start(steps: &Steps<'_>, at: usize) -> Step {
+    match steps.find(b'"', at) {
+        Some(quote) => Ok(quote + 1),
+        None => Err(steps.fault(steps.past_space(at), "a key in double quotes is expected")),
+    }
+}
+
 /// The node that the key at `start..end` leads to.
 #[inline(always)]
-fn child(steps: Steps<'_>, keys: &ByteMap, start: usize, end: usize) -> Option<usize> {
+fn child(steps: &Steps<'_>, keys: &ByteMap, start: usize, end: usize) -> Option<usize> {
     if steps.has_escape(start, end) {
         return escaped_child(steps.text.get(start..end)?, keys);
     }
