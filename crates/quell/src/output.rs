@@ -45,6 +45,11 @@ impl From<Color> for anstream::ColorChoice {
     }
 }
 
+/// A number and what it counts, such as `1 policy` or `2 policies`.
+pub fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 /// Standard output.
 #[derive(Debug)]
 pub struct Out {

@@ -41,7 +41,7 @@ pub struct Global {
 impl Global {
     /// Where the ledger lies.
     pub fn data_dir(&self) -> Result<Utf8PathBuf, CliError> {
-        if let Some(given) = &self.data_dir {
+        if let Some(given) = given(&self.data_dir) {
             return Ok(given.clone());
         }
         let state = match (folder_variable("XDG_STATE_HOME"), folder_variable("HOME")) {
@@ -62,7 +62,7 @@ impl Global {
 
     /// The configuration file; without one, the defaults.
     pub fn config(&self) -> Result<Config, CliError> {
-        let Some(path) = &self.config else { return Ok(Config::default()) };
+        let Some(path) = given(&self.config) else { return Ok(Config::default()) };
         Config::load(path.as_std_path()).map_err(|it| {
             CliError::usage("the configuration cannot be used")
                 .because(it)
@@ -122,6 +122,11 @@ pub fn bad_policy(error: folder::FolderError) -> CliError {
     CliError::usage("the policies could not be loaded")
         .because(error)
         .hint("`quell policy lint DIR` lists everything that is wrong with a folder")
+}
+
+/// An empty variable is one that is not set.
+fn given(path: &Option<Utf8PathBuf>) -> Option<&Utf8PathBuf> {
+    path.as_ref().filter(|it| !it.as_str().is_empty())
 }
 
 /// An id holds no slash, and no folder of that name lies here.

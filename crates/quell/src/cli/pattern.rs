@@ -13,6 +13,7 @@ use std::io::Write as _;
 
 /// `quell pattern`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,

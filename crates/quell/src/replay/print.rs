@@ -1,8 +1,8 @@
 //! The report, as text, JSON Lines or CSV.
 
 use super::report::{Decisions, Line, Report, Summary};
-use crate::output::Out;
 use crate::output::table::{self, severity_cell, word};
+use crate::output::{Out, count};
 use comfy_table::Cell;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -94,16 +94,19 @@ fn why(line: &Line) -> String {
 }
 
 fn sums(sums: &Summary, out: &mut Out) -> io::Result<()> {
-    writeln!(
-        out,
-        "{} findings in {} records of {} files ({} records matched a policy)",
-        sums.findings, sums.records, sums.files, sums.matched
-    )?;
+    let (found, read, files, matched) = (
+        count(sums.findings, "finding", "findings"),
+        count(sums.records, "record", "records"),
+        count(sums.files, "file", "files"),
+        count(sums.matched, "record", "records"),
+    );
+    writeln!(out, "{found} in {read} of {files} ({matched} matched a policy)")?;
     if 0 < sums.findings {
         writeln!(out, "decisions: {}", decisions(&sums.by_decision))?;
     }
     if 0 < sums.duplicates {
-        writeln!(out, "{} findings of events that were there before", sums.duplicates)?;
+        let twins = count(sums.duplicates, "finding", "findings");
+        writeln!(out, "{twins} of events that were there before")?;
     }
     let groups = [
         ("policy", &sums.by_policy),
@@ -118,8 +121,8 @@ fn sums(sums: &Summary, out: &mut Out) -> io::Result<()> {
             writeln!(out, "  {total:>6}  {key}: {}", decisions(counts))?;
         }
     }
-    counts("failed calls that would have violated", &sums.failed_calls, out)?;
-    counts("not provable by the event alone", &sums.unproven, out)?;
+    by_policy("failed calls that would have violated", &sums.failed_calls, out)?;
+    by_policy("not provable by the event alone", &sums.unproven, out)?;
     if 0 < sums.error_count {
         writeln!(out, "\nnot read or not judged: {}", sums.error_count)?;
         for it in &sums.errors {
@@ -130,13 +133,13 @@ fn sums(sums: &Summary, out: &mut Out) -> io::Result<()> {
     Ok(())
 }
 
-fn counts(title: &str, counts: &BTreeMap<String, usize>, out: &mut Out) -> io::Result<()> {
+fn by_policy(title: &str, counts: &BTreeMap<String, usize>, out: &mut Out) -> io::Result<()> {
     if counts.is_empty() {
         return Ok(());
     }
     writeln!(out, "\n{title}")?;
-    for (policy, count) in counts {
-        writeln!(out, "  {count:>6}  {policy}")?;
+    for (policy, events) in counts {
+        writeln!(out, "  {events:>6}  {policy}")?;
     }
     Ok(())
 }

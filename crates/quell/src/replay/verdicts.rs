@@ -7,7 +7,7 @@
 use super::judge::Judge;
 use super::report::{Found, Line, Report};
 use quell_core::action::{ActionMeta, Plan, PlanError, Reversibility, Stage};
-use quell_core::change::digest;
+use quell_core::change::{Change, digest};
 use quell_core::decide::guardrails::Guardrails;
 use quell_core::decide::{Case, Decision, decide};
 use quell_core::detect::Finding;
@@ -16,7 +16,7 @@ use quell_core::history::History;
 use quell_core::reason::Reason;
 use quell_core::record::{Attempt, Authority, Fact, Outcome, Verdict};
 use quell_core::resource::State;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A finding, with what deciding about it needs.
@@ -45,14 +45,14 @@ pub fn decide_all(mut found: Found, judge: &Judge<'_>, rails: &Guardrails) -> Re
     found.sightings.sort_by(|left, right| left.order().cmp(&right.order()));
     let sightings = std::mem::take(&mut found.sightings);
     let mut report = Report::new(found, judge);
-    let mut history = History::default();
+    let mut past = Past::default();
     // The same event lies in several archives: of several trails, or delivered twice.
     let mut places: HashMap<String, (Arc<str>, u64)> = HashMap::new();
     for sighting in sightings {
         let place = (Arc::clone(&sighting.file), sighting.number);
         let first = places.entry(sighting.event.uid.clone()).or_insert_with(|| place.clone());
         if *first == place {
-            report.add(decide_one(&sighting, judge, rails, &mut history));
+            report.add(decide_one(&sighting, judge, rails, &mut past));
         } else {
             report.add_duplicate();
         }
@@ -70,31 +70,50 @@ impl Sighting {
     }
 }
 
-fn decide_one(
-    sighting: &Sighting,
-    judge: &Judge<'_>,
-    rails: &Guardrails,
-    history: &mut History,
-) -> Line {
+/// What would have happened so far.
+#[derive(Default)]
+struct Past {
+    history: History,
+    /// The event that is decided about, and the changes that were made because of it.
+    event: String,
+    made: HashSet<String>,
+}
+
+impl Past {
+    /// Two policies may want the same change: live, the second one finds it made.
+    fn is_made(&mut self, event: &Event, change: &Change) -> bool {
+        if self.event != event.uid {
+            self.event.clone_from(&event.uid);
+            self.made.clear();
+        }
+        self.made.contains(&change.id())
+    }
+}
+
+fn decide_one(sighting: &Sighting, judge: &Judge<'_>, rails: &Guardrails, past: &mut Past) -> Line {
     let Some(policy) = judge.policy(sighting.policy) else {
         // Sightings are made by this judge, by these very places.
         return Line::new(sighting, None, &Verdict::Observe { reason: Reason::NoRemediation });
     };
     let kind = &sighting.finding.resource.kind;
     let action = judge.library().action_of(policy, kind).map(|it| it.meta());
+    let plan = match &sighting.plan {
+        Ok(Some(plan)) if past.is_made(&sighting.event, &plan.change) => Ok(None),
+        plan => plan.clone(),
+    };
     let case = Case {
         finding: &sighting.finding,
         state: &sighting.state,
         event: Some(&sighting.event),
         policy: policy.meta(),
         action,
-        plan: &sighting.plan,
+        plan: &plan,
     };
     let now = sighting.event.time;
-    let Decision { verdict, authorized, opens_breaker } = decide(rails, history, &case, now);
-    let verdict = hangs_on_unknown(verdict, &sighting.plan);
-    let change = sighting.plan.as_ref().ok().and_then(|it| Some(it.as_ref()?.change.clone()));
-    history.apply(
+    let Decision { verdict, authorized, opens_breaker } = decide(rails, &past.history, &case, now);
+    let verdict = hangs_on_unknown(verdict, &plan);
+    let change = plan.ok().flatten().map(|it| it.change);
+    past.history.apply(
         now,
         &Fact::Decided {
             finding: sighting.finding.clone(),
@@ -104,16 +123,17 @@ fn decide_one(
         },
     );
     if let Some((until, reason)) = opens_breaker {
-        history.apply(now, &Fact::BreakerOpened { until, reason });
+        past.history.apply(now, &Fact::BreakerOpened { until, reason });
     }
     if let (Some(change), Some(action)) = (authorized, action) {
         let after = change.get().after.clone();
         let attempt = attempt(sighting, change.get().clone(), action);
         let id = attempt.id.clone();
-        history.apply(now, &Fact::Attempted(attempt));
+        past.made.insert(attempt.change.id());
+        past.history.apply(now, &Fact::Attempted(attempt));
         let outcome = Outcome::Corrected { after };
         let (request_ids, note) = (Vec::new(), None);
-        history.apply(now, &Fact::Concluded { attempt: id, outcome, request_ids, note });
+        past.history.apply(now, &Fact::Concluded { attempt: id, outcome, request_ids, note });
     }
     Line::new(sighting, change, &verdict)
 }
@@ -128,11 +148,7 @@ fn hangs_on_unknown(verdict: Verdict, plan: &Result<Option<Plan>, PlanError>) ->
     }
 }
 
-fn attempt(
-    sighting: &Sighting,
-    change: quell_core::change::Change,
-    action: &ActionMeta,
-) -> Attempt {
+fn attempt(sighting: &Sighting, change: Change, action: &ActionMeta) -> Attempt {
     let Sighting { finding, event, .. } = sighting;
     let reversibility: Reversibility = action.reversibility;
     Attempt {

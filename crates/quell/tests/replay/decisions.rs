@@ -43,6 +43,25 @@ fn a_storm_opens_the_breaker() {
     assert_eq!(*day, json!({ "remediate": 26, "withhold": 5 }));
 }
 
+/// An opened SSH port violates two policies, and one change closes it.
+#[test]
+fn one_change_serves_two_policies() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("1.json.gz");
+    let rule = json!({
+        "ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "groups": {},
+        "ipRanges": { "items": [{ "cidrIp": "0.0.0.0/0" }] }, "ipv6Ranges": {}, "prefixListIds": {},
+    });
+    let request =
+        json!({ "groupId": "sg-0123456789abcdef0", "ipPermissions": { "items": [rule] } });
+    let open = record("ec2", "AuthorizeSecurityGroupIngress", "a", 1, &request);
+    fs::write(&archive, log_file(&[open])).unwrap();
+    let replayed = replay(&["--assume-mode", "enforce", text(&archive)]);
+    assert_eq!(decisions(&replayed.findings), ["remediate", "observe"]);
+    assert!(replayed.findings[0]["change"].is_object());
+    assert!(replayed.findings[1]["change"].is_null(), "there is nothing left to change");
+}
+
 #[test]
 fn the_same_event_counts_once_and_order_is_that_of_time() {
     let folder = tempfile::tempdir().unwrap();

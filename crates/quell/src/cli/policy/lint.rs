@@ -6,10 +6,10 @@
 
 use crate::cli::global::Global;
 use crate::exit::{CliError, Exit};
-use crate::output::{Format, Out};
+use crate::output::{Format, Out, count};
 use quell_core::action::{ActionMeta, Reversibility};
 use quell_core::policy::{Policy, PolicyLimits};
-use quell_core::resource::Purpose;
+use quell_core::resource::{Purpose, State};
 use quell_library::folder::{self, PolicyFolder};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,7 +66,8 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
         }
     }
     if args.format == Format::Text {
-        writeln!(out, "{} policies, {} problems", folders.len(), problems.len())?;
+        let policies = count(folders.len(), "policy", "policies");
+        writeln!(out, "{policies}, {}", count(problems.len(), "problem", "problems"))?;
     }
     Ok(if problems.is_empty() { Exit::Fine } else { Exit::Findings })
 }
@@ -110,7 +111,7 @@ fn lint(folder: &PolicyFolder) -> Vec<String> {
 type Rule = fn(&PolicyFolder, &Policy) -> Vec<String>;
 
 /// The rules that need the compiled policy.
-const RULES: [Rule; 6] = [id, words, resource, action, trigger, reads];
+const RULES: [Rule; 7] = [id, words, resource, action, trigger, reads, seen];
 
 /// One name everywhere: the folder's is the last part of the id.
 fn id(folder: &PolicyFolder, policy: &Policy) -> Vec<String> {
@@ -198,6 +199,20 @@ fn reads(folder: &PolicyFolder, policy: &Policy) -> Vec<String> {
     used.into_iter()
         .filter(|it| !listed.contains(it))
         .map(|it| format!("policy.rego looks at `properties.{it}`, which `reads` does not list"))
+        .collect()
+}
+
+/// A property that no case has is misspelled, or its verdict is never tried.
+fn seen(folder: &PolicyFolder, policy: &Policy) -> Vec<String> {
+    let states = folder.cases.values().filter_map(|it| serde_json::from_str(&it.state).ok());
+    let states: Vec<State> = states.collect();
+    let has = |state: &State, name: &str| {
+        state.properties.get(name).is_some() || state.unknown.contains(name)
+    };
+    let reads = policy.meta().reads.iter();
+    reads
+        .filter(|name| !states.iter().any(|it| has(it, name)))
+        .map(|it| format!("policy.yaml: `reads` lists `{it}`, which no case has"))
         .collect()
 }
 
