@@ -11,6 +11,7 @@ pub mod table;
 use anstream::AutoStream;
 use clap::ValueEnum;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
 
 /// How the answer is written.
@@ -43,6 +44,17 @@ impl From<Color> for anstream::ColorChoice {
             Color::Never => anstream::ColorChoice::Never,
         }
     }
+}
+
+/// A text without anything that a terminal would obey: logs hold what attackers chose.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |it: char| {
+        if it.is_control() { it.escape_default().to_string() } else { it.to_string() }
+    };
+    Cow::Owned(text.chars().map(shown).collect())
 }
 
 /// A number and what it counts, such as `1 policy` or `2 policies`.
@@ -90,5 +102,18 @@ impl Write for Out {
 
     fn flush(&mut self) -> io::Result<()> {
         self.stream.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_shown_and_not_obeyed() {
+        assert_eq!(visible("arn:aws:iam::1:user/ünï"), "arn:aws:iam::1:user/ünï");
+        assert_eq!(visible("a\x1b[2Jb\nc\u{9b}"), "a\\u{1b}[2Jb\\nc\\u{9b}");
+        assert_eq!(count(1, "policy", "policies"), "1 policy");
+        assert_eq!(count(0, "policy", "policies"), "0 policies");
     }
 }

@@ -102,8 +102,7 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
 /// CSV has no place for what could not be read.
 fn print_csv(report: &Report, out: &mut Out) -> io::Result<()> {
     for it in &report.summary.errors {
-        let record = it.record.map_or(String::new(), |it| format!(", record {it}"));
-        anstream::eprintln!("warning: {}{record}: {}", it.file, it.error);
+        anstream::eprintln!("warning: {}", print::error(it));
     }
     print::csv(report, out)
 }

@@ -1,8 +1,8 @@
 //! The report, as text, JSON Lines or CSV.
 
-use super::report::{Decisions, Line, Report, Summary};
+use super::report::{Decisions, ErrorEntry, Line, Report, Summary};
 use crate::output::table::{self, severity_cell, word};
-use crate::output::{Out, count};
+use crate::output::{Out, count, visible};
 use comfy_table::Cell;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -75,9 +75,9 @@ pub fn text(report: &Report, out: &mut Out) -> io::Result<()> {
                 Cell::new(line.decision),
                 severity_cell(line.severity),
                 Cell::new(&line.policy),
-                Cell::new(&line.resource),
-                Cell::new(&line.actor),
-                Cell::new(why(line)),
+                Cell::new(visible(&line.resource)),
+                Cell::new(visible(&line.actor)),
+                Cell::new(visible(&why(line))),
             ]);
         }
         table::write(out, &mut rows)?;
@@ -118,7 +118,7 @@ fn sums(sums: &Summary, out: &mut Out) -> io::Result<()> {
         writeln!(out, "\nby {name}")?;
         for (key, counts) in *group {
             let total: usize = counts.values().sum();
-            writeln!(out, "  {total:>6}  {key}: {}", decisions(counts))?;
+            writeln!(out, "  {total:>6}  {}: {}", visible(key), decisions(counts))?;
         }
     }
     by_policy("failed calls that would have violated", &sums.failed_calls, out)?;
@@ -126,11 +126,16 @@ fn sums(sums: &Summary, out: &mut Out) -> io::Result<()> {
     if 0 < sums.error_count {
         writeln!(out, "\nnot read or not judged: {}", sums.error_count)?;
         for it in &sums.errors {
-            let record = it.record.map_or(String::new(), |it| format!(", record {it}"));
-            writeln!(out, "  {}{record}: {}", it.file, it.error)?;
+            writeln!(out, "  {}", error(it))?;
         }
     }
     Ok(())
+}
+
+/// What could not be read or judged, in one line.
+pub fn error(entry: &ErrorEntry) -> String {
+    let record = entry.record.map_or(String::new(), |it| format!(", record {it}"));
+    format!("{}{record}: {}", visible(&entry.file), visible(&entry.error))
 }
 
 fn by_policy(title: &str, counts: &BTreeMap<String, usize>, out: &mut Out) -> io::Result<()> {

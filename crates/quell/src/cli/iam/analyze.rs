@@ -3,7 +3,7 @@
 use crate::cli::files;
 use crate::exit::{CliError, Exit};
 use crate::output::table::{self, word};
-use crate::output::{Format, Out};
+use crate::output::{Format, Out, visible};
 use clap::ValueEnum;
 use comfy_table::{Cell, Color};
 use quell_core::facts::iam_policy::{Allow, Analysis, Kind, StatementFacts, analyze_text};
@@ -179,10 +179,10 @@ fn print(format: Format, answer: Answer, out: &mut Out) -> io::Result<()> {
         let name = it.sid.clone().unwrap_or_else(|| format!("#{}", it.index));
         let verdict = verdict_cell(it);
         rows.add_row([
-            Cell::new(name),
+            Cell::new(visible(&name)),
             Cell::new(word(&it.effect)),
             verdict,
-            Cell::new(&it.reason),
+            Cell::new(visible(&it.reason)),
         ]);
     }
     if answer.statements.is_empty() { Ok(()) } else { table::write(out, &mut rows) }
