@@ -68,7 +68,8 @@ fn record(event: &str, service: &str, bucket: &str, n: usize) -> Value {
         "eventVersion": "1.09", "eventID": format!("bench-{event}-{bucket}-{n}"),
         "eventTime": Timestamp::now().to_string(), "eventName": event,
         "eventSource": format!("{service}.amazonaws.com"), "awsRegion": "eu-central-1",
-        "eventType": "AwsApiCall", "recipientAccountId": "111122223333", "requestID": format!("r{n}"),
+        "eventType": "AwsApiCall", "recipientAccountId": "111122223333",
+        "requestID": format!("r{n}"),
         "userIdentity": { "type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/eve",
             "accountId": "111122223333" },
         "requestParameters": { "bucketName": bucket }, "responseElements": null
