@@ -1,0 +1,198 @@
+//! The whole loop on LocalEmu: somebody calls AWS with the plain command line, the emulator's own
+//! CloudTrail tells EventBridge, a rule delivers to a queue, `quell run` heals, a person undoes.
+//! Nothing of ours stands between the call and the event. Part of `cargo xtask e2e loop`, since the
+//! events come after 60 s, as on AWS.
+//!
+//! LocalEmu's events differ from AWS's in shape, so only ids are taken from them. A trail of its
+//! own keeps logging, or the stop of the only trail would not be recorded.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod e2e;
+
+use e2e::{Deployed, MINISTACK_ACCOUNT, Person, policy, text};
+use serde_json::{Value, json};
+use std::thread;
+use std::time::{Duration, Instant};
+use testkit::{LocalEmu, REGION, Venv, e2e_opted_in};
+
+/// From the call to the fix: 60 s until the event comes, and then a busy machine.
+const HEAL_TIME_MAX: Duration = Duration::from_secs(300);
+/// How long an asked process may take to end.
+const STOP_TIME_MAX: Duration = Duration::from_secs(60);
+const ADMINISTRATOR_ACCESS: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+
+/// What somebody does, and how one sees what it did.
+struct Violation {
+    /// The operation, as CloudTrail names it.
+    operation: &'static str,
+    /// Part of the resource's id.
+    resource: String,
+    /// The AWS command that violates.
+    violate: Vec<String>,
+    /// The AWS command that shows it.
+    look: Vec<String>,
+}
+
+struct Aws(LocalEmu);
+
+impl Aws {
+    /// Runs the plain AWS command line; null where there is no such thing.
+    fn run(&self, command: &[String]) -> Value {
+        let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
+        let ran = self.0.aws_cli(&arguments).output().unwrap();
+        let (out, error) =
+            (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+        if error.contains("NoSuch") {
+            return Value::Null;
+        }
+        assert!(ran.status.success(), "aws {command:?}\n{error}");
+        // Silence is a JSON of its own.
+        serde_json::from_str(&out).unwrap_or(Value::Null)
+    }
+
+    fn words(&self, command: &str) -> Value {
+        self.run(&words(command))
+    }
+
+    /// Resources that are sound yet; the id of the security group.
+    fn prepare(&self) -> String {
+        for bucket in ["loop-acl", "loop-policy", "loop-logs"] {
+            self.words(&format!("s3api create-bucket --bucket {bucket}"));
+            self.words(&format!("s3api delete-public-access-block --bucket {bucket}"));
+            let rule = "Rules=[{ObjectOwnership=ObjectWriter}]";
+            self.words(&format!(
+                "s3api put-bucket-ownership-controls --bucket {bucket} --ownership-controls {rule}"
+            ));
+        }
+        for trail in ["loop-watch", "loop-victim"] {
+            self.words(&format!(
+                "cloudtrail create-trail --name {trail} --s3-bucket-name loop-logs \
+                 --is-multi-region-trail"
+            ));
+            self.words(&format!("cloudtrail start-logging --name {trail}"));
+        }
+        self.words("iam create-user --user-name loop-user");
+        let group = self.words("ec2 create-security-group --group-name loop --description loop");
+        text(&group["GroupId"])
+    }
+
+    /// A queue that EventBridge delivers these operations to; its URL.
+    fn queue(&self, violations: &[Violation]) -> String {
+        let made = self.words("sqs create-queue --queue-name loop");
+        let operations: Vec<&str> = violations.iter().map(|it| it.operation).collect();
+        let pattern = json!({
+            "detail-type": ["AWS API Call via CloudTrail"],
+            "detail": { "eventName": operations },
+        });
+        let mut rule = words("events put-rule --name loop --event-pattern");
+        rule.push(pattern.to_string());
+        self.run(&rule);
+        let arn = format!("arn:aws:sqs:{REGION}:{MINISTACK_ACCOUNT}:loop");
+        self.words(&format!("events put-targets --rule loop --targets Id=1,Arn={arn}"));
+        text(&made["QueueUrl"])
+    }
+}
+
+fn words(command: &str) -> Vec<String> {
+    command.split_whitespace().map(str::to_owned).collect()
+}
+
+fn violations(group: &str) -> [Violation; 5] {
+    [
+        Violation {
+            operation: "PutBucketAcl",
+            resource: "loop-acl".to_owned(),
+            violate: words("s3api put-bucket-acl --bucket loop-acl --acl public-read"),
+            look: words(
+                "s3api get-bucket-acl --bucket loop-acl --query Grants[].[Grantee.URI,Permission]",
+            ),
+        },
+        Violation {
+            operation: "PutBucketPolicy",
+            resource: "loop-policy".to_owned(),
+            violate: put_bucket_policy("loop-policy"),
+            look: words("s3api get-bucket-policy --bucket loop-policy"),
+        },
+        Violation {
+            operation: "AuthorizeSecurityGroupIngress",
+            resource: group.to_owned(),
+            violate: words(&format!(
+                "ec2 authorize-security-group-ingress --group-id {group} --protocol tcp --port 22 \
+                 --cidr 0.0.0.0/0"
+            )),
+            look: words(&format!(
+                "ec2 describe-security-groups --group-ids {group} \
+                 --query SecurityGroups[].IpPermissions[].[FromPort,IpRanges[].CidrIp]"
+            )),
+        },
+        Violation {
+            operation: "AttachUserPolicy",
+            resource: "loop-user".to_owned(),
+            violate: words(&format!(
+                "iam attach-user-policy --user-name loop-user --policy-arn {ADMINISTRATOR_ACCESS}"
+            )),
+            look: words("iam list-attached-user-policies --user-name loop-user"),
+        },
+        Violation {
+            operation: "StopLogging",
+            resource: "loop-victim".to_owned(),
+            violate: words("cloudtrail stop-logging --name loop-victim"),
+            look: words("cloudtrail get-trail-status --name loop-victim --query IsLogging"),
+        },
+    ]
+}
+
+fn put_bucket_policy(bucket: &str) -> Vec<String> {
+    let document = policy(&[json!({
+        "Sid": "Public",
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": format!("arn:aws:s3:::{bucket}/*"),
+    })]);
+    let mut command = words(&format!("s3api put-bucket-policy --bucket {bucket} --policy"));
+    command.push(document.to_string());
+    command
+}
+
+fn main() {
+    if !e2e_opted_in("loop") {
+        return;
+    }
+    let localemu = LocalEmu::start().unwrap();
+    let endpoint = localemu.endpoint();
+    let admin = Person::at(&endpoint, &Venv::LOCALEMU);
+    let deployed = Deployed::beside(admin, &endpoint, MINISTACK_ACCOUNT, "loop");
+    let aws = Aws(localemu);
+    let violations = violations(&aws.prepare());
+    let queue = aws.queue(&violations);
+    let look = || violations.iter().map(|it| aws.run(&it.look)).collect::<Vec<_>>();
+
+    let running = deployed.spawn(&["run", "--sqs", &queue, "--endpoint-url", &endpoint]);
+    let sound = look();
+    for it in &violations {
+        aws.run(&it.violate);
+    }
+    let violated = look();
+    assert!(sound.iter().zip(&violated).all(|(sound, violated)| sound != violated));
+
+    let started = Instant::now();
+    while look() != sound {
+        assert!(started.elapsed() < HEAL_TIME_MAX, "not healed: {:?}\nwanted: {sound:?}", look());
+        thread::sleep(Duration::from_secs(1));
+    }
+    println!("all five are healed {:?} after the last call", started.elapsed());
+    running.terminate().unwrap();
+    let ran = running.wait(STOP_TIME_MAX).unwrap();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+
+    let attempted = deployed.facts_of("attempted");
+    for it in &violations {
+        let ours = |fact: &&Value| text(&fact["change"]["resource"]["id"]).contains(&it.resource);
+        let attempt = attempted.iter().find(ours).unwrap();
+        deployed.must(&["undo", &text(&attempt["event"]), "--reason", "it was meant"]);
+    }
+    assert_eq!(look(), violated, "undone");
+    deployed.must(&["audit", "verify"]);
+    println!("all five are undone, and the ledger holds");
+}
