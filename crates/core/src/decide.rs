@@ -196,7 +196,8 @@ fn settled(
     let last = history
         .made_since(earlier(now, rails.cooldown_s))
         .filter(|it| it.resource == finding.resource && it.policy == finding.policy)
-        .filter(|it| it.event.as_deref() != cause || cause.is_none())
+        // What one look finds is fixed together, and a look may have no event: a retry has none.
+        .filter(|it| it.event.as_deref() != cause)
         .last();
     match last {
         Some(made) if 0 < rails.cooldown_s => {

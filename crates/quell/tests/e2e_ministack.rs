@@ -79,6 +79,18 @@ fn everything_is_healed_and_kept_and_undone() {
     assert_eq!(made[0].1.look(&deployed.admin), made[0].1.violated, "an undo is respected");
 }
 
+#[test]
+fn a_retry_heals_all_of_a_resource() {
+    let mut deployed = deployed("retry");
+    deployed.configure(|it| it["guardrails"]["fleet_changes_max"] = json!(0));
+    let kind = ALL.iter().find(|it| it.name == "two-ports").unwrap();
+    let made = make(&deployed, kind, "");
+    deployed.must(&["run", &deployed.events("events", [&made.event])]);
+    assert_eq!(made.look(&deployed.admin), made.violated, "withheld");
+    deployed.must(&["findings", "retry", "--fleet-changes-max", "10"]);
+    assert_eq!(made.look(&deployed.admin), made.sound);
+}
+
 /// The actions of a policy document.
 fn actions(document: &Value) -> BTreeSet<String> {
     let statements = document["Statement"].as_array().into_iter().flatten();

@@ -59,13 +59,14 @@ impl Made {
 pub const FIVE_VERSIONS: &str = "five-versions";
 
 /// Every kind that ministack can express.
-pub const ALL: [Kind; 20] = [
+pub const ALL: [Kind; 21] = [
     Kind { name: "block-gone", policy: "aws.s3.bucket_public_block", make: block_gone },
     Kind { name: "block-half", policy: "aws.s3.bucket_public_block", make: block_half },
     Kind { name: "statement", policy: "aws.s3.policy_public_statement", make: statement },
     Kind { name: "last-statement", policy: "aws.s3.policy_public_statement", make: last_statement },
     Kind { name: "grant", policy: "aws.s3.acl_public_grant", make: grant },
     Kind { name: "admin-port", policy: "aws.ec2.admin_port_open", make: admin_port },
+    Kind { name: "two-ports", policy: "aws.ec2.admin_port_open", make: two_ports },
     Kind { name: "risk-port", policy: "aws.ec2.high_risk_port_open", make: risk_port },
     Kind { name: "stopped", policy: "aws.cloudtrail.trail_stopped", make: stopped },
     Kind { name: "flags", policy: "aws.cloudtrail.trail_weakened", make: flags },
@@ -266,7 +267,7 @@ fn account_block(admin: &Person, place: &Place, _name: &str) -> Made {
 
 // EC2
 
-fn open_port(admin: &Person, place: &Place, name: &str, port: u16) -> Made {
+fn open_ports(admin: &Person, place: &Place, name: &str, ports: &[u16]) -> Made {
     let group = json!({ "GroupName": name, "Description": "e2e" });
     let group = admin.call("ec2", "create_security_group", group)["GroupId"].clone();
     let authorize = |port: u16, cidr: &str| {
@@ -280,7 +281,7 @@ fn open_port(admin: &Person, place: &Place, name: &str, port: u16) -> Made {
         admin.call("ec2", "authorize_security_group_ingress", wanted);
     };
     authorize(443, "0.0.0.0/0");
-    authorize(port, "203.0.113.0/24");
+    ports.iter().for_each(|it| authorize(*it, "203.0.113.0/24"));
     let id = group.clone();
     let look = move |admin: &Person| {
         let found = admin.call("ec2", "describe_security_groups", json!({ "GroupIds": [id] }));
@@ -294,18 +295,22 @@ fn open_port(admin: &Person, place: &Place, name: &str, port: u16) -> Made {
         json!(sorted(&json!(rules)))
     };
     Made::new(admin, look, || {
-        authorize(port, "0.0.0.0/0");
+        ports.iter().for_each(|it| authorize(*it, "0.0.0.0/0"));
         let parameters = json!({ "groupId": group });
         event(place.account, "ec2", "AuthorizeSecurityGroupIngress", parameters)
     })
 }
 
 fn admin_port(admin: &Person, place: &Place, name: &str) -> Made {
-    open_port(admin, place, name, 22)
+    open_ports(admin, place, name, &[22])
 }
 
 fn risk_port(admin: &Person, place: &Place, name: &str) -> Made {
-    open_port(admin, place, name, 5432)
+    open_ports(admin, place, name, &[5432])
+}
+
+fn two_ports(admin: &Person, place: &Place, name: &str) -> Made {
+    open_ports(admin, place, name, &[22, 3389])
 }
 
 // CloudTrail
