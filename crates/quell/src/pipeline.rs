@@ -53,10 +53,13 @@ pub struct Pipeline {
     /// Limits of reading back.
     pub readback: Readback,
     /// Is told of every durable fact.
-    pub observer: Arc<dyn Fn(jiff::Timestamp, &Fact) + Send + Sync>,
+    pub observer: Observer,
     triggers: PatternSet,
     locks: Locks,
 }
+
+/// Is told of every fact once it is durable, with the moment of its record.
+pub type Observer = Arc<dyn Fn(jiff::Timestamp, &Fact) + Send + Sync>;
 
 /// Which accounts are ours, and as whom we act.
 #[derive(Debug, Clone, Default)]

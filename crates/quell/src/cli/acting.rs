@@ -48,7 +48,7 @@ pub fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T,
 
 /// Opens everything that acts.
 pub async fn open(global: &Global) -> Result<Runtime, CliError> {
-    let config = global.config()?;
+    let config = global.acting_config()?;
     Runtime::open(config, &global.data_dir()?).await.map_err(cannot_open)
 }
 

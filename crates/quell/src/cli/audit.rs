@@ -166,10 +166,10 @@ fn print(format: Format, record: &Record<Fact>, out: &mut Out) -> Result<(), Cli
     Ok(())
 }
 
-fn records(
-    dir: &Utf8Path,
-    from: u64,
-) -> Result<Box<dyn Iterator<Item = Result<Record<Fact>, CliError>>>, CliError> {
+/// Records, read as they are asked for.
+type Records = Box<dyn Iterator<Item = Result<Record<Fact>, CliError>>>;
+
+fn records(dir: &Utf8Path, from: u64) -> Result<Records, CliError> {
     if !dir.join("ledger").is_dir() {
         return Err(no_ledger(dir));
     }

@@ -54,7 +54,7 @@ enum Health {
 
 /// Runs all checks; one that fails does not hide the others.
 pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
-    let config = global.config()?;
+    let config = global.acting_config()?;
     let mut checks = Vec::new();
     let policies = runtime::library(&config).map(|it| format!("{} enabled", it.policies().len()));
     checks.push(check("policies", policies.map_err(|it| it.to_string())));

@@ -165,7 +165,7 @@ fn one<'a>(history: &'a History, id: &str) -> Result<&'a Open, CliError> {
 
 fn retry(args: &Retry, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
     let report = block_on(async {
-        let mut config = global.config()?;
+        let mut config = global.acting_config()?;
         if let Some(cap) = args.fleet_changes_max {
             config.guardrails.fleet_changes_max = cap;
             config.guardrails.override_breaker = true;

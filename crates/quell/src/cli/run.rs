@@ -63,7 +63,7 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
 
 async fn open_with(args: &Args, global: &Global) -> Result<Runtime, CliError> {
     let Some(url) = &args.endpoint_url else { return open(global).await };
-    let mut config = global.config()?;
+    let mut config = global.acting_config()?;
     config.aws.endpoint_url = Some(url.clone());
     Runtime::open(config, &global.data_dir()?).await.map_err(super::acting::cannot_open)
 }
