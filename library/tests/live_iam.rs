@@ -4,7 +4,13 @@
 //! things it cannot prove: it does not know `iam:PolicyARN`, and it looks for the policy's ARN, not
 //! the group's, when a policy is detached from a group. Setting another version as the default is
 //! tested on moto, which has that call.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
 
 mod bench;
 

@@ -4,6 +4,7 @@
 //! The ordinary test command runs it small; `cargo xtask e2e kill` runs 1,000 violations and 50
 //! kills.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
 mod e2e;
 

@@ -6,6 +6,7 @@
 //! LocalEmu's events differ from AWS's in shape, so only ids are taken from them. A trail of its
 //! own keeps logging, or the stop of the only trail would not be recorded.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
 mod e2e;
 

@@ -4,6 +4,7 @@
 //! ministack has no public access block of the account; the testkit's stand-in adds one, so what is
 //! proven about it here is proven against a stand-in. `e2e_moto.rs` heals it on moto.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
 mod e2e;
 

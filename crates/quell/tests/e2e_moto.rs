@@ -1,6 +1,7 @@
 //! What ministack cannot express, on moto: the account's public access block, and groups. moto
 //! enforces no IAM, so Quell runs here as the administrator.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
 mod e2e;
 

@@ -1,6 +1,7 @@
 //! Events from a queue: healed and deleted; what can't be processed is put aside with its reason;
 //! SIGTERM ends it gracefully.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
 mod e2e;
 
