@@ -141,8 +141,8 @@ fn bytes_below(folder: &Path) -> usize {
     each.map(|it| if it.is_dir() { bytes_below(&it) } else { bytes(&it) }).sum()
 }
 
-/// Less of the ledger than one violation takes, in bytes: so much grows before a kill, at most, that
-/// work is left for the last one.
+/// Less of the ledger than one violation takes, in bytes: so much grows before a kill, at most,
+/// that work is left for the last one.
 const LEDGER_BYTES_PER_VIOLATION: usize = 2_000;
 /// How long a process may take until its moment comes.
 const MOMENT_TIME_MAX: Duration = Duration::from_secs(60);
