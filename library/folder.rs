@@ -59,6 +59,9 @@ pub enum FolderError {
         /// What is wrong.
         problem: String,
     },
+    /// The configuration names a policy that there is not.
+    #[error("there is no policy `{0}`")]
+    Unknown(String),
     /// A file could not be read.
     #[error("`{path}`: {problem}")]
     File {

@@ -69,10 +69,9 @@ pub fn tell(
         event.cloud.account,
         event.cloud.region
     );
-    let bytes = event.envelope.to_string();
     let triggered = policy
         .trigger()
-        .matches(bytes.as_bytes())
+        .matches(event.envelope.text().as_bytes())
         .map_err(|it| StoryError::Event(it.to_string()))?;
     if !triggered {
         let _ = writeln!(text, "trigger   does not match: nothing is looked at");

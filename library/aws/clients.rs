@@ -16,6 +16,9 @@ use tokio::sync::Mutex;
 /// The longest name of a role session that STS takes, in characters.
 pub const SESSION_NAME_MAX_CHARS: usize = 64;
 
+/// The call that tells who calls.
+const WHO: &str = "sts:GetCallerIdentity";
+
 /// Where and as whom AWS is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwsSettings {
@@ -113,31 +116,36 @@ impl Aws {
         self.reader_in(&resource.account, &resource.region).await
     }
 
-    /// A session that reads in an account and region.
+    /// A session that reads in an account and region. That it is one of this account is asked
+    /// once: IAM is addressed by name, and a name exists in other accounts, too.
     pub async fn reader_in(&self, account: &str, region: &str) -> Result<SdkConfig, CloudError> {
         let access = self.access(account)?;
-        let Some(role) = &access.read_role else {
-            return Ok(self.in_region(region));
-        };
         let key = (account.to_owned(), region.to_owned());
-        let mut readers = self.readers.lock().await;
-        if let Some(found) = readers.get(&key) {
-            return Ok(found.clone());
+        let (found, known) = {
+            let readers = self.readers.lock().await;
+            (readers.get(&key).cloned(), readers.keys().any(|(it, _)| it == account))
+        };
+        if let Some(found) = found {
+            return Ok(found);
         }
-        let made = self.assume(role, access, region, "quell-read", None).await;
-        readers.insert(key, made.clone());
+        let made = match &access.read_role {
+            Some(role) => self.assume(role, access, region, "quell-read", None).await,
+            None => self.in_region(region),
+        };
+        if !known {
+            let (found, arn) = who(&made).await?;
+            if found != account {
+                let problem = format!("`{arn}` is of account `{found}`, not of `{account}`");
+                return Err(CloudError::unsupported(WHO, problem));
+            }
+        }
+        self.readers.lock().await.insert(key, made.clone());
         Ok(made)
     }
 
-    /// Account and ARN of the session that reads in an account.
-    pub async fn who_reads(&self, account: &str) -> Result<(String, String), CloudError> {
-        let config = self.reader_in(account, &self.settings.region).await?;
-        let call = aws_sdk_sts::Client::new(&config).get_caller_identity();
-        let answer = call
-            .send()
-            .await
-            .map_err(|it| super::errors::cloud_error("sts:GetCallerIdentity", &it))?;
-        Ok((answer.account.unwrap_or_default(), answer.arn.unwrap_or_default()))
+    /// ARN of the session that reads in an account.
+    pub async fn who_reads(&self, account: &str) -> Result<String, CloudError> {
+        Ok(who(&self.reader_in(account, &self.settings.region).await?).await?.1)
     }
 
     /// A session that can make just this change.
@@ -198,6 +206,13 @@ impl Aws {
         let provider = SharedCredentialsProvider::new(builder.build().await);
         self.in_region(region).into_builder().credentials_provider(provider).build()
     }
+}
+
+/// Account and ARN of a session. Needs no permission.
+async fn who(config: &SdkConfig) -> Result<(String, String), CloudError> {
+    let call = aws_sdk_sts::Client::new(config).get_caller_identity();
+    let answer = call.send().await.map_err(|it| super::errors::cloud_error(WHO, &it))?;
+    Ok((answer.account.unwrap_or_default(), answer.arn.unwrap_or_default()))
 }
 
 /// A session name that STS takes: letters, digits and `_=,.@-`, at most 64.

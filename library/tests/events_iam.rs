@@ -46,8 +46,8 @@ fn policies() -> impl Iterator<Item = &'static Policy> {
 
 /// What each triggered IAM policy says about what the event alone proves.
 fn judged(event: &Event) -> Vec<(&'static str, String, Detection)> {
-    let bytes = event.envelope.to_string();
-    let triggered = policies().filter(|it| it.trigger().matches(bytes.as_bytes()).unwrap());
+    let bytes = event.envelope.text().as_bytes();
+    let triggered = policies().filter(|it| it.trigger().matches(bytes).unwrap());
     triggered
         .flat_map(|policy| LIBRARY.targets(policy, event).into_iter().map(move |it| (policy, it)))
         .filter_map(|(policy, target)| {
@@ -132,7 +132,7 @@ fn a_document_may_be_encoded_and_an_unreadable_one_decides_nothing() {
         |document| json!({ "roleName": "r", "policyName": "p", "policyDocument": document });
     for document in [json!(ADMIN), json!(encoded), serde_json::from_str(ADMIN).unwrap()] {
         let event = event(&record("PutRolePolicy", request(document), Value::Null));
-        assert!(violates(&event), "{:#}", event.envelope);
+        assert!(violates(&event), "{:#}", event.envelope.value());
     }
     for document in [json!("HIDDEN_DUE_TO_SECURITY_REASONS"), json!("%7"), Value::Null] {
         let judged = judged(&event(&record("PutRolePolicy", request(document), Value::Null)));

@@ -81,7 +81,7 @@ pub struct Detection {
 pub fn detect(policies: &[&Policy], event: Option<&Event>, state: &State) -> Detection {
     let mut detection = Detection::default();
     let resource = regorus::Value::from(state.input());
-    let envelope = event.map(|it| regorus::Value::from(it.envelope.clone()));
+    let envelope = event.map(|it| regorus::Value::from(it.envelope.value().clone()));
     for policy in policies {
         match policy.judge(envelope.as_ref(), &resource) {
             Err(error) => detection.errors.push(error),

@@ -7,9 +7,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// One normalized event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// The provider's id of the event (CloudTrail `eventID`); equal ids are the same event.
     pub uid: String,
@@ -26,7 +27,7 @@ pub struct Event {
     /// The request id that the service gave to the caller, if the record has one.
     pub request_id: Option<String>,
     /// The event in EventBridge's envelope: `{source, detail-type, account, region, time, detail}`.
-    pub envelope: Value,
+    pub envelope: Envelope,
 }
 
 impl Event {
@@ -41,7 +42,33 @@ impl Event {
     }
 
     fn detail(&self, key: &str) -> &Value {
-        self.envelope.get("detail").and_then(|it| it.get(key)).unwrap_or(&Value::Null)
+        self.envelope.value().get("detail").and_then(|it| it.get(key)).unwrap_or(&Value::Null)
+    }
+}
+
+/// A document as a value, for those who judge it, and as JSON text, for those who match it. The
+/// text is made of the value, once: where a key stands twice, both see the same one. Cheap to
+/// clone.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Envelope {
+    value: Arc<Value>,
+    text: Arc<str>,
+}
+
+impl Envelope {
+    /// Keeps a document.
+    pub fn new(value: Value) -> Envelope {
+        Envelope { text: value.to_string().into(), value: Arc::new(value) }
+    }
+
+    /// As a value.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// As JSON text.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 }
 

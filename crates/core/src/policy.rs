@@ -270,6 +270,11 @@ impl Policy {
                     "parameter `{name}` is none of {known:?}"
                 )));
             };
+            if !alike(slot, value) {
+                return Err(PolicyLoadError::Meta(format!(
+                    "parameter `{name}`: {value} is not of the kind of {slot}"
+                )));
+            }
             *slot = value.clone();
         }
         let trigger = Pattern::parse(&meta.trigger.to_string())
@@ -339,6 +344,25 @@ impl Policy {
             return Err(format!("`deny` is not a set: {verdict}"));
         };
         set.iter().map(violation).collect()
+    }
+}
+
+/// Whether a parameter may take the place of its default: a number for a number, a list of
+/// numbers for a list of numbers. A value of another kind would compare unequal to everything and
+/// silently switch a policy off.
+fn alike(default: &Value, value: &Value) -> bool {
+    match (default, value) {
+        (Value::Null, _)
+        | (Value::Bool(_), Value::Bool(_))
+        | (Value::Number(_), Value::Number(_))
+        | (Value::String(_), Value::String(_)) => true,
+        (Value::Array(defaults), Value::Array(values)) => {
+            defaults.first().is_none_or(|it| values.iter().all(|value| alike(it, value)))
+        }
+        (Value::Object(defaults), Value::Object(values)) => values
+            .iter()
+            .all(|(key, value)| defaults.get(key).is_none_or(|default| alike(default, value))),
+        _ => false,
     }
 }
 

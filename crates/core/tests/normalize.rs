@@ -54,9 +54,9 @@ fn both_envelopes_and_a_bare_record_are_the_same_event() {
     let logged = one(&json!({ "Records": [record()] })).unwrap();
     let bare = one(&record()).unwrap();
     assert_eq!(logged, bare);
-    assert_eq!(logged.envelope["source"], "aws.s3");
-    assert_eq!(logged.envelope["detail-type"], "AWS API Call via CloudTrail");
-    assert_eq!(logged.envelope["detail"], delivered.envelope["detail"]);
+    assert_eq!(logged.envelope.value()["source"], "aws.s3");
+    assert_eq!(logged.envelope.value()["detail-type"], "AWS API Call via CloudTrail");
+    assert_eq!(logged.envelope.value()["detail"], delivered.envelope.value()["detail"]);
     delivered.envelope = logged.envelope.clone();
     assert_eq!(delivered, logged);
     assert_eq!(logged.actor.id(), "arn:aws:iam::111122223333:role/Admin");

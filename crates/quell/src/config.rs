@@ -255,10 +255,13 @@ impl Config {
         self.guardrails.check().map_err(|it| format!("guardrails: {it}"))?;
         for (id, account) in &self.aws.accounts {
             check_account_id(id).map_err(|it| format!("aws.accounts: {it}"))?;
-            account.check().map_err(|it| format!("aws.accounts.{id}: {it}"))?;
+            account.check(id).map_err(|it| format!("aws.accounts.{id}: {it}"))?;
         }
         for id in &self.trust.accounts {
             check_account_id(id).map_err(|it| format!("trust.accounts: {it}"))?;
+        }
+        if self.policies.enabled.is_empty() {
+            return Err("policies.enabled: names no policy, so nothing would be watched".to_owned());
         }
         let positive = [
             ("limits.deliveries_at_once_max", self.limits.deliveries_at_once_max),
@@ -326,15 +329,22 @@ impl AccountConfig {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self, id: &str) -> Result<(), String> {
         let roles = [
             ("read_role", &self.read_role),
             ("write_role", &self.write_role),
             ("undo_role", &self.undo_role),
         ];
         for (name, role) in roles {
-            if role.as_ref().is_some_and(|it| !it.starts_with("arn:") || !it.contains(":role/")) {
-                return Err(format!("`{name}` is not the ARN of a role"));
+            let Some(role) = role else { continue };
+            let parts: Vec<&str> = role.splitn(6, ':').collect();
+            match parts.as_slice() {
+                ["arn", _, "iam", "", account, it] if it.starts_with("role/") => {
+                    if *account != id {
+                        return Err(format!("`{name}` is a role of account `{account}`"));
+                    }
+                }
+                _ => return Err(format!("`{name}` is not the ARN of a role")),
             }
         }
         if self.undo_role.is_some() && self.undo_role == self.write_role {

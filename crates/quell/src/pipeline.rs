@@ -28,13 +28,19 @@ use quell_core::policy::Policy;
 use quell_core::record::{Fact, Outcome, Problem, processed};
 use quell_core::resource::{ResourceRef, State};
 use quell_library::Library;
-use quell_library::cloud::{CloudError, CloudErrorKind, World};
+use quell_library::cloud::{CloudError, World};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use thiserror::Error;
 
 /// Most findings on one resource that one event may lead to; the rest is found by the next look.
 pub const GROUP_FINDINGS_MAX: usize = 200;
+
+thread_local! {
+    /// What matching keeps from one event to the next.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
 
 /// Everything that the path of an event needs.
 pub struct Pipeline {
@@ -190,32 +196,52 @@ impl Pipeline {
             };
             return Ok(self.record(vec![fact, processed(event, 0)]).await?);
         }
-        let mut findings = 0;
-        let mut facts = Vec::new();
+        let (mut findings, mut failed) = (0, None);
         for (resource, policies) in self.targets(event, &policies) {
-            let _turn = self.locks.take(&resource).await;
-            if self.is_self_caused(event, &mut facts) {
-                continue;
+            match self.target(&resource, &policies, event).await {
+                Ok(found) => findings += found,
+                Err(error @ PipelineError::Journal(_)) => return Err(error),
+                // The other resources are looked at all the same.
+                Err(error) => failed = failed.or(Some(error)),
             }
-            findings += self.look(&resource, &policies, Some(event), &mut facts).await?;
         }
-        facts.push(processed(event, findings));
-        Ok(self.record(facts).await?)
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(self.record(vec![processed(event, findings)]).await?),
+        }
+    }
+
+    /// Looks at one resource that an event is about. What it led to is recorded before the
+    /// resource's turn ends, so whoever comes next decides knowing it.
+    async fn target(
+        &self,
+        resource: &ResourceRef,
+        policies: &[&Policy],
+        event: &Event,
+    ) -> Result<usize, PipelineError> {
+        let _turn = self.locks.take(resource).await;
+        let mut facts = Vec::new();
+        // Another delivery of the event may have been handled while this one waited.
+        if self.journal.history().has_seen(&event.uid) || self.is_self_caused(event, &mut facts) {
+            self.record(facts).await?;
+            return Ok(0);
+        }
+        let looked = self.look(resource, policies, Some(event), &mut facts).await;
+        self.record(facts).await?;
+        looked
     }
 
     /// The policies whose trigger matches, all triggers in one pass. An event that the matcher
     /// cannot read is put aside: not understood is not "no match".
     pub fn route(&self, event: &Event) -> Result<Vec<&Policy>, PipelineError> {
-        let bytes = event.envelope.to_string();
-        let mut scratch = Scratch::default();
-        let matched = self
-            .triggers
-            .matches(bytes.as_bytes(), &mut scratch)
-            .map_err(|it| PipelineError::NotOurs(it.to_string()))?;
-        let mut matched: Vec<u32> = matched.to_vec();
-        matched.sort_unstable();
-        let policies = self.library.policies();
-        Ok(matched.iter().filter_map(|it| policies.get(usize::try_from(*it).ok()?)).collect())
+        SCRATCH.with_borrow_mut(|scratch| {
+            let matched = self
+                .triggers
+                .matches(event.envelope.text().as_bytes(), scratch)
+                .map_err(|it| PipelineError::NotOurs(it.to_string()))?;
+            let policies = self.library.policies();
+            Ok(matched.iter().filter_map(|it| policies.get(usize::try_from(*it).ok()?)).collect())
+        })
     }
 
     /// Which resources to look at, each with the policies that judge it.
@@ -274,28 +300,53 @@ impl Pipeline {
             }
             Err(error) => return Err(self.unreadable(resource, event, error, facts).await?),
         };
-        let mut handled = BTreeSet::new();
-        let mut first = true;
+        let (mut handled, mut noted) = (BTreeSet::new(), BTreeSet::new());
         loop {
             let detection = detect(policies, event, &state);
-            if first {
-                self.note_failures(&detection, resource, event, facts);
-                first = false;
+            self.note_failures(&detection, resource, event, &mut noted, facts);
+            let mut moved = None;
+            while moved.is_none()
+                && handled.len() < GROUP_FINDINGS_MAX
+                && let Some((finding, policy)) = self.next(&detection, &handled, policies)
+            {
+                handled.insert(finding.key.clone());
+                moved = self.settle(finding, policy, event, &state, facts).await?;
             }
-            let next = self.next(&detection, &handled, policies);
-            let Some((finding, policy)) = next.filter(|_| handled.len() < GROUP_FINDINGS_MAX)
-            else {
-                handled.extend(detection.findings.iter().map(|it| it.key.clone()));
-                if detection.errors.is_empty() && detection.indeterminate.is_empty() {
-                    self.resolve(resource, policies, &handled, &Outcome::AlreadyCompliant, facts);
-                }
-                return Ok(handled.len());
-            };
-            handled.insert(finding.key.clone());
-            if let Some(after) = self.settle(finding, policy, event, &state, facts).await? {
-                state = after;
+            match moved {
+                Some(after) => state = after,
+                None => return Ok(self.conclude(&detection, handled, policies, resource, facts)),
             }
         }
+    }
+
+    /// Nothing is left to be done on a resource: what stands open there and was not seen again is
+    /// resolved. Returns how many findings there were.
+    fn conclude(
+        &self,
+        detection: &Detection,
+        mut handled: BTreeSet<String>,
+        policies: &[&Policy],
+        resource: &ResourceRef,
+        facts: &mut Vec<Fact>,
+    ) -> usize {
+        let before = handled.len();
+        handled.extend(detection.findings.iter().map(|it| it.key.clone()));
+        if before < handled.len() {
+            facts.push(Fact::Failed {
+                problem: Problem::Policy,
+                message: format!(
+                    "{} findings; the limit of one look is {GROUP_FINDINGS_MAX} findings",
+                    handled.len()
+                ),
+                event: None,
+                policy: None,
+                resource: Some(resource.clone()),
+            });
+        }
+        if detection.errors.is_empty() && detection.indeterminate.is_empty() {
+            self.resolve(resource, policies, &handled, &Outcome::AlreadyCompliant, facts);
+        }
+        handled.len()
     }
 
     /// The next finding that was not handled yet: elements before blocks.
@@ -388,26 +439,32 @@ impl Pipeline {
         }
     }
 
+    /// Records the policies without a verdict, each once in a look.
     fn note_failures(
         &self,
         detection: &Detection,
         resource: &ResourceRef,
         event: Option<&Event>,
+        noted: &mut BTreeSet<String>,
         facts: &mut Vec<Fact>,
     ) {
-        let failed = |problem, policy: &str, message: String| Fact::Failed {
-            problem,
-            message,
-            event: event.map(|it| it.uid.clone()),
-            policy: Some(policy.to_owned()),
-            resource: Some(resource.clone()),
-        };
-        for error in &detection.errors {
-            facts.push(failed(Problem::Policy, &error.policy, error.problem.clone()));
-        }
-        for (policy, unseen) in &detection.indeterminate {
-            let message = format!("unknown: {}", unseen.join(", "));
-            facts.push(failed(Problem::Indeterminate, policy, message));
+        let errors = detection.errors.iter().map(|it| {
+            let problem = it.problem.clone();
+            (Problem::Policy, &it.policy, problem)
+        });
+        let unknown = detection.indeterminate.iter().map(|(policy, unseen)| {
+            (Problem::Indeterminate, policy, format!("unknown: {}", unseen.join(", ")))
+        });
+        for (problem, policy, message) in errors.chain(unknown) {
+            if noted.insert(policy.clone()) {
+                facts.push(Fact::Failed {
+                    problem,
+                    message,
+                    event: event.map(|it| it.uid.clone()),
+                    policy: Some(policy.clone()),
+                    resource: Some(resource.clone()),
+                });
+            }
         }
     }
 
@@ -467,9 +524,4 @@ impl std::fmt::Debug for Pipeline {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Pipeline").field("scope", &self.scope).finish_non_exhaustive()
     }
-}
-
-/// Whether a failed call says that the thing is not there.
-fn is_gone(error: &CloudError) -> bool {
-    error.kind == CloudErrorKind::NotFound
 }

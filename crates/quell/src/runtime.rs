@@ -83,13 +83,23 @@ impl Runtime {
     }
 }
 
-/// The enabled policies, built in and private.
+/// The enabled policies, built in and private. A name that fits none is an error: what somebody
+/// wanted to have watched would not be.
 pub fn library(config: &Config) -> Result<Library, FolderError> {
     let mut folders = folder::builtin()?;
     for path in &config.policies.folders {
         folders.extend(folder::from_disk(path)?);
     }
-    folders.retain(|it| config.policies.enabled.iter().any(|wanted| glob(wanted, &it.id)));
+    let wanted = &config.policies.enabled;
+    let is_known = |name: &String| folders.iter().any(|it| glob(name, &it.id));
+    let is_id = |name: &String| folders.iter().any(|it| it.id == *name);
+    let params = config.policies.params.keys();
+    let unknown =
+        wanted.iter().find(|it| !is_known(it)).or(params.into_iter().find(|it| !is_id(it)));
+    if let Some(name) = unknown {
+        return Err(FolderError::Unknown(name.clone()));
+    }
+    folders.retain(|it| wanted.iter().any(|wanted| glob(wanted, &it.id)));
     Library::load(folders, &config.policies.params, config.policy_limits())
 }
 

@@ -71,7 +71,7 @@ fn bucket_name(event: &Event) -> Option<&str> {
 
 /// The bucket's entry in the record's `resources`.
 fn recorded(event: &Event) -> Option<&Value> {
-    let resources = event.envelope.pointer("/detail/resources")?.as_array()?;
+    let resources = event.envelope.value().pointer("/detail/resources")?.as_array()?;
     resources.iter().find(|it| it.get("type").and_then(Value::as_str) == Some(TYPE))
 }
 

@@ -197,11 +197,11 @@ fn panther_agrees() {
 fn fires(library: &Library, record: &Value) -> bool {
     let events = normalize::document(record.to_string().as_bytes()).unwrap_or_default();
     events.into_iter().flatten().any(|event| {
-        let bytes = event.envelope.to_string();
+        let bytes = event.envelope.text().as_bytes();
         event.status == Status::Success
             && library.policies().iter().any(|policy| {
                 let kind = quell_library::resource(&policy.meta().resource).unwrap();
-                let matches = policy.trigger().matches(bytes.as_bytes()).unwrap();
+                let matches = policy.trigger().matches(bytes).unwrap();
                 matches
                     && kind.targets(&event).iter().any(|target| {
                         kind.implied(&event, target).is_some_and(|mut state| {

@@ -2,14 +2,13 @@
 //! in the CloudTrail user guide.
 
 use super::{MESSAGE_MAX_BYTES, NormalizeError};
-use crate::event::{Actor, ActorKind, Api, CloudScope, Event, Status};
+use crate::event::{Actor, ActorKind, Api, CloudScope, Envelope, Event, Status};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 /// Reads an event in EventBridge's envelope.
 pub fn from_envelope(envelope: Value) -> Result<Event, NormalizeError> {
-    let record = envelope.get("detail").cloned().unwrap_or(Value::Null);
-    let mut event = read(&record)?;
+    let mut event = read(envelope.get("detail").unwrap_or(&Value::Null))?;
     let account = envelope.get("account").and_then(Value::as_str).unwrap_or_default();
     if account != event.cloud.account {
         return Err(NormalizeError::AccountMismatch {
@@ -17,14 +16,14 @@ pub fn from_envelope(envelope: Value) -> Result<Event, NormalizeError> {
             record: event.cloud.account,
         });
     }
-    event.envelope = envelope;
+    event.envelope = Envelope::new(envelope);
     Ok(event)
 }
 
 /// Reads a bare record, as log files hold it, and builds the envelope around it.
 pub fn from_record(record: Value) -> Result<Event, NormalizeError> {
     let mut event = read(&record)?;
-    event.envelope = json!({
+    event.envelope = Envelope::new(json!({
         "version": "0",
         "id": event.uid,
         "source": source(&event.api.service),
@@ -34,7 +33,7 @@ pub fn from_record(record: Value) -> Result<Event, NormalizeError> {
         "time": record.get("eventTime"),
         "resources": [],
         "detail": record,
-    });
+    }));
     Ok(event)
 }
 
@@ -89,7 +88,7 @@ fn read(record: &Value) -> Result<Event, NormalizeError> {
         cloud: CloudScope { account, region: text(fields, "awsRegion")?.to_owned() },
         status: status(fields),
         request_id: string(fields, "requestID"),
-        envelope: Value::Null,
+        envelope: Envelope::default(),
     })
 }
 

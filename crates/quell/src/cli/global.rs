@@ -5,7 +5,6 @@ use crate::exit::CliError;
 use crate::output::Color;
 use crate::runtime;
 use camino::{Utf8Path, Utf8PathBuf};
-use quell_core::scope::glob;
 use quell_library::Library;
 use quell_library::folder;
 use std::env;
@@ -82,14 +81,9 @@ impl Global {
         Ok(config)
     }
 
-    /// The enabled policies, built in and private, compiled. An id that was named must exist.
-    pub fn library(&self, config: &Config) -> Result<Library, CliError> {
-        let library = runtime::library(config).map_err(bad_policy)?;
-        let mut ids = self.policies.iter().filter(|it| !is_folder(it));
-        match ids.find(|id| !library.policies().iter().any(|it| glob(id, it.id()))) {
-            Some(id) => Err(unknown_policy(id)),
-            None => Ok(library),
-        }
+    /// The enabled policies of [`Global::acting_config`], compiled.
+    pub fn library(config: &Config) -> Result<Library, CliError> {
+        runtime::library(config).map_err(bad_policy)
     }
 
     /// Starts the log on standard error.
@@ -119,6 +113,9 @@ pub fn unknown_policy(id: &str) -> CliError {
 
 /// A policy folder that does not load.
 pub fn bad_policy(error: folder::FolderError) -> CliError {
+    if let folder::FolderError::Unknown(id) = &error {
+        return unknown_policy(id);
+    }
     CliError::usage("the policies could not be loaded")
         .because(error)
         .hint("`quell policy lint DIR` lists everything that is wrong with a folder")

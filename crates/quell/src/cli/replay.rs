@@ -75,7 +75,7 @@ the rest is reported all the same). The highest wins.";
 /// Replays, and prints the report.
 pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
     let config = global.acting_config()?;
-    let library = global.library(&config)?;
+    let library = Global::library(&config)?;
     let judge = Judge::new(&library, config.trust());
     let mut rails = config.guardrails.clone();
     if let Some(asked) = args.assume_mode {

@@ -12,6 +12,8 @@ use crate::sources::files::Files;
 use crate::sources::sqs::Sqs;
 use crate::sources::webhook::Webhook;
 use crate::sources::{Intake, Source, SourceError};
+use quell_core::reason::Reason;
+use quell_core::record::Verdict;
 use quell_library::aws::queue::Queue;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -147,9 +149,14 @@ async fn ledger_failure(failed: &mut watch::Receiver<Option<String>>) -> String 
     }
 }
 
-/// When the breaker closes, what it held back is looked at again.
+/// When the breaker closes, what it held back is looked at again; also what it held back before
+/// the last stop.
 async fn retry_withheld(pipeline: Arc<crate::pipeline::Pipeline>) {
-    let mut was_open = false;
+    let by_breaker = |verdict: &Verdict| {
+        let Verdict::Withhold { reason } = verdict else { return false };
+        matches!(reason, Reason::BreakerOpen { .. } | Reason::BlastRadius { .. })
+    };
+    let mut was_open = pipeline.journal.history().findings().any(|it| by_breaker(&it.verdict));
     loop {
         tokio::time::sleep(Duration::from_secs(RETRY_PERIOD_S)).await;
         let is_open = pipeline.journal.history().breaker_open(pipeline.clock.now()).is_some();

@@ -4,7 +4,7 @@
 //! from `before`? → apply → read back with bounded patience → conclude. Nothing is called a success
 //! that was not read back.
 
-use super::{Pipeline, is_gone};
+use super::Pipeline;
 use quell_core::action::Reversibility;
 use quell_core::change::Change;
 use quell_core::decide::authorized::Authorized;
@@ -69,15 +69,16 @@ impl Pipeline {
         let session = format!("quell-{}", attempt.finding);
         match self.world.apply(change, &session).await {
             Ok(applied) => {
-                let (outcome, after) = self.read_back(change.get()).await;
+                let attempts = self.readback.readback_attempts_max;
+                let (outcome, after) = self.read_back(change.get(), attempts).await;
                 (conclude(outcome, applied), after)
             }
-            Err(error) if is_gone(&error) => (conclude(Outcome::Gone, Applied::default()), None),
             Err(error) => self.failed(change.get(), &error, conclude).await,
         }
     }
 
-    /// A call that ended without an answer may have taken effect all the same: only a read tells.
+    /// A call that failed may have taken effect all the same, where an answer was lost and the
+    /// call was made again; and what it did not find need not be the resource. Only a read tells.
     async fn failed(
         &self,
         change: &Change,
@@ -85,22 +86,25 @@ impl Pipeline {
         conclude: impl Fn(Outcome, Applied) -> Fact,
     ) -> (Fact, Option<State>) {
         let request_ids = error.request_id.clone().into_iter().collect();
-        if error.is_transient()
-            && let (outcome @ Outcome::Corrected { .. }, after) = self.read_back(change).await
-        {
-            let note = Some(format!("the call seemed to fail, yet the change is there: {error}"));
-            return (conclude(outcome, Applied { request_ids, note }), after);
+        let attempts = if error.is_transient() { self.readback.readback_attempts_max } else { 1 };
+        match self.read_back(change, attempts).await {
+            (outcome @ (Outcome::Corrected { .. } | Outcome::Gone), after) => {
+                let note = Some(format!("the call failed: {error}"));
+                (conclude(outcome, Applied { request_ids, note }), after)
+            }
+            _ => {
+                let applied = Applied { request_ids, note: None };
+                (conclude(Outcome::Failed { error: error.to_string() }, applied), None)
+            }
         }
-        let applied = Applied { request_ids, note: None };
-        (conclude(Outcome::Failed { error: error.to_string() }, applied), None)
     }
 
     /// Reads until the change shows or patience ends.
-    async fn read_back(&self, change: &Change) -> (Outcome, Option<State>) {
+    async fn read_back(&self, change: &Change, attempts_max: u32) -> (Outcome, Option<State>) {
         let mut wait = Duration::from_millis(self.readback.readback_wait_ms);
         let mut last = Outcome::Uncorrected { after: serde_json::Value::Null };
         let mut state = None;
-        for attempt in 1..=self.readback.readback_attempts_max {
+        for attempt in 1..=attempts_max {
             match self.world.read(&change.resource).await {
                 Ok(None) => return (Outcome::Gone, None),
                 Ok(Some(found)) => {
@@ -115,7 +119,7 @@ impl Pipeline {
                     tracing::warn!(%error, resource = %change.resource, "read-back failed")
                 }
             }
-            if attempt < self.readback.readback_attempts_max {
+            if attempt < attempts_max {
                 self.clock.sleep(wait).await;
                 wait = wait.saturating_mul(2);
             }

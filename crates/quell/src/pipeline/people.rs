@@ -10,7 +10,11 @@ use quell_core::detect::detect;
 use quell_core::history::{Open, Status};
 use quell_core::record::{Attempt, Authority, Fact, Outcome};
 use quell_library::cloud::CloudError;
+use std::collections::BTreeSet;
 use thiserror::Error;
+
+/// The shortest beginning of an id that names something, in characters.
+pub const NAME_MIN_CHARS: usize = 4;
 
 /// Names a finding, an attempt, or everything that an event led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,18 +187,24 @@ impl Pipeline {
     /// Fixes that a name stands for and that are not undone yet, newest first.
     fn undoable(&self, name: &Selector) -> Result<Vec<Attempt>, PeopleError> {
         let history = self.journal.history();
+        let of_event = |it: &Attempt| it.event.as_deref() == Some(name.0.as_str());
         let mut found: Vec<(usize, Attempt)> = history
             .attempts()
             .filter(|(_, it)| it.undoes.is_none())
             .filter(|(_, it)| {
-                it.id.starts_with(&name.0)
-                    || it.event.as_deref() == Some(name.0.as_str())
+                of_event(it)
+                    || begins(name, &it.id)
                     || history.finding(&it.finding).is_some_and(|it| names_finding(name, it))
             })
             .map(|(order, it)| (order, it.clone()))
             .collect();
         if found.is_empty() {
             return Err(Refusal::Unknown(name.0.clone()).into());
+        }
+        // An event names all that it led to; the beginning of an id must name one thing.
+        let findings: BTreeSet<&str> = found.iter().map(|(_, it)| it.finding.as_str()).collect();
+        if 1 < findings.len() && !found.iter().all(|(_, it)| of_event(it)) {
+            return Err(PeopleError::Ambiguous { name: name.0.clone(), count: findings.len() });
         }
         found.retain(|(_, it)| history.made_a_change(&it.id) && !history.is_undone(&it.id));
         if found.is_empty() {
@@ -207,7 +217,10 @@ impl Pipeline {
 
 /// A finding is named by the beginning of its key or of its newest occurrence's id.
 fn names_finding(name: &Selector, open: &Open) -> bool {
-    let name = name.0.as_str();
-    let enough = 4 <= name.len();
-    enough && (open.finding.key.starts_with(name) || open.finding.uid.starts_with(name))
+    begins(name, &open.finding.key) || begins(name, &open.finding.uid)
+}
+
+/// Whether a name is the beginning of an id, and long enough to be meant.
+fn begins(name: &Selector, id: &str) -> bool {
+    NAME_MIN_CHARS <= name.0.len() && id.starts_with(&name.0)
 }

@@ -10,11 +10,12 @@ use super::split::{Fault, Piece};
 use super::verdicts::Sighting;
 use event_pattern::{Pattern, PatternSet, Scratch};
 use quell_core::detect::detect;
-use quell_core::event::{Event, Status};
+use quell_core::event::{Envelope, Event, Status};
 use quell_core::normalize::{self, cloudtrail};
 use quell_core::policy::Policy;
 use quell_core::resource::{ResourceRef, State, Trust};
 use quell_library::Library;
+use quell_library::cloud::Action;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -141,10 +142,9 @@ impl<'j> Worker<'j> {
     }
 
     fn event(&self, number: u64, event: Event, candidates: &BTreeSet<u32>, found: &mut Found) {
-        let envelope = event.envelope.to_string();
         let matches = |policy: &Policy| {
             // The text was just made from a value: it is JSON, and its size is limited.
-            policy.trigger().matches(envelope.as_bytes()).unwrap_or(true)
+            policy.trigger().matches(event.envelope.text().as_bytes()).unwrap_or(true)
         };
         let policies = candidates.iter().filter_map(|id| Some((*id, self.judge.policy(*id)?)));
         let policies: Vec<(u32, &Policy)> = policies.filter(|(_, it)| matches(it)).collect();
@@ -157,7 +157,7 @@ impl<'j> Worker<'j> {
             found.failed_calls.extend(policies.map(|id| Signal::new(id, &event.uid)));
             return;
         }
-        let slim = Arc::new(Event { envelope: Value::Null, ..event.clone() });
+        let slim = Arc::new(Event { envelope: Envelope::default(), ..event.clone() });
         for (target, policies) in self.targets(&event, &policies) {
             self.judge_target(number, &event, &slim, &target, &policies, found);
         }
@@ -198,22 +198,21 @@ impl<'j> Worker<'j> {
             return;
         };
         state.facts = kind.facts(&state, &self.judge.trust);
-        for (id, policy) in policies {
-            let detection = detect(&[policy], Some(event), &state);
-            for error in &detection.errors {
-                let problem = error.to_string();
-                found.add_fault(&self.file, Fault { record: Some(number), problem });
-            }
-            if !detection.indeterminate.is_empty() {
-                found.unproven.push(Signal::new(*id, &event.uid));
-            }
+        let judges: Vec<&Policy> = policies.iter().map(|(_, it)| *it).collect();
+        let detection = detect(&judges, Some(event), &state);
+        for error in &detection.errors {
+            let problem = error.to_string();
+            found.add_fault(&self.file, Fault { record: Some(number), problem });
+        }
+        let named = |name: &str| policies.iter().find(|(_, it)| it.id() == name);
+        let unproven = detection.indeterminate.iter().filter_map(|(name, _)| named(name));
+        found.unproven.extend(unproven.map(|(id, _)| Signal::new(*id, &event.uid)));
+        for finding in detection.findings {
+            let Some((id, policy)) = named(&finding.policy) else { continue };
             let action = self.judge.library.action_of(policy, &target.kind);
-            let plan = |element: &str| match action {
-                Some(it) => it.plan(&state, element, &policy.params()),
-                None => Ok(None),
-            };
-            found.sightings.extend(detection.findings.into_iter().map(|finding| Sighting {
-                plan: plan(&finding.element),
+            let plan = |it: &dyn Action| it.plan(&state, &finding.element, &policy.params());
+            found.sightings.push(Sighting {
+                plan: action.map_or(Ok(None), plan),
                 stage: action.map(|it| it.meta().stage),
                 policy: *id,
                 event: Arc::clone(slim),
@@ -221,7 +220,7 @@ impl<'j> Worker<'j> {
                 file: Arc::clone(&self.file),
                 number,
                 finding,
-            }));
+            });
         }
     }
 }

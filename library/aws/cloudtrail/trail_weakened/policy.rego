@@ -43,6 +43,23 @@ deny contains finding if {
 	}
 }
 
+# Nor is a baseline that says what nobody understands a baseline that everything meets.
+deny contains finding if {
+	some problem in not_understood
+	finding := {
+		"element": "baseline",
+		"reason": "the baseline could not be understood",
+		"indeterminate": problem,
+	}
+}
+
+not_understood contains sprintf("the baseline's key `%s` is unknown", [key]) if {
+	some key in object.keys(baseline)
+	not key in (flags | {"ExcludeManagementEventSources", "IncludeManagementEvents", "ReadWriteType"})
+}
+
+not_understood contains "the baseline's `ReadWriteType` is none of All, ReadOnly and WriteOnly" if not kinds
+
 events := input.resource.facts.management_events
 
 kinds := ["read", "write"] if object.get(baseline, "ReadWriteType", "All") == "All"

@@ -4,6 +4,7 @@
 //! limit that by `iam:PolicyARN`. AWS always has that key with these calls, so `IfExists` gives
 //! nothing away there; it keeps emulators usable that do not know the key.
 
+use super::of_principal;
 use crate::aws::Aws;
 use crate::aws::iam::calls::Calls;
 use crate::aws::iam::principal::{
@@ -11,7 +12,7 @@ use crate::aws::iam::principal::{
 };
 use crate::cloud::{Action, Applied, CloudError};
 use futures::future::BoxFuture;
-use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
+use quell_core::action::{ActionMeta, Fix, Plan, PlanError};
 use quell_core::change::{Change, Direction, Facet};
 use quell_core::decide::authorized::Authorized;
 use quell_core::resource::{Permission, Purpose, State};
@@ -20,7 +21,7 @@ use serde_json::Value;
 const PROPERTY: &str = "ManagedPolicyArns";
 const POINTER: &str = "/ManagedPolicyArns";
 
-static GROUP: ActionMeta = meta(
+static GROUP: ActionMeta = of_principal(
     "iam.detach_group_policy",
     "detach the policy from the group",
     Principal::Group,
@@ -32,7 +33,7 @@ static GROUP: ActionMeta = meta(
     ],
 );
 
-static ROLE: ActionMeta = meta(
+static ROLE: ActionMeta = of_principal(
     "iam.detach_role_policy",
     "detach the policy from the role",
     Principal::Role,
@@ -44,7 +45,7 @@ static ROLE: ActionMeta = meta(
     ],
 );
 
-static USER: ActionMeta = meta(
+static USER: ActionMeta = of_principal(
     "iam.detach_user_policy",
     "detach the policy from the user",
     Principal::User,
@@ -55,24 +56,6 @@ static USER: ActionMeta = meta(
         permission("iam:DetachUserPolicy", USER_IN_PATH_ARN, Purpose::Write),
     ],
 );
-
-const fn meta(
-    name: &'static str,
-    title: &'static str,
-    principal: Principal,
-    permissions: &'static [Permission],
-) -> ActionMeta {
-    ActionMeta {
-        name,
-        title,
-        resource: principal.type_name(),
-        permissions,
-        reversibility: Reversibility::Exact,
-        stage: Stage::Element,
-        undo_grants: true,
-        countermeasure: "D3-UAP",
-    }
-}
 
 const fn permission(action: &'static str, resource: &'static str, purpose: Purpose) -> Permission {
     let condition = Some(("ArnEqualsIfExists", "iam:PolicyARN", "{element}"));

@@ -5,7 +5,9 @@ pub mod detach_policy;
 pub mod remove_inline_statement;
 pub mod remove_policy_statement;
 
+use super::principal::Principal;
 use crate::cloud::CloudError;
+use quell_core::action::{ActionMeta, Reversibility, Stage};
 use quell_core::change::Change;
 use quell_core::resource::{Permission, Purpose};
 use serde_json::Value;
@@ -16,6 +18,25 @@ const fn fixing(action: &'static str, resource: &'static str) -> Permission {
 
 const fn undoing(action: &'static str, resource: &'static str) -> Permission {
     Permission { action, resource, condition: None, purpose: Purpose::Undo }
+}
+
+/// An action that there is for users, for roles and for groups.
+const fn of_principal(
+    name: &'static str,
+    title: &'static str,
+    principal: Principal,
+    permissions: &'static [Permission],
+) -> ActionMeta {
+    ActionMeta {
+        name,
+        title,
+        resource: principal.type_name(),
+        permissions,
+        reversibility: Reversibility::Exact,
+        stage: Stage::Element,
+        undo_grants: true,
+        countermeasure: "D3-UAP",
+    }
 }
 
 /// The properties as the change wants them. Whoever moved its facet since it was planned must not

@@ -4,7 +4,7 @@
 //! IAM cannot limit what `Put…Policy` writes: the write role could also grant. Only the session
 //! policy, which names this one principal, and the verification after the change stand against it.
 
-use super::{changed, fixing, undoing};
+use super::{changed, fixing, of_principal, undoing};
 use crate::aws::Aws;
 use crate::aws::iam::calls::{Calls, already};
 use crate::aws::iam::document::statements;
@@ -13,15 +13,15 @@ use crate::aws::iam::principal::{
 };
 use crate::cloud::{Action, Applied, CloudError};
 use futures::future::BoxFuture;
-use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
+use quell_core::action::{ActionMeta, Fix, Plan, PlanError};
 use quell_core::change::{Change, Direction, Facet, element_id};
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::{Permission, State};
+use quell_core::resource::State;
 use serde_json::{Value, json};
 
 const PROPERTY: &str = "Policies";
 
-static GROUP: ActionMeta = meta(
+static GROUP: ActionMeta = of_principal(
     "iam.remove_group_policy_statement",
     "take the statement out of the group's inline policy",
     Principal::Group,
@@ -35,7 +35,7 @@ static GROUP: ActionMeta = meta(
     ],
 );
 
-static ROLE: ActionMeta = meta(
+static ROLE: ActionMeta = of_principal(
     "iam.remove_role_policy_statement",
     "take the statement out of the role's inline policy",
     Principal::Role,
@@ -49,7 +49,7 @@ static ROLE: ActionMeta = meta(
     ],
 );
 
-static USER: ActionMeta = meta(
+static USER: ActionMeta = of_principal(
     "iam.remove_user_policy_statement",
     "take the statement out of the user's inline policy",
     Principal::User,
@@ -62,24 +62,6 @@ static USER: ActionMeta = meta(
         undoing("iam:PutUserPolicy", USER_IN_PATH_ARN),
     ],
 );
-
-const fn meta(
-    name: &'static str,
-    title: &'static str,
-    principal: Principal,
-    permissions: &'static [Permission],
-) -> ActionMeta {
-    ActionMeta {
-        name,
-        title,
-        resource: principal.type_name(),
-        permissions,
-        reversibility: Reversibility::Exact,
-        stage: Stage::Element,
-        undo_grants: true,
-        countermeasure: "D3-UAP",
-    }
-}
 
 /// `iam.remove_group_policy_statement` and the same for roles and users. A finding's element is
 /// [`crate::aws::iam::principal::element`].

@@ -53,7 +53,7 @@ const ROLES: [(Purpose, &str); 3] =
 /// Prints the permissions.
 pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
     let config = global.acting_config()?;
-    let library = global.library(&config)?;
+    let library = Global::library(&config)?;
     let policies: Vec<&Policy> = library.policies().iter().collect();
     let all = needed(&library, &policies, |policy| match args.mode {
         Some(asked) => asked.into(),

@@ -46,7 +46,7 @@ pub struct Line<'a> {
 /// Prints the list.
 pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
     let config = global.acting_config()?;
-    let library = global.library(&config)?;
+    let library = Global::library(&config)?;
     let policies = library.policies().iter();
     let lines: Vec<Line<'_>> =
         policies.map(|it| line(&library, it, most(&config.guardrails.modes, it.meta()))).collect();

@@ -40,7 +40,7 @@ The folder is DIR/acme/s3/owner_tag. Then: edit policy.rego, `quell policy lint 
 /// Makes the folder.
 pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
     check_id(&args.id)?;
-    let library = global.library(&global.acting_config()?)?;
+    let library = Global::library(&global.acting_config()?)?;
     let (model, case) = model(&library, &args.resource)?;
     let folder = args.dir.join(args.id.replace('.', "/"));
     if folder.exists() {

@@ -42,7 +42,7 @@ struct Shown<'a> {
 /// Shows one policy.
 pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
     let config = global.acting_config()?;
-    let library = global.library(&config)?;
+    let library = Global::library(&config)?;
     let policy = library.policy(&args.id).ok_or_else(|| unknown_policy(&args.id))?;
     let folder = library.folders().iter().find(|it| it.id == args.id);
     let folder = folder.ok_or_else(|| unknown_policy(&args.id))?;

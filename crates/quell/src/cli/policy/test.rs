@@ -74,7 +74,7 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
 /// The policies of the given folders alone: the built-in ones may lie among them.
 fn library(args: &Args, global: &Global) -> Result<Library, CliError> {
     if args.folders.is_empty() {
-        return global.library(&global.acting_config()?);
+        return Global::library(&global.acting_config()?);
     }
     let mut folders = Vec::new();
     for it in &args.folders {
