@@ -223,19 +223,26 @@ async fn the_account_block_heals_and_is_undone() {
     assert_eq!(findings(&bench.read(&bucket).await), [false]);
 }
 
-/// A stand-in for S3 in the wrong region, which no emulator plays: any request is answered as S3
-/// does when the bucket is elsewhere.
+/// A stand-in for S3 in the wrong region, which no emulator plays: after STS has said whose the
+/// session is, any request is answered as S3 does when the bucket is elsewhere.
 #[tokio::test]
 async fn the_region_comes_from_a_redirect() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
-        for stream in listener.incoming().take(1) {
-            let mut stream = stream.unwrap();
+        let who = format!(
+            "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>{MOTO_ACCOUNT}</Account>\
+             </GetCallerIdentityResult></GetCallerIdentityResponse>"
+        );
+        let moved = "<Error><Code>PermanentRedirect</Code><Message>elsewhere</Message></Error>";
+        let answers = [
+            ("HTTP/1.1 200 OK\r\n", who.as_str()),
+            ("HTTP/1.1 301 Moved Permanently\r\nx-amz-bucket-region: eu-west-3\r\n", moved),
+        ];
+        for (head, body) in answers {
+            let (mut stream, _) = listener.accept().unwrap();
             let mut request = [0; 8192];
             let _ = stream.read(&mut request).unwrap();
-            let body = "<Error><Code>PermanentRedirect</Code><Message>elsewhere</Message></Error>";
-            let head = "HTTP/1.1 301 Moved Permanently\r\nx-amz-bucket-region: eu-west-3\r\n";
             let rest = format!("content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
             stream.write_all(format!("{head}{rest}").as_bytes()).unwrap();
         }
