@@ -120,10 +120,13 @@ deny contains {"element": "x", "reason": "y"} if { http.send({"method": "get", "
 #[test]
 fn parameters_are_checked() {
     let rego = format!("package quell.aws.test.sample\n{PUBLIC}");
-    let with = |name: &str| {
-        let params = BTreeMap::from([(name.to_owned(), json!(4))]);
+    let with = |name: &str, value: Value| {
+        let params = BTreeMap::from([(name.to_owned(), value)]);
         Policy::compile(YAML, &rego, &params, PolicyLimits::default())
     };
-    assert_eq!(with("limit").unwrap().params(), json!({ "limit": 4 }));
-    assert!(with("limits").unwrap_err().to_string().contains("limits"));
+    assert_eq!(with("limit", json!(4)).unwrap().params(), json!({ "limit": 4 }));
+    assert!(with("limits", json!(4)).unwrap_err().to_string().contains("limits"));
+    for wrong in [json!("4"), json!([4]), json!(null), json!({ "limit": 4 })] {
+        assert!(with("limit", wrong.clone()).is_err(), "{wrong}");
+    }
 }

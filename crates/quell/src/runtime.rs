@@ -134,3 +134,24 @@ pub fn scope(config: &Config) -> Scope {
     });
     Scope { own_roles: roles.collect(), accounts: accounts.map(|(id, _)| id.clone()).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_fits_no_policy_is_refused() {
+        let config = |text: &str| Config::parse(text).unwrap();
+        let known = config("policies: { enabled: ['aws.s3.*'] }");
+        assert_eq!(library(&known).unwrap().policies().len(), 4);
+        for typo in [
+            "policies: { enabled: ['aws.s4.*'] }",
+            "policies: { params: { aws.ec2.admin_port: { ports: [22] } } }",
+            "policies: { params: { 'aws.ec2.*': { ports: [22] } } }",
+        ] {
+            let refused = library(&config(typo));
+            assert!(matches!(refused, Err(FolderError::Unknown(_))), "{typo}: {refused:?}");
+        }
+        assert!(Config::parse("policies: { enabled: [] }").is_err());
+    }
+}

@@ -1,0 +1,173 @@
+//! What the pipeline makes of a cloud that fails in the worst moment.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use quell::clock::SystemClock;
+use quell::journal::{Journal as _, MemoryJournal};
+use quell::pipeline::{Ack, PeopleError, Pipeline, Scope, Selector};
+use quell::simulation::SimulatedAccount;
+use quell_core::change::Change;
+use quell_core::decide::authorized::Authorized;
+use quell_core::decide::guardrails::Guardrails;
+use quell_core::decide::mode::Modes;
+use quell_core::history::Status;
+use quell_core::policy::Mode;
+use quell_core::resource::{ResourceRef, State};
+use quell_library::Library;
+use quell_library::cloud::{Applied, CloudError, CloudErrorKind, World};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const ACCOUNT: &str = "111122223333";
+
+/// A simulated account whose first change fails in one way.
+struct Failing {
+    account: SimulatedAccount,
+    kind: CloudErrorKind,
+    takes_effect: bool,
+    failed: AtomicBool,
+}
+
+impl World for Failing {
+    fn read<'a>(
+        &'a self,
+        resource: &'a ResourceRef,
+    ) -> BoxFuture<'a, Result<Option<State>, CloudError>> {
+        self.account.read(resource)
+    }
+
+    fn apply<'a>(
+        &'a self,
+        change: &'a Authorized<Change>,
+        session: &'a str,
+    ) -> BoxFuture<'a, Result<Applied, CloudError>> {
+        Box::pin(async move {
+            if self.failed.swap(true, Ordering::Relaxed) {
+                return self.account.apply(change, session).await;
+            }
+            if self.takes_effect {
+                self.account.apply(change, session).await?;
+            }
+            Err(CloudError {
+                kind: self.kind,
+                operation: change.get().action.clone(),
+                message: "as the test wants it".to_owned(),
+                request_id: None,
+            })
+        })
+    }
+}
+
+struct Bench {
+    pipeline: Pipeline,
+    journal: Arc<MemoryJournal>,
+}
+
+impl Bench {
+    /// An open bucket in an account where changes fail like this.
+    fn new(kind: CloudErrorKind, takes_effect: bool) -> Bench {
+        let account = SimulatedAccount::new(vec![bucket()], None).unwrap();
+        let world = Failing { account, kind, takes_effect, failed: AtomicBool::new(false) };
+        let journal = Arc::new(MemoryJournal::default());
+        let rails = Guardrails {
+            modes: Modes { default: Mode::Enforce, ..Modes::default() },
+            ..Guardrails::default()
+        };
+        let pipeline = Pipeline::new(
+            Arc::new(Library::builtin().unwrap()),
+            Arc::new(world),
+            Arc::clone(&journal) as Arc<dyn quell::journal::Journal>,
+            Arc::new(SystemClock),
+            rails,
+            Scope::default(),
+        );
+        Bench { pipeline, journal }
+    }
+
+    async fn opened(&self) {
+        let ack = self.pipeline.handle(opening().to_string().as_bytes()).await.unwrap();
+        assert_eq!(ack, Ack::Done);
+    }
+
+    /// Where the one finding stands, and its attempt.
+    fn stands(&self) -> (Status, String) {
+        let history = self.journal.history();
+        let open = history.findings().next().unwrap();
+        (open.status, open.attempts.last().unwrap().clone())
+    }
+
+    async fn undo(&self, name: &str) -> Result<usize, PeopleError> {
+        let undone = self.pipeline.undo(&Selector(name.to_owned()), "alice", "a test").await;
+        undone.map(|it| it.len())
+    }
+}
+
+fn bucket() -> State {
+    State {
+        resource: ResourceRef {
+            kind: "AWS::S3::Bucket".to_owned(),
+            id: "open".to_owned(),
+            account: ACCOUNT.to_owned(),
+            region: "eu-central-1".to_owned(),
+        },
+        tags: BTreeMap::new(),
+        properties: json!({ "OwnershipControls": { "Rules": [
+            { "ObjectOwnership": "BucketOwnerEnforced" } ] } }),
+        facts: Value::Null,
+        unknown: Default::default(),
+        observed: Timestamp::now(),
+    }
+}
+
+fn opening() -> Value {
+    json!({
+        "eventVersion": "1.09", "eventID": "e-1", "eventTime": Timestamp::now().to_string(),
+        "eventName": "DeleteBucketPublicAccessBlock", "eventSource": "s3.amazonaws.com",
+        "awsRegion": "eu-central-1", "eventType": "AwsApiCall", "recipientAccountId": ACCOUNT,
+        "userIdentity": { "type": "IAMUser", "arn": format!("arn:aws:iam::{ACCOUNT}:user/eve"),
+            "accountId": ACCOUNT },
+        "requestParameters": { "bucketName": "open" }, "responseElements": null
+    })
+}
+
+#[tokio::test]
+async fn a_call_that_misses_something_does_not_prove_that_the_resource_is_gone() {
+    let bench = Bench::new(CloudErrorKind::NotFound, false);
+    bench.opened().await;
+    assert_eq!(bench.stands().0, Status::Failed);
+}
+
+#[tokio::test]
+async fn a_fix_that_took_effect_and_reported_a_failure_can_be_undone() {
+    for kind in [CloudErrorKind::Invalid, CloudErrorKind::Unavailable] {
+        let bench = Bench::new(kind, true);
+        bench.opened().await;
+        let (status, attempt) = bench.stands();
+        assert_eq!(status, Status::Corrected, "{kind:?}");
+        assert_eq!(bench.undo(&attempt).await.unwrap(), 1, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_undo_needs_a_name_that_was_meant() {
+    let bench = Bench::new(CloudErrorKind::Invalid, true);
+    bench.opened().await;
+    let (_, attempt) = bench.stands();
+    for name in ["", &attempt[..1], &attempt[..3], "zzzz"] {
+        let refused = bench.undo(name).await;
+        assert!(matches!(refused, Err(PeopleError::Refused(_))), "{name}: {refused:?}");
+    }
+    assert_eq!(bench.undo(&attempt[..4]).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn the_same_event_again_does_nothing() {
+    let bench = Bench::new(CloudErrorKind::Invalid, true);
+    bench.opened().await;
+    let before = bench.journal.facts().len();
+    bench.opened().await;
+    assert_eq!(bench.journal.facts().len(), before);
+}
