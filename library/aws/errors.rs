@@ -43,7 +43,13 @@ fn kind(code: Option<&str>, answered: bool) -> CloudErrorKind {
         CloudErrorKind::Throttled
     } else if has(&["NoSuch", "NotFound"]) {
         CloudErrorKind::NotFound
-    } else if has(&["InternalError", "InternalFailure", "ServiceUnavailable", "RequestTimeout"]) {
+    } else if has(&[
+        "InternalError",
+        "InternalFailure",
+        "InternalServ",
+        "Unavailable",
+        "RequestTimeout",
+    ]) {
         CloudErrorKind::Unavailable
     } else {
         CloudErrorKind::Invalid

@@ -4,6 +4,7 @@ use super::errors::cloud_error;
 use crate::cloud::CloudError;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::MessageSystemAttributeName;
 
 /// Longest wait of one poll, in seconds: the most that SQS allows.
 pub const POLL_S: i32 = 20;
@@ -24,6 +25,8 @@ pub struct Message {
     pub body: String,
     /// What names this receipt of it.
     pub receipt: String,
+    /// X-Ray's header (`AWSTraceHeader`), where the sender was traced.
+    pub trace_header: Option<String>,
 }
 
 impl Queue {
@@ -46,6 +49,7 @@ impl Queue {
             .wait_time_seconds(POLL_S)
             .max_number_of_messages(MESSAGES_PER_POLL_MAX)
             .visibility_timeout(visibility_s)
+            .message_system_attribute_names(MessageSystemAttributeName::AwsTraceHeader)
             .send()
             .await
             .map_err(|it| cloud_error("sqs:ReceiveMessage", &it))?;
@@ -54,6 +58,9 @@ impl Queue {
             .map(|it| Message {
                 body: it.body.unwrap_or_default(),
                 receipt: it.receipt_handle.unwrap_or_default(),
+                trace_header: it
+                    .attributes
+                    .and_then(|mut it| it.remove(&MessageSystemAttributeName::AwsTraceHeader)),
             })
             .collect())
     }

@@ -4,6 +4,8 @@
 //! column; [`Config::check`] then says what the types can't. Secrets stand in it as references
 //! only.
 
+use crate::secret::config::SecretsConfig;
+use crate::secret::reference::Reference;
 use jiff::Timestamp;
 use quell_core::decide::guardrails::Guardrails;
 use quell_core::policy::{POLICY_INSTRUCTIONS_MAX, POLICY_TIME_MAX_MS, PolicyLimits};
@@ -35,6 +37,8 @@ pub struct Config {
     pub sources: SourcesConfig,
     /// The embedded store.
     pub store: StoreConfig,
+    /// How references to secrets are resolved.
+    pub secrets: SecretsConfig,
     /// Limits of the process.
     pub limits: LimitsConfig,
 }
@@ -162,7 +166,7 @@ pub struct SqsConfig {
 pub struct WebhookConfig {
     /// Address to listen on, such as `127.0.0.1:8480`.
     pub listen: String,
-    /// Reference to the bearer token: `env://NAME` or `file:///path`.
+    /// Reference to the bearer token, such as `env://NAME` or `file:///path`.
     pub token: String,
 }
 
@@ -170,9 +174,9 @@ pub struct WebhookConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
-    /// Ed25519 private key (PKCS#8 PEM) that signs checkpoints; it must lie outside the data
-    /// folder.
-    pub signing_key: Option<PathBuf>,
+    /// Reference to the Ed25519 private key (PKCS#8 PEM) that signs checkpoints, such as
+    /// `file:///path`, which must lie outside the data folder.
+    pub signing_key: Option<String>,
 }
 
 /// Limits of the process.
@@ -263,6 +267,10 @@ impl Config {
         if self.policies.enabled.is_empty() {
             return Err("policies.enabled: names no policy, so nothing would be watched".to_owned());
         }
+        self.secrets.check().map_err(|it| format!("secrets.{it}"))?;
+        for (setting, reference) in self.secret_references() {
+            Reference::parse(reference).map_err(|it| format!("{setting}: {it}"))?;
+        }
         let positive = [
             ("limits.deliveries_at_once_max", self.limits.deliveries_at_once_max),
             ("limits.delivery_attempts_max", self.limits.delivery_attempts_max as usize),
@@ -275,6 +283,18 @@ impl Config {
             Some((name, _)) => Err(format!("{name}: must be at least 1")),
             None => Ok(()),
         }
+    }
+
+    /// Every reference to a secret, with the setting that holds it: what a role must be able to
+    /// read, and nothing more.
+    pub fn secret_references(&self) -> Vec<(&'static str, &str)> {
+        let webhook = self.sources.webhook.as_ref().map(|it| it.token.as_str());
+        let own = [
+            ("sources.webhook.token", webhook),
+            ("store.signing_key", self.store.signing_key.as_deref()),
+        ];
+        let own = own.into_iter().filter_map(|(setting, it)| Some((setting, it?)));
+        own.chain(self.secrets.references().map(|it| ("secrets.vault.auth", it))).collect()
     }
 
     /// AWS settings as the library takes them.

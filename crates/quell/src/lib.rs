@@ -7,6 +7,7 @@ pub mod clock;
 pub mod secret;
 pub mod config;
 pub mod journal;
+pub mod telemetry;
 pub mod store;
 pub mod embedded;
 pub mod pipeline;

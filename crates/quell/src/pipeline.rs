@@ -16,6 +16,7 @@ pub use recover::{RetryFilter, RetryReport};
 
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
+use crate::telemetry::trace;
 use event_pattern::{PatternSet, Scratch};
 use locks::Locks;
 use quell_core::action::{Plan, PlanError};
@@ -33,6 +34,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use thiserror::Error;
+use tracing::Instrument as _;
 
 /// Most findings on one resource that one event may lead to; the rest is found by the next look.
 pub const GROUP_FINDINGS_MAX: usize = 200;
@@ -176,8 +178,12 @@ impl Pipeline {
         })
     }
 
-    /// Handles one event to its end.
+    /// Handles one event to its end, within its span: every log line of it bears its trace id.
     pub async fn event(&self, event: &Event) -> Result<(), PipelineError> {
+        self.process(event).instrument(trace::event_span(event)).await
+    }
+
+    async fn process(&self, event: &Event) -> Result<(), PipelineError> {
         let account = &event.cloud.account;
         if !self.scope.accounts.is_empty() && !self.scope.accounts.contains(account) {
             return Err(PipelineError::NotOurs(format!("account `{account}` is not configured")));

@@ -8,9 +8,13 @@ use crate::config::Config;
 use crate::embedded::Embedded;
 use crate::journal::Journal;
 use crate::pipeline::{Pipeline, Readback, Scope};
+use crate::secret::reference::Reference;
+use crate::secret::{SecretError, Secrets};
 use crate::simulation::{self, SimulatedAccount};
 use crate::store::error::StoreError;
 use crate::store::keys::{self, KeyError};
+use crate::telemetry::Telemetry;
+use crate::telemetry::watched::Watched;
 use camino::{Utf8Path, Utf8PathBuf};
 use quell_core::scope::glob;
 use quell_library::Library;
@@ -34,6 +38,10 @@ pub struct Runtime {
     pub data_dir: Utf8PathBuf,
     /// The live cloud, where it is one.
     pub live: Option<Arc<Live>>,
+    /// Resolves references to secrets.
+    pub secrets: Arc<Secrets>,
+    /// Measures what is done.
+    pub telemetry: Arc<Telemetry>,
 }
 
 /// Why nothing can act.
@@ -48,6 +56,9 @@ pub enum RuntimeError {
     /// The signing key can't be used.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A secret does not resolve.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The simulated account can't be read.
     #[error("{0}")]
     Simulation(String),
@@ -61,15 +72,16 @@ impl Runtime {
     pub async fn open(config: Config, data_dir: &Utf8Path) -> Result<Runtime, RuntimeError> {
         let library = Arc::new(library(&config)?);
         let (world, clock, live) = world(&config, data_dir).await?;
-        let store = Arc::new(Embedded::open(
-            data_dir,
-            Arc::clone(&clock),
-            signing_key(&config, data_dir)?,
-        )?);
+        let telemetry = Arc::new(Telemetry::default());
+        let secrets = Arc::new(secrets(&config, Arc::clone(&clock), Arc::clone(&telemetry)));
+        let key = signing_key(&config, &secrets, data_dir).await?;
+        let store = Arc::new(Embedded::open(data_dir, Arc::clone(&clock), key)?);
+        telemetry.remember(&store.history());
+        let journal = Arc::clone(&store) as Arc<dyn Journal>;
         let mut pipeline = Pipeline::new(
             library,
             world,
-            Arc::clone(&store) as Arc<dyn Journal>,
+            Arc::new(Watched::new(journal, Arc::clone(&telemetry))),
             clock,
             config.guardrails.clone(),
             scope(&config),
@@ -78,8 +90,10 @@ impl Runtime {
             readback_attempts_max: config.limits.readback_attempts_max,
             readback_wait_ms: config.limits.readback_wait_ms,
         };
+        pipeline.observer = telemetry.observer();
         let data_dir = data_dir.to_owned();
-        Ok(Runtime { config, pipeline: Arc::new(pipeline), store, data_dir, live })
+        let pipeline = Arc::new(pipeline);
+        Ok(Runtime { config, pipeline, store, data_dir, live, secrets, telemetry })
     }
 }
 
@@ -116,14 +130,23 @@ async fn world(config: &Config, data_dir: &Utf8Path) -> Result<OpenWorld, Runtim
     Ok((Arc::clone(&live) as Arc<dyn World>, Arc::new(SystemClock), Some(live)))
 }
 
-fn signing_key(
+/// What resolves the configuration's references to secrets.
+pub fn secrets(config: &Config, clock: Arc<dyn Clock>, telemetry: Arc<Telemetry>) -> Secrets {
+    Secrets::new(config.secrets.clone(), config.aws_settings(), clock, telemetry)
+}
+
+/// The key that signs checkpoints, if one is configured.
+pub async fn signing_key(
     config: &Config,
+    secrets: &Secrets,
     data_dir: &Utf8Path,
 ) -> Result<Option<ed25519_dalek::SigningKey>, RuntimeError> {
-    let Some(path) = &config.store.signing_key else { return Ok(None) };
-    let path = Utf8Path::from_path(path)
-        .ok_or_else(|| RuntimeError::Config("store.signing_key: not a UTF-8 path".to_owned()))?;
-    Ok(Some(keys::signing_key(path, data_dir)?))
+    let Some(reference) = &config.store.signing_key else { return Ok(None) };
+    if let Reference::File(path) = Reference::parse(reference)? {
+        keys::lies_outside(Utf8Path::new(&path), data_dir)?;
+    }
+    let pem = secrets.get(reference).await?;
+    Ok(Some(keys::signing_key(pem.expose(), reference)?))
 }
 
 /// Which accounts are ours, and as whom we act there.

@@ -2,17 +2,19 @@
 
 use super::acting;
 use super::global::Global;
+use crate::clock::SystemClock;
+use crate::config::Config;
 use crate::exit::{CliError, Exit};
 use crate::output::{Format, Out};
 use crate::runtime;
-use crate::secret;
 use crate::simulation;
-use crate::store::{keys, verify};
+use crate::store::verify;
 use anstyle::AnsiColor;
 use jiff::{SignedDuration, Timestamp};
 use quell_library::aws::Aws;
 use serde::Serialize;
 use std::io::Write as _;
+use std::sync::Arc;
 
 /// How far ahead an ending exemption is warned of, in days.
 pub const EXEMPTION_WARNING_DAYS: i64 = 14;
@@ -59,17 +61,7 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
     let policies = runtime::library(&config).map(|it| format!("{} enabled", it.policies().len()));
     checks.push(check("policies", policies.map_err(|it| it.to_string())));
     checks.push(ledger(global)?);
-    if let Some(path) = &config.store.signing_key {
-        let dir = global.data_dir()?;
-        let key = camino::Utf8Path::from_path(path)
-            .ok_or_else(|| "not a UTF-8 path".to_owned())
-            .and_then(|it| keys::signing_key(it, &dir).map_err(|it| it.to_string()));
-        checks.push(check("signing key", key.map(|_| "readable".to_owned())));
-    }
-    if let Some(webhook) = &config.sources.webhook {
-        let token = secret::resolve(&webhook.token).map_err(|it| it.to_string());
-        checks.push(check("webhook token", token.map(|_| "resolves".to_owned())));
-    }
+    checks.extend(acting::block_on(secrets(&config, args.offline, global))?);
     checks.push(exemptions(&config));
     checks.push(accounts(&config));
     // A simulated account has no cloud behind it.
@@ -106,7 +98,29 @@ fn ledger(global: &Global) -> Result<Check, CliError> {
     ))
 }
 
-fn exemptions(config: &crate::config::Config) -> Check {
+/// Whether each secret resolves; never what it is.
+async fn secrets(config: &Config, offline: bool, global: &Global) -> Result<Vec<Check>, CliError> {
+    let secrets = runtime::secrets(config, Arc::new(SystemClock), Arc::default());
+    let mut checks = Vec::new();
+    for (setting, reference) in config.secret_references() {
+        let far = !reference.starts_with("env://") && !reference.starts_with("file://");
+        if offline && far {
+            let detail = "not looked up: offline".to_owned();
+            checks.push(Check { name: setting.to_owned(), result: Health::Warning, detail });
+            continue;
+        }
+        let found = if setting == "store.signing_key" {
+            let key = runtime::signing_key(config, &secrets, &global.data_dir()?).await;
+            key.map(drop).map_err(|it| it.to_string())
+        } else {
+            secrets.get(reference).await.map(drop).map_err(|it| it.to_string())
+        };
+        checks.push(check(setting, found.map(|()| "resolves".to_owned())));
+    }
+    Ok(checks)
+}
+
+fn exemptions(config: &Config) -> Check {
     let soon = SignedDuration::from_hours(24 * EXEMPTION_WARNING_DAYS);
     let soon = Timestamp::now().checked_add(soon).unwrap_or(Timestamp::MAX);
     let ending = config.exemptions_ending_before(soon);
@@ -117,7 +131,7 @@ fn exemptions(config: &crate::config::Config) -> Check {
     Check { name: "exemptions".to_owned(), result, detail }
 }
 
-fn accounts(config: &crate::config::Config) -> Check {
+fn accounts(config: &Config) -> Check {
     let accounts = &config.aws.accounts;
     let bare = accounts.iter().filter(|(_, it)| it.write_role.is_none()).map(|(id, _)| id.as_str());
     let bare: Vec<&str> = bare.collect();
@@ -134,7 +148,7 @@ fn accounts(config: &crate::config::Config) -> Check {
 }
 
 /// Who we are in each account: proves credentials, trust and external id.
-async fn cloud(config: &crate::config::Config) -> Vec<Check> {
+async fn cloud(config: &Config) -> Vec<Check> {
     let aws = Aws::connect(config.aws_settings()).await;
     let mut checks = Vec::new();
     for account in config.aws.accounts.keys() {

@@ -4,16 +4,12 @@ use crate::config::Config;
 use crate::exit::CliError;
 use crate::output::Color;
 use crate::runtime;
+use crate::telemetry::log::{self, LogFormat};
 use camino::{Utf8Path, Utf8PathBuf};
 use quell_library::Library;
 use quell_library::folder;
 use std::env;
-use std::io;
 use std::path::{Path, PathBuf};
-use tracing_subscriber::EnvFilter;
-
-/// The environment variable that filters the log, in `tracing`'s words: `quell=debug`.
-pub const LOG_VARIABLE: &str = "QUELL_LOG";
 
 /// Options of every command.
 #[derive(Debug, Clone, clap::Args)]
@@ -94,14 +90,7 @@ impl Global {
             2 => "quell=debug,info",
             _ => "trace",
         };
-        let filter = env::var(LOG_VARIABLE).unwrap_or_else(|_| level.to_owned());
-        let filter = EnvFilter::try_new(&filter).unwrap_or_else(|_| EnvFilter::new(level));
-        // A second start can only happen in a test that runs commands in one process.
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(io::stderr)
-            .with_ansi(anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never)
-            .try_init();
+        log::start(LogFormat::from_variable(LogFormat::Text), level);
     }
 }
 

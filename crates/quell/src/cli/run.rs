@@ -7,7 +7,6 @@ use crate::exit::{CliError, Exit};
 use crate::output::Out;
 use crate::pipeline::RetryFilter;
 use crate::runtime::Runtime;
-use crate::secret;
 use crate::sources::files::Files;
 use crate::sources::sqs::Sqs;
 use crate::sources::webhook::Webhook;
@@ -187,9 +186,7 @@ async fn sources(args: &Args, runtime: &Runtime) -> Result<Vec<Box<dyn Source>>,
         sources.push(Box::new(Sqs::new(queue)));
     }
     if let Some(WebhookConfig { listen, token }) = &configured.webhook {
-        let token = secret::resolve(token)
-            .map_err(|it| CliError::usage("sources.webhook.token").because(it))?;
-        let webhook = Webhook::listen(listen, token).await;
+        let webhook = Webhook::listen(listen, Arc::clone(&runtime.secrets), token).await;
         sources.push(Box::new(webhook.map_err(|it| CliError::outside(it.to_string()))?));
     }
     Ok(sources)

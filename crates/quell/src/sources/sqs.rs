@@ -5,6 +5,7 @@
 //! ledger with its reason and deleted, so that a poison message does not come back forever.
 
 use super::{Intake, Settled, Source, SourceError, stopped};
+use crate::telemetry::trace::{self, TraceId};
 use futures::future::BoxFuture;
 use quell_library::aws::queue::{Message, Queue};
 use std::sync::Arc;
@@ -83,8 +84,10 @@ impl Sqs {
 
     async fn work(&self, intake: &Intake, message: Message) {
         let name = self.name();
+        let trace_id = message.trace_header.as_deref().and_then(TraceId::from_xray);
+        let settle = trace::carried(trace_id, intake.settle(&name, message.body.as_bytes()));
         let settled = tokio::select! {
-            settled = intake.settle(&name, message.body.as_bytes()) => settled,
+            settled = settle => settled,
             () = self.keep_invisible(&message.receipt) => Settled::Keep,
         };
         if settled == Settled::Keep {

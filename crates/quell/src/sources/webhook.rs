@@ -4,6 +4,8 @@
 //! is put aside and answered with 200 as well, so that the sender does not repeat it for a day.
 
 use super::{Intake, Settled, Source, SourceError, stopped};
+use crate::secret::Secrets;
+use crate::telemetry::trace::{self, TraceId};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -15,7 +17,6 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use zeroize::Zeroizing;
 
 /// The shortest token that is taken, in characters.
 pub const TOKEN_MIN_CHARS: usize = 16;
@@ -23,23 +24,33 @@ pub const TOKEN_MIN_CHARS: usize = 16;
 /// The endpoint.
 pub struct Webhook {
     listener: TcpListener,
-    token: Zeroizing<String>,
+    token: Token,
 }
 
 #[derive(Clone)]
 struct Door {
     intake: Arc<Intake>,
-    token_digest: Arc<[u8; 32]>,
+    token: Token,
+}
+
+/// What senders must bear; resolved for every request, so that it can be rotated.
+#[derive(Clone)]
+struct Token {
+    secrets: Arc<Secrets>,
+    reference: Arc<str>,
 }
 
 impl Webhook {
-    /// Listens at an address. `token` is what senders must bear.
-    pub async fn listen(address: &str, token: Zeroizing<String>) -> Result<Webhook, SourceError> {
+    /// Listens at an address. `token` refers to what senders must bear.
+    pub async fn listen(
+        address: &str,
+        secrets: Arc<Secrets>,
+        token: &str,
+    ) -> Result<Webhook, SourceError> {
         let fail =
             |problem: String| SourceError { source_name: format!("webhook:{address}"), problem };
-        if token.chars().count() < TOKEN_MIN_CHARS {
-            return Err(fail(format!("the token is shorter than {TOKEN_MIN_CHARS} characters")));
-        }
+        let token = Token { secrets, reference: Arc::from(token) };
+        token.digest().await.map_err(fail)?;
         let listener = TcpListener::bind(address).await.map_err(|it| fail(it.to_string()))?;
         Ok(Webhook { listener, token })
     }
@@ -69,10 +80,7 @@ impl Source for Webhook {
         Box::pin(async move {
             let source_name = self.name();
             let limit = intake.delivery_max_bytes();
-            let door = Door {
-                intake,
-                token_digest: Arc::new(Sha256::digest(self.token.as_bytes()).into()),
-            };
+            let door = Door { intake, token: self.token.clone() };
             let router = Router::new()
                 .route("/events", post(take))
                 .route("/healthz", get(async || StatusCode::NO_CONTENT))
@@ -86,15 +94,35 @@ impl Source for Webhook {
     }
 }
 
+impl Token {
+    /// Its digest; the error says why there is none to compare with.
+    async fn digest(&self) -> Result<[u8; 32], String> {
+        let token = self.secrets.get(&self.reference).await.map_err(|it| it.to_string())?;
+        if token.expose().chars().count() < TOKEN_MIN_CHARS {
+            return Err(format!("the token is shorter than {TOKEN_MIN_CHARS} characters"));
+        }
+        Ok(Sha256::digest(token.expose().as_bytes()).into())
+    }
+}
+
 async fn take(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    if !bears_token(&headers, &door.token_digest) {
+    let wanted = match door.token.digest().await {
+        Ok(wanted) => wanted,
+        Err(problem) => {
+            tracing::error!(problem, "no token to compare with");
+            return StatusCode::SERVICE_UNAVAILABLE;
+        }
+    };
+    if !bears_token(&headers, &wanted) {
         return StatusCode::UNAUTHORIZED;
     }
     // Busy is said at once, instead of holding the sender: it repeats with backoff.
     let Some(_slot) = door.intake.slot().await else {
         return StatusCode::SERVICE_UNAVAILABLE;
     };
-    match door.intake.settle("webhook", &body).await {
+    let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
+    let trace_id = TraceId::from_headers(text("traceparent"), text("x-amzn-trace-id"));
+    match trace::carried(trace_id, door.intake.settle("webhook", &body)).await {
         Settled::Forget => StatusCode::OK,
         Settled::Keep => StatusCode::SERVICE_UNAVAILABLE,
     }

@@ -53,16 +53,21 @@ pub enum KeyError {
     Generate,
 }
 
-/// Reads the signing key, which must not lie in the store's directory `dir`.
-pub fn signing_key(path: &Utf8Path, dir: &Utf8Path) -> Result<SigningKey, KeyError> {
-    let io = |source| KeyError::Io { path: path.to_owned(), source };
-    let real = path.canonicalize_utf8().map_err(io)?;
+/// Refuses a key file that lies in the store's directory `dir`.
+pub fn lies_outside(path: &Utf8Path, dir: &Utf8Path) -> Result<(), KeyError> {
+    let real = path
+        .canonicalize_utf8()
+        .map_err(|source| KeyError::Io { path: path.to_owned(), source })?;
     // A directory that is not there yet holds no key.
     if dir.canonicalize_utf8().is_ok_and(|it| real.starts_with(it)) {
         return Err(KeyError::InLedger { path: path.to_owned(), dir: dir.to_owned() });
     }
-    let pem = Zeroizing::new(fs::read_to_string(path).map_err(io)?);
-    SigningKey::from_pkcs8_pem(&pem).map_err(|_| KeyError::NotPrivate { path: path.to_owned() })
+    Ok(())
+}
+
+/// Reads the signing key from its PEM; `reference` says in an error where that came from.
+pub fn signing_key(pem: &str, reference: &str) -> Result<SigningKey, KeyError> {
+    SigningKey::from_pkcs8_pem(pem).map_err(|_| KeyError::NotPrivate { path: reference.into() })
 }
 
 /// Reads one public key or, after a rotation, several in one file.

@@ -6,7 +6,7 @@ use std::process::Command;
 use camino::{Utf8Path, Utf8PathBuf};
 use quell::store::Store;
 use quell::store::error::StoreError;
-use quell::store::keys::{KeyError, generate, public_keys, signing_key};
+use quell::store::keys::{KeyError, generate, lies_outside, public_keys, signing_key};
 use quell::store::verify::verify;
 use quell_core::ledger::verify::Tampering;
 
@@ -158,7 +158,7 @@ fn keys_are_made_read_and_kept_out_of_the_ledger() {
     // The form of RFC 8410, section 10.3, up to the key itself: the one that OpenSSL reads too.
     let pem = fs::read_to_string(&outside).unwrap();
     assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEI"), "{pem}");
-    assert_eq!(signing_key(&outside, &dir).unwrap().verifying_key(), public);
+    assert_eq!(signing_key(pem.trim_end(), "file://…").unwrap().verifying_key(), public);
     let public_file = Utf8PathBuf::from(format!("{outside}.pub"));
     assert_eq!(public_keys(&public_file).unwrap(), [public]);
     assert!(matches!(generate(&outside), Err(KeyError::Io { .. })), "no key is overwritten");
@@ -168,12 +168,13 @@ fn keys_are_made_read_and_kept_out_of_the_ledger() {
     fs::write(&both, format!("{text}\n{text}")).unwrap();
     assert_eq!(public_keys(&both).unwrap(), [public, public]);
     assert!(matches!(public_keys(&outside), Err(KeyError::NotPublic { .. })));
-    assert!(matches!(signing_key(&public_file, &dir), Err(KeyError::NotPrivate { .. })));
+    assert!(matches!(signing_key(&text, "file://…"), Err(KeyError::NotPrivate { .. })));
 
     fs::create_dir_all(&dir).unwrap();
     let inside = dir.join("key.pem");
     generate(&inside).unwrap();
-    assert!(matches!(signing_key(&inside, &dir), Err(KeyError::InLedger { .. })));
+    assert!(matches!(lies_outside(&inside, &dir), Err(KeyError::InLedger { .. })));
+    lies_outside(&outside, &dir).unwrap();
 }
 
 fn signed(dir: &Utf8Path) -> TestStore {

@@ -1,0 +1,222 @@
+//! Metrics as a fold over the ledger's facts.
+//!
+//! [`Fold::apply`] says what one durable fact measures. It remembers only what later facts need:
+//! when the cause of a fix under way happened, who violated what within
+//! [`REPEAT_WINDOW_S`], which critical findings stand open. A process that starts takes that over
+//! from the history ([`Fold::remember`]).
+//!
+//! Deliberately lacking: what other processes saw since this one started. Counters add up in
+//! CloudWatch, but a violation is only known as repeated where the first one is in the history that
+//! this process loaded or folded.
+
+use super::Point;
+use super::metric::Metric;
+use jiff::{SignedDuration, Timestamp};
+use quell_core::detect::{Cause, Finding};
+use quell_core::history::History;
+use quell_core::policy::Severity;
+use quell_core::record::{Attempt, Authority, Fact, Outcome, Problem, Verdict};
+use quell_core::resource::ResourceRef;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+
+/// Within which time a violation by the same counts as repeated, in seconds: a week.
+pub const REPEAT_WINDOW_S: i64 = 7 * 24 * 3600;
+/// How often what fell out of the window is forgotten, in seconds.
+pub const FORGET_PERIOD_S: i64 = 3600;
+/// Beginning of the ids of the policies that watch Quell itself.
+pub const SELF_POLICIES: &str = "aws.self.";
+
+/// What the facts so far say.
+#[derive(Debug, Default)]
+pub struct Fold {
+    /// When the cause of a finding that is about to be fixed happened, by finding key.
+    causes: HashMap<String, Timestamp>,
+    /// The same for a change under way, by attempt id.
+    attempts: HashMap<String, Timestamp>,
+    resources: HashMap<(String, ResourceRef), Last>,
+    actors: HashMap<String, Last>,
+    critical: HashSet<String>,
+    breaker_until: Option<Timestamp>,
+    forgotten: Timestamp,
+}
+
+/// The last event that violated, and when.
+#[derive(Debug)]
+struct Last {
+    event: String,
+    time: Timestamp,
+}
+
+impl Fold {
+    /// Takes over what the history knows of the time before.
+    pub fn remember(&mut self, history: &History) {
+        for open in history.findings() {
+            let finding = &open.finding;
+            if finding.severity == Severity::Critical && open.status.is_open() {
+                self.critical.insert(finding.key.clone());
+            }
+            if let Cause::Event { uid, actor, .. } = &finding.cause {
+                self.is_repeated_resource(finding, uid);
+                self.is_repeated_actor(finding, uid, actor);
+            }
+        }
+        for attempt in history.unfinished().filter(|it| is_our_fix(it)) {
+            if let Some(open) = history.finding(&attempt.finding) {
+                self.attempts.insert(attempt.id.clone(), open.finding.time);
+            }
+        }
+    }
+
+    /// How long the breaker stays open, in seconds; 0 while it is closed.
+    pub fn breaker_open_s(&self, now: Timestamp) -> f64 {
+        self.breaker_until.map_or(0.0, |until| seconds(now, until))
+    }
+
+    /// Folds one durable fact in, and says what it measures.
+    pub fn apply(&mut self, time: Timestamp, fact: &Fact) -> Vec<Point> {
+        self.forget(time);
+        let one = |metric, labels: &[&str]| vec![Point::new(metric, labels, 1.0)];
+        match fact {
+            Fact::Decided { finding, verdict, .. } => self.decided(finding, verdict),
+            Fact::Attempted(attempt) => {
+                let cause = self.causes.remove(&attempt.finding);
+                if let Some(cause) = cause.filter(|_| is_our_fix(attempt)) {
+                    self.attempts.insert(attempt.id.clone(), cause);
+                }
+                Vec::new()
+            }
+            Fact::Concluded { attempt, outcome, .. } => self.concluded(time, attempt, outcome),
+            Fact::Processed { event_time, .. } => {
+                let mut points = one(Metric::Events, &[]);
+                points.push(Point::new(Metric::EventLag, &[], seconds(*event_time, time)));
+                points
+            }
+            Fact::Failed { problem, .. } => one(Metric::JudgmentErrors, &[problem_word(*problem)]),
+            Fact::DeadLettered { .. } => one(Metric::DeadLetters, &[]),
+            Fact::Impostor { .. } => one(Metric::Tampering, &["impostor"]),
+            Fact::BreakerOpened { until, .. } => {
+                self.breaker_until = Some(*until);
+                Vec::new()
+            }
+            Fact::Resolved { finding, .. } => {
+                self.critical.remove(finding);
+                Vec::new()
+            }
+            Fact::CallFailed { .. }
+            | Fact::Approval { .. }
+            | Fact::UndoRequested { .. }
+            | Fact::Exempted(_)
+            | Fact::ExemptionRemoved { .. }
+            | Fact::TailRepaired { .. } => Vec::new(),
+        }
+    }
+
+    fn decided(&mut self, finding: &Finding, verdict: &Verdict) -> Vec<Point> {
+        let severity = severity_word(finding.severity);
+        let mut points = vec![
+            Point::new(Metric::Findings, &[severity], 1.0),
+            Point::new(Metric::Decisions, &[verdict.word()], 1.0),
+        ];
+        let mut count = |metric, labels: &[&str]| points.push(Point::new(metric, labels, 1.0));
+        if *verdict == Verdict::Remediate {
+            self.causes.insert(finding.key.clone(), finding.time);
+        }
+        let harmless = matches!(verdict, Verdict::Exempt { .. } | Verdict::Indeterminate { .. });
+        if harmless || finding.latent {
+            return points;
+        }
+        let event = match &finding.cause {
+            Cause::Event { uid, actor, .. } => Some((uid, actor)),
+            Cause::Scan => None,
+        };
+        // A look again at what stands open is no new violation; an event is.
+        let is_critical = finding.severity == Severity::Critical;
+        if is_critical && (self.critical.insert(finding.key.clone()) || event.is_some()) {
+            count(Metric::CriticalViolations, &[]);
+        }
+        let Some((uid, actor)) = event else { return points };
+        if finding.policy.starts_with(SELF_POLICIES) {
+            count(Metric::Tampering, &["pipeline"]);
+        }
+        if self.is_repeated_resource(finding, uid) {
+            count(Metric::RepeatedViolations, &["resource"]);
+        }
+        if self.is_repeated_actor(finding, uid, actor) {
+            count(Metric::RepeatedViolations, &["actor"]);
+        }
+        points
+    }
+
+    fn concluded(&mut self, time: Timestamp, attempt: &str, outcome: &Outcome) -> Vec<Point> {
+        let mut points = vec![Point::new(Metric::Actions, &[outcome.word()], 1.0)];
+        let cause = self.attempts.remove(attempt);
+        if let (Some(cause), Outcome::Corrected { .. }) = (cause, outcome) {
+            points.push(Point::new(Metric::EventToFix, &[], seconds(cause, time)));
+        }
+        points
+    }
+
+    fn is_repeated_resource(&mut self, finding: &Finding, event: &str) -> bool {
+        let key = (finding.policy.clone(), finding.resource.clone());
+        is_repeated(&mut self.resources, key, event, finding.time)
+    }
+
+    fn is_repeated_actor(&mut self, finding: &Finding, event: &str, actor: &str) -> bool {
+        is_repeated(&mut self.actors, actor.to_owned(), event, finding.time)
+    }
+
+    /// Forgets what fell out of the window.
+    fn forget(&mut self, now: Timestamp) {
+        if now.duration_since(self.forgotten) < SignedDuration::from_secs(FORGET_PERIOD_S) {
+            return;
+        }
+        self.forgotten = now;
+        let since = SignedDuration::from_secs(REPEAT_WINDOW_S);
+        self.resources.retain(|_, last| now.duration_since(last.time) <= since);
+        self.actors.retain(|_, last| now.duration_since(last.time) <= since);
+    }
+}
+
+/// Notes who violated, and says whether another event of theirs did so before.
+fn is_repeated<K: Hash + Eq>(
+    known: &mut HashMap<K, Last>,
+    key: K,
+    event: &str,
+    time: Timestamp,
+) -> bool {
+    let last = known.insert(key, Last { event: event.to_owned(), time });
+    let window = SignedDuration::from_secs(REPEAT_WINDOW_S);
+    last.is_some_and(|it| it.event != event && time.duration_since(it.time).abs() <= window)
+}
+
+/// A fix that no person had to wait for, and that an event led to.
+fn is_our_fix(attempt: &Attempt) -> bool {
+    attempt.authority == Authority::Policy && attempt.event.is_some()
+}
+
+/// Seconds from one moment to a later one; 0 where clocks disagree about the order.
+fn seconds(from: Timestamp, to: Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64().max(0.0)
+}
+
+/// The severity in one word.
+pub fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Informational => "informational",
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+        Severity::Critical => "critical",
+    }
+}
+
+/// The problem in one word.
+pub fn problem_word(problem: Problem) -> &'static str {
+    match problem {
+        Problem::Read => "read",
+        Problem::Policy => "policy",
+        Problem::Plan => "plan",
+        Problem::Indeterminate => "indeterminate",
+    }
+}
