@@ -8,10 +8,15 @@ use futures::future::BoxFuture;
 use quell_core::action::Fix;
 use quell_core::change::Change;
 use quell_core::decide::authorized::Authorized;
+use quell_core::event::CloudScope;
+use quell_core::heartbeat::Heartbeat;
 use quell_core::resource::{Kind, ResourceRef, State};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use thiserror::Error;
+
+/// The most resources of one type that are listed in one account and region; more is an error.
+pub const RESOURCES_LISTED_MAX: usize = 100_000;
 
 /// A cloud: real or simulated.
 pub trait World: Send + Sync {
@@ -30,6 +35,31 @@ pub trait World: Send + Sync {
         change: &'a Authorized<Change>,
         session: &'a str,
     ) -> BoxFuture<'a, Result<Applied, CloudError>>;
+
+    /// Every account and region that is watched: what a scan goes through and a heartbeat is
+    /// written in. None unless the world says so.
+    fn places(&self) -> Vec<CloudScope> {
+        Vec::new()
+    }
+
+    /// Every resource of a type that is read and changed in an account and region, in any order.
+    /// What could not be listed whole is an error, never a shorter list.
+    fn list<'a>(
+        &'a self,
+        kind: &'a str,
+        _place: &'a CloudScope,
+    ) -> BoxFuture<'a, Result<Vec<ResourceRef>, CloudError>> {
+        Box::pin(async move { Err(CloudError::unsupported(kind, "this world can't be listed")) })
+    }
+
+    /// Writes a heartbeat's tag.
+    fn beat<'a>(
+        &'a self,
+        heartbeat: &'a Authorized<Heartbeat>,
+    ) -> BoxFuture<'a, Result<Applied, CloudError>> {
+        let rule = heartbeat.get().rule.to_string();
+        Box::pin(async move { Err(CloudError::unsupported(&rule, "this world has no heart")) })
+    }
 }
 
 /// What was read of a resource, before its facts are derived.
@@ -50,7 +80,7 @@ pub struct Applied {
     pub note: Option<String>,
 }
 
-/// A resource type that can be read.
+/// A resource type that can be read and listed.
 pub trait Resource: Kind {
     /// Reads it whole; `None` where it does not exist.
     fn read<'a>(
@@ -58,6 +88,50 @@ pub trait Resource: Kind {
         aws: &'a Aws,
         resource: &'a ResourceRef,
     ) -> BoxFuture<'a, Result<Option<Seen>, CloudError>>;
+
+    /// All of this type that are read and changed in an account and region, so that a reference
+    /// from here equals one that an event led to. At most [`RESOURCES_LISTED_MAX`].
+    fn list<'a>(
+        &'a self,
+        aws: &'a Aws,
+        place: &'a CloudScope,
+    ) -> BoxFuture<'a, Result<Vec<ResourceRef>, CloudError>>;
+}
+
+/// Takes a listing's pages in, item by item, and refuses more than [`RESOURCES_LISTED_MAX`].
+#[derive(Debug)]
+pub struct Listing<'a> {
+    operation: &'static str,
+    kind: &'a str,
+    place: &'a CloudScope,
+    found: Vec<ResourceRef>,
+}
+
+impl<'a> Listing<'a> {
+    /// An empty one of a type, by a call such as `s3:ListAllMyBuckets`.
+    pub fn new(operation: &'static str, kind: &'a str, place: &'a CloudScope) -> Listing<'a> {
+        Listing { operation, kind, place, found: Vec::new() }
+    }
+
+    /// Takes the next resource.
+    pub fn take(&mut self, id: impl Into<String>) -> Result<(), CloudError> {
+        if self.found.len() == RESOURCES_LISTED_MAX {
+            let problem = format!("more than {RESOURCES_LISTED_MAX} of `{}`", self.kind);
+            return Err(CloudError::unsupported(self.operation, problem));
+        }
+        self.found.push(ResourceRef {
+            kind: self.kind.to_owned(),
+            id: id.into(),
+            account: self.place.account.clone(),
+            region: self.place.region.clone(),
+        });
+        Ok(())
+    }
+
+    /// All of them.
+    pub fn done(self) -> Vec<ResourceRef> {
+        self.found
+    }
 }
 
 /// An action that can be applied.

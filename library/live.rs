@@ -7,6 +7,8 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use quell_core::change::Change;
 use quell_core::decide::authorized::Authorized;
+use quell_core::event::CloudScope;
+use quell_core::heartbeat::Heartbeat;
 use quell_core::resource::{ResourceRef, State, Trust};
 use std::collections::BTreeSet;
 
@@ -64,5 +66,38 @@ impl World for Live {
                 .ok_or_else(|| CloudError::unsupported(name, "no such action"))?;
             action.apply(&self.aws, change, session).await
         })
+    }
+
+    fn places(&self) -> Vec<CloudScope> {
+        let settings = self.aws.settings();
+        let regions = settings.watched_regions();
+        let accounts = settings.accounts.keys();
+        accounts
+            .flat_map(|account| {
+                regions.iter().map(|region| CloudScope {
+                    account: account.clone(),
+                    region: (*region).to_owned(),
+                })
+            })
+            .collect()
+    }
+
+    fn list<'a>(
+        &'a self,
+        kind: &'a str,
+        place: &'a CloudScope,
+    ) -> BoxFuture<'a, Result<Vec<ResourceRef>, CloudError>> {
+        Box::pin(async move {
+            let known = crate::resource(kind)
+                .ok_or_else(|| CloudError::unsupported(kind, "no such resource type"))?;
+            known.list(&self.aws, place).await
+        })
+    }
+
+    fn beat<'a>(
+        &'a self,
+        heartbeat: &'a Authorized<Heartbeat>,
+    ) -> BoxFuture<'a, Result<Applied, CloudError>> {
+        Box::pin(crate::aws::events::heartbeat::write(&self.aws, heartbeat))
     }
 }

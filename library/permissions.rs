@@ -5,6 +5,7 @@
 //! stand beside the calls that need them.
 
 use crate::Library;
+use crate::aws::events::{heartbeat, rule};
 use quell_core::action::ActionMeta;
 use quell_core::change::{Change, Direction};
 use quell_core::policy::{Mode, Policy};
@@ -24,6 +25,11 @@ pub fn needed(
         for (kind, _) in policy.meta().resources() {
             if let Some(resource) = crate::resource(kind) {
                 needed.extend(resource.meta().reads.iter().copied());
+                needed.extend(resource.meta().lists.iter().copied());
+            }
+            // Heartbeats come back through the trigger of the policy that judges rules.
+            if kind == rule::TYPE {
+                needed.extend(heartbeat::PERMISSIONS);
             }
             if fixes && let Some(action) = library.action_of(policy, kind) {
                 needed.extend(action.meta().permissions.iter().copied());
@@ -43,6 +49,11 @@ pub fn session_policy(action: &ActionMeta, change: &Change) -> Value {
         action.permissions.iter().filter(|it| it.purpose == purpose).copied().collect();
     let element = change.before.as_str().or(change.after.as_str()).unwrap_or("*");
     document(&wanted, |template| arn(&template.replace("{element}", element), &change.resource))
+}
+
+/// The IAM policy document that allows writing heartbeats on one rule and nothing else.
+pub fn heartbeat_policy(rule: &ResourceRef) -> Value {
+    document(&BTreeSet::from(heartbeat::PERMISSIONS), |template| arn(template, rule))
 }
 
 /// An IAM policy document of permissions; `fill` turns an ARN template into an ARN.

@@ -1,15 +1,17 @@
 //! Sessions per account, region and purpose.
 
 use crate::cloud::CloudError;
-use crate::permissions::session_policy;
+use crate::permissions::{heartbeat_policy, session_policy};
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use quell_core::action::ActionMeta;
 use quell_core::change::{Change, Direction};
 use quell_core::decide::authorized::Authorized;
+use quell_core::heartbeat::Heartbeat;
 use quell_core::resource::ResourceRef;
-use std::collections::{BTreeMap, HashMap};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -26,6 +28,8 @@ pub struct AwsSettings {
     pub profile: Option<String>,
     /// The region of global services and of STS.
     pub region: String,
+    /// The regions that are watched; empty means [`AwsSettings::region`] alone.
+    pub regions: BTreeSet<String>,
     /// Another endpoint than AWS', for an emulator or a proxy.
     pub endpoint_url: Option<String>,
     /// How each account is entered; an account that is not listed is not touched.
@@ -41,10 +45,21 @@ impl Default for AwsSettings {
         AwsSettings {
             profile: None,
             region: "us-east-1".to_owned(),
+            regions: BTreeSet::new(),
             endpoint_url: None,
             accounts: BTreeMap::new(),
             call_attempts_max: 5,
             call_time_max_ms: 30_000,
+        }
+    }
+}
+
+impl AwsSettings {
+    /// The regions that are watched, at least one.
+    pub fn watched_regions(&self) -> Vec<&str> {
+        match self.regions.is_empty() {
+            true => vec![&self.region],
+            false => self.regions.iter().map(String::as_str).collect(),
         }
     }
 }
@@ -156,19 +171,39 @@ impl Aws {
         session: &str,
     ) -> Result<SdkConfig, CloudError> {
         let change = change.get();
-        let resource = &change.resource;
+        let policy = session_policy(action, change);
+        self.narrowed(action.name, &change.resource, change.direction, session, policy).await
+    }
+
+    /// A session that can write just this heartbeat.
+    pub async fn heart(&self, heartbeat: &Authorized<Heartbeat>) -> Result<SdkConfig, CloudError> {
+        let Heartbeat { rule, nonce } = heartbeat.get();
+        let policy = heartbeat_policy(rule);
+        let session = format!("quell-heartbeat-{nonce}");
+        self.narrowed("heartbeat", rule, Direction::Forward, &session, policy).await
+    }
+
+    /// A session of the role that a direction demands, which can do no more than `policy`.
+    async fn narrowed(
+        &self,
+        operation: &str,
+        resource: &ResourceRef,
+        direction: Direction,
+        session: &str,
+        policy: Value,
+    ) -> Result<SdkConfig, CloudError> {
         let access = self.access(&resource.account)?;
-        let (role, name) = match change.direction {
+        let (role, name) = match direction {
             Direction::Forward => (&access.write_role, "write_role"),
             Direction::Undo => (&access.undo_role, "undo_role"),
         };
         match role {
             Some(role) => {
-                let policy = session_policy(action, change).to_string();
-                Ok(self.assume(role, access, &resource.region, session, Some(policy)).await)
+                let policy = Some(policy.to_string());
+                Ok(self.assume(role, access, &resource.region, session, policy).await)
             }
             None if access.own_roles().next().is_some() => Err(CloudError::unsupported(
-                action.name,
+                operation,
                 format!("account `{}` has roles configured, but no {name}", resource.account),
             )),
             None => Ok(self.in_region(&resource.region)),

@@ -7,8 +7,10 @@
 
 pub mod clients;
 pub mod cloudtrail;
+pub mod deployment;
 pub mod ec2;
 pub mod errors;
+pub mod events;
 pub mod iam;
 pub mod queue;
 pub mod s3;
@@ -18,9 +20,21 @@ pub use clients::{AccountAccess, Aws, AwsSettings};
 use crate::cloud::{Action, Resource};
 
 /// Resource types, by service.
-pub static RESOURCES: [&[&dyn Resource]; 4] =
-    [cloudtrail::RESOURCES, ec2::RESOURCES, iam::RESOURCES, s3::RESOURCES];
+pub static RESOURCES: [&[&dyn Resource]; 6] = [
+    cloudtrail::RESOURCES,
+    deployment::RESOURCES,
+    ec2::RESOURCES,
+    events::RESOURCES,
+    iam::RESOURCES,
+    s3::RESOURCES,
+];
 
 /// Actions, by service.
-pub static ACTIONS: [&[&dyn Action]; 4] =
-    [cloudtrail::ACTIONS, ec2::ACTIONS, iam::ACTIONS, s3::ACTIONS];
+pub static ACTIONS: [&[&dyn Action]; 6] = [
+    cloudtrail::ACTIONS,
+    deployment::ACTIONS,
+    ec2::ACTIONS,
+    events::ACTIONS,
+    iam::ACTIONS,
+    s3::ACTIONS,
+];

@@ -4,6 +4,7 @@
 use quell_core::action::{ActionMeta, Reversibility};
 use quell_core::change::{Change, Direction, Facet};
 use quell_core::resource::{Permission, Purpose, ResourceRef, arn};
+use quell_library::aws::events::heartbeat::PERMISSIONS;
 use quell_library::permissions::{document, fill_wide, session_policy};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,10 +24,11 @@ static IAM_ACTIONS: LazyLock<Value> = LazyLock::new(|| {
 
 /// What the ARN of each resource type of the IAM data looks like. Source: the "Resource types"
 /// tables of the service authorization reference.
-const RESOURCE_TYPES: [(&str, &str, &str); 8] = [
+const RESOURCE_TYPES: [(&str, &str, &str); 9] = [
     ("cloudtrail", "trail", "arn:{partition}:cloudtrail:{region}:{account}:trail/"),
     ("ec2", "security-group", "arn:{partition}:ec2:{region}:{account}:security-group/"),
     ("ec2", "security-group-rule", "arn:{partition}:ec2:{region}:{account}:security-group-rule/"),
+    ("events", "rule-on-default-event-bus", "arn:{partition}:events:{region}:{account}:rule/"),
     ("iam", "group", "arn:{partition}:iam::{account}:group/"),
     ("iam", "policy", "arn:{partition}:iam::{account}:policy/"),
     ("iam", "role", "arn:{partition}:iam::{account}:role/"),
@@ -45,11 +47,13 @@ fn is_foreign_read(permission: &Permission) -> bool {
 
 /// Everything that is declared, with who declares it.
 fn declared() -> Vec<(&'static str, Permission)> {
-    let reads = quell_library::resources()
-        .flat_map(|it| it.meta().reads.iter().map(|read| (it.meta().cloudformation, *read)));
+    let reads = quell_library::resources().flat_map(|it| {
+        let calls = it.meta().reads.iter().chain(it.meta().lists);
+        calls.map(|call| (it.meta().cloudformation, *call))
+    });
     let writes = quell_library::actions()
         .flat_map(|it| it.meta().permissions.iter().map(|write| (it.meta().name, *write)));
-    reads.chain(writes).collect()
+    reads.chain(writes).chain(PERMISSIONS.map(|it| ("heartbeat", it))).collect()
 }
 
 #[test]
@@ -94,9 +98,14 @@ fn names_are_unique_and_sorted() {
 #[test]
 fn every_resource_and_action_declares_what_it_calls() {
     for resource in quell_library::resources() {
-        let (name, reads) = (resource.meta().cloudformation, resource.meta().reads);
-        assert!(!reads.is_empty(), "{name} declares no read");
+        let meta = resource.meta();
+        let (name, reads, lists) = (meta.cloudformation, meta.reads, meta.lists);
+        assert_eq!(reads.is_empty(), name == "Quell::Deployment::Part", "{name} and its reads");
+        // There is one of it in each account: nothing must be called to find it.
+        let found = meta.is_proven_by_events() || name == "AWS::S3::AccountPublicAccessBlock";
+        assert_eq!(lists.is_empty(), found, "{name} and its listing");
         assert!(reads.iter().all(|it| it.purpose == Purpose::Read), "{name} reads only");
+        assert!(lists.iter().all(|it| it.purpose == Purpose::List), "{name} lists only");
     }
     for action in quell_library::actions() {
         let meta = action.meta();

@@ -13,6 +13,7 @@ use crate::action::{ActionMeta, Plan, PlanError, Reversibility};
 use crate::change::Change;
 use crate::detect::Finding;
 use crate::event::Event;
+use crate::heartbeat::Heartbeat;
 use crate::history::{History, Status};
 use crate::policy::{Mode, PolicyMeta};
 use crate::reason::Reason;
@@ -345,6 +346,12 @@ pub fn undo(
 /// ledger already, and making the change is idempotent.
 pub fn resume(attempt: &Attempt) -> Authorized<Change> {
     Authorized::new(attempt.change.clone())
+}
+
+/// Authorizes a heartbeat, the one write that no finding asks for. No guardrail holds it back: it
+/// sets a tag that nothing depends on, and blindness must show most when nothing may be fixed.
+pub fn heartbeat(heartbeat: Heartbeat) -> Authorized<Heartbeat> {
+    Authorized::new(heartbeat)
 }
 
 fn not_waiting(key: &str, status: Status) -> Refusal {

@@ -7,6 +7,7 @@
 use crate::change::{Change, digest};
 use crate::detect::Finding;
 use crate::exemption::Exemption;
+use crate::heartbeat::Pulse;
 use crate::record::{Attempt, Authority, Fact, Outcome, Verdict};
 use crate::resource::ResourceRef;
 use jiff::{SignedDuration, Timestamp};
@@ -34,6 +35,7 @@ pub struct History {
     unfinished: BTreeMap<String, Attempt>,
     exemptions: BTreeMap<String, Exemption>,
     breaker_until: Option<Timestamp>,
+    pulse: Pulse,
 }
 
 /// A change that was made (or is being made): what budgets count.
@@ -152,6 +154,9 @@ impl History {
             Fact::Approval { finding, change, approved, by, .. } => {
                 self.approval(time, finding, change, *approved, by);
             }
+            Fact::Heartbeat { heartbeat, step } => {
+                self.pulse.apply(time, heartbeat, step);
+            }
             Fact::Exempted(exemption) => {
                 self.exemptions.insert(exemption.id.clone(), exemption.clone());
             }
@@ -172,6 +177,11 @@ impl History {
             | Fact::Impostor { .. }
             | Fact::TailRepaired { .. } => {}
         }
+    }
+
+    /// What heartbeats were written, and which came back.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// Whether an event was processed before.

@@ -18,6 +18,7 @@ pub mod detect;
 pub mod scope;
 pub mod exemption;
 pub mod reason;
+pub mod heartbeat;
 pub mod record;
 pub mod ledger;
 pub mod history;

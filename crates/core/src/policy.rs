@@ -304,10 +304,12 @@ impl Policy {
         Value::from_iter(self.meta.params.clone())
     }
 
-    /// `detail.eventName` values that the trigger names, in its order.
+    /// `detail.eventName` values that the trigger names, in its order; a prefix as `NAME*`.
     pub fn trigger_event_names(&self) -> Vec<String> {
         let names = self.meta.trigger.pointer("/detail/eventName").and_then(Value::as_array);
-        names.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        let prefix = |it: &Value| it.get("prefix")?.as_str().map(|it| format!("{it}*"));
+        let name = |it: &Value| it.as_str().map(str::to_owned).or_else(|| prefix(it));
+        names.into_iter().flatten().filter_map(name).collect()
     }
 
     /// Evaluates `deny` for one resource.

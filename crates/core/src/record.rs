@@ -9,6 +9,7 @@ use crate::change::Change;
 use crate::detect::Finding;
 use crate::event::{Actor, Event};
 use crate::exemption::Exemption;
+use crate::heartbeat::{Beat, Heartbeat};
 use crate::policy::Severity;
 use crate::reason::Reason;
 use crate::resource::ResourceRef;
@@ -113,6 +114,13 @@ pub enum Fact {
         actor: Actor,
         /// The request id that our ledger does not know.
         request_id: Option<String>,
+    },
+    /// A step of a heartbeat: that the way of the events from an account and region is open.
+    Heartbeat {
+        /// The heartbeat.
+        heartbeat: Heartbeat,
+        /// What became of it.
+        step: Beat,
     },
     /// A person decided about a waiting change.
     Approval {

@@ -4,7 +4,7 @@
 //! event, a read, later a plan), so that one policy can judge them all. A property that this clock
 //! cannot see is listed in [`State::unknown`]: unknown is a value, never "absent".
 
-use crate::event::Event;
+use crate::event::{CloudScope, Event};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -45,6 +45,21 @@ pub fn partition(region: &str) -> &'static str {
         it if it.starts_with("us-gov-") => "aws-us-gov",
         _ => "aws",
     }
+}
+
+/// The region in which a partition's global services are called, and which their events name.
+/// Source: "AWS Identity and Access Management endpoints and quotas" in the AWS general reference.
+pub fn home_region(partition: &str) -> &'static str {
+    match partition {
+        "aws-cn" => "cn-north-1",
+        "aws-us-gov" => "us-gov-west-1",
+        _ => "us-east-1",
+    }
+}
+
+/// Whether a place is where an account's global resources are: elsewhere it has none.
+pub fn is_home(place: &CloudScope) -> bool {
+    place.region == home_region(partition(&place.region))
 }
 
 /// What was seen of a resource at one moment.
@@ -113,8 +128,21 @@ pub struct KindMeta {
     pub asff: &'static str,
     /// ARN template: `{partition}`, `{region}`, `{account}` and `{id}` are filled in.
     pub arn: &'static str,
-    /// Calls that a read makes.
+    /// Calls that a read makes. Empty for a type that is never read: what an event proves of it is
+    /// all that is judged ([`KindMeta::is_proven_by_events`]).
     pub reads: &'static [Permission],
+    /// Calls that finding all of this type makes, in one account and region.
+    pub lists: &'static [Permission],
+    /// Whether there is one per account and not per region: then it is read and changed in the
+    /// partition's [`home_region`].
+    pub global: bool,
+}
+
+impl KindMeta {
+    /// Whether only events tell of it: it can be neither read nor listed.
+    pub fn is_proven_by_events(&self) -> bool {
+        self.reads.is_empty()
+    }
 }
 
 /// One permission: an action on resources, perhaps on a condition.
@@ -137,8 +165,12 @@ pub struct Permission {
 pub enum Purpose {
     /// Reading state, in every mode.
     Read,
+    /// Finding all resources of a type: the reading role's, where scans are made.
+    List,
     /// Fixing.
     Write,
+    /// Writing heartbeats: the fixing role's, where they are written.
+    Heartbeat,
     /// Undoing a fix: a role that the event path can never assume.
     Undo,
 }

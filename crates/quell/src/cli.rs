@@ -25,6 +25,7 @@ pub mod pattern;
 pub mod policy;
 pub mod replay;
 pub mod run;
+pub mod scan;
 pub mod undo;
 
 use crate::exit::{CliError, Exit};
@@ -68,6 +69,8 @@ pub enum Command {
     Demo(demo::Args),
     /// Watch events, judge them, and do what the modes allow
     Run(run::Args),
+    /// Judge every resource that is there now, and do what the modes allow
+    Scan(scan::Args),
     /// List findings, show one, look again at what was held back
     Findings(findings::Args),
     /// List, approve or deny changes that wait for a person
@@ -129,6 +132,7 @@ fn run(cli: &Cli) -> Result<Exit, CliError> {
     let exit = match &cli.command {
         Command::Demo(args) => demo::run(args, global, &mut out),
         Command::Run(args) => run::run(args, global, &mut out),
+        Command::Scan(args) => scan::run(args, global, &mut out),
         Command::Findings(args) => findings::run(args, global, &mut out),
         Command::Approvals(args) => approvals::run(args, global, &mut out),
         Command::Undo(args) => undo::run(args, global, &mut out),

@@ -8,6 +8,7 @@ use crate::secret::config::SecretsConfig;
 use crate::secret::reference::Reference;
 use jiff::Timestamp;
 use quell_core::decide::guardrails::Guardrails;
+use quell_core::heartbeat::{HEARTBEAT_LATE_S, HEARTBEAT_WINDOW_S};
 use quell_core::policy::{POLICY_INSTRUCTIONS_MAX, POLICY_TIME_MAX_MS, PolicyLimits};
 use quell_core::resource::Trust;
 use quell_library::aws::{AccountAccess, AwsSettings};
@@ -39,6 +40,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// How references to secrets are resolved.
     pub secrets: SecretsConfig,
+    /// Heartbeats, by which silence and blindness are told apart; none are written without it.
+    pub heartbeat: Option<HeartbeatConfig>,
     /// Limits of the process.
     pub limits: LimitsConfig,
 }
@@ -51,6 +54,9 @@ pub struct AwsConfig {
     pub profile: Option<String>,
     /// Region of global services and of STS.
     pub region: String,
+    /// Regions that scans go through and heartbeats are written in; none means `region` alone.
+    /// Events are taken from any region.
+    pub regions: BTreeSet<String>,
     /// Another endpoint than AWS', for an emulator or a proxy.
     pub endpoint_url: Option<String>,
     /// The accounts that are ours, by account id. Events of any other account are put aside.
@@ -67,6 +73,7 @@ impl Default for AwsConfig {
         AwsConfig {
             profile: settings.profile,
             region: settings.region,
+            regions: settings.regions,
             endpoint_url: settings.endpoint_url,
             accounts: BTreeMap::new(),
             call_attempts_max: settings.call_attempts_max,
@@ -179,6 +186,30 @@ pub struct StoreConfig {
     pub signing_key: Option<String>,
 }
 
+/// Heartbeats: a tag on a rule of ours in each watched account and region, whose audit event must
+/// come back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HeartbeatConfig {
+    /// Name of the rule that is tagged, after its bus and a slash where that is not the default
+    /// one.
+    pub rule: String,
+    /// How often `quell run` writes one, in seconds.
+    pub heartbeat_period_s: u64,
+    /// How long one may take to come back before that is reported, in seconds.
+    pub heartbeat_late_s: i64,
+}
+
+impl Default for HeartbeatConfig {
+    fn default() -> HeartbeatConfig {
+        HeartbeatConfig {
+            rule: "quell-heartbeat".to_owned(),
+            heartbeat_period_s: 300,
+            heartbeat_late_s: HEARTBEAT_LATE_S,
+        }
+    }
+}
+
 /// Limits of the process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -271,6 +302,9 @@ impl Config {
         for (setting, reference) in self.secret_references() {
             Reference::parse(reference).map_err(|it| format!("{setting}: {it}"))?;
         }
+        if let Some(heartbeat) = &self.heartbeat {
+            heartbeat.check().map_err(|it| format!("heartbeat.{it}"))?;
+        }
         let positive = [
             ("limits.deliveries_at_once_max", self.limits.deliveries_at_once_max),
             ("limits.delivery_attempts_max", self.limits.delivery_attempts_max as usize),
@@ -303,6 +337,7 @@ impl Config {
         AwsSettings {
             profile: self.aws.profile.clone(),
             region: self.aws.region.clone(),
+            regions: self.aws.regions.clone(),
             endpoint_url: self.aws.endpoint_url.clone(),
             accounts: accounts.map(|(id, it)| (id.clone(), it.access())).collect(),
             call_attempts_max: self.aws.call_attempts_max,
@@ -335,6 +370,22 @@ impl Config {
     pub fn exemptions_ending_before(&self, moment: Timestamp) -> Vec<&str> {
         let exemptions = self.guardrails.exemptions.iter();
         exemptions.filter(|it| it.expires < moment).map(|it| it.id.as_str()).collect()
+    }
+}
+
+impl HeartbeatConfig {
+    fn check(&self) -> Result<(), String> {
+        if self.rule.is_empty() {
+            return Err("rule: names no rule".to_owned());
+        }
+        if self.heartbeat_period_s == 0 {
+            return Err("heartbeat_period_s: must be at least 1".to_owned());
+        }
+        // What is not known any more can't be reported as late.
+        if !(1..HEARTBEAT_WINDOW_S).contains(&self.heartbeat_late_s) {
+            return Err(format!("heartbeat_late_s: must be between 1 and {HEARTBEAT_WINDOW_S}"));
+        }
+        Ok(())
     }
 }
 

@@ -14,6 +14,8 @@ pub mod pipeline;
 pub mod sources;
 pub mod simulation;
 pub mod runtime;
+pub mod scan;
+pub mod heartbeat;
 pub mod replay;
 pub mod demo;
 pub mod docs;

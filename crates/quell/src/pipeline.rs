@@ -9,7 +9,9 @@
 mod enact;
 mod locks;
 mod people;
+mod pulse;
 mod recover;
+mod sweep;
 
 pub use people::{PeopleError, Selector};
 pub use recover::{RetryFilter, RetryReport};
@@ -27,9 +29,9 @@ use quell_core::event::{Event, Status};
 use quell_core::normalize;
 use quell_core::policy::Policy;
 use quell_core::record::{Fact, Outcome, Problem, processed};
-use quell_core::resource::{ResourceRef, State};
+use quell_core::resource::{ResourceRef, State, Trust};
 use quell_library::Library;
-use quell_library::cloud::{CloudError, World};
+use quell_library::cloud::{CloudError, Resource, World};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -188,6 +190,9 @@ impl Pipeline {
         if !self.scope.accounts.is_empty() && !self.scope.accounts.contains(account) {
             return Err(PipelineError::NotOurs(format!("account `{account}` is not configured")));
         }
+        if self.is_heartbeat(event).await? {
+            return Ok(());
+        }
         let policies = self.route(event)?;
         if policies.is_empty() || self.journal.history().has_seen(&event.uid) {
             return Ok(());
@@ -234,7 +239,7 @@ impl Pipeline {
         }
         let looked = self.look(resource, policies, Some(event), &mut facts).await;
         self.record(facts).await?;
-        looked
+        Ok(looked?.len())
     }
 
     /// The policies whose trigger matches, all triggers in one pass. An event that the matcher
@@ -271,35 +276,51 @@ impl Pipeline {
     /// Our own call comes back as an event: nothing to do. A call under our name that we did not
     /// make is an alert, and is judged like any other.
     fn is_self_caused(&self, event: &Event, facts: &mut Vec<Fact>) -> bool {
-        let ours = event.actor.issuer_arn.as_ref().or(event.actor.arn.as_ref());
-        let our_name = ours.is_some_and(|it| self.scope.own_roles.contains(it));
+        let our_name = self.is_our_name(event);
         let request = event.request_id.as_deref();
         let our_request = request.is_some_and(|it| self.journal.history().is_our_request(it));
         if our_name && !our_request {
-            facts.push(Fact::Impostor {
-                event: event.uid.clone(),
-                operation: event.api.operation.clone(),
-                actor: event.actor.clone(),
-                request_id: event.request_id.clone(),
-            });
+            facts.push(impostor(event));
         }
         our_request && (our_name || self.scope.own_roles.is_empty())
     }
 
+    fn is_our_name(&self, event: &Event) -> bool {
+        let caller = event.actor.issuer_arn.as_ref().or(event.actor.arn.as_ref());
+        caller.is_some_and(|it| self.scope.own_roles.contains(it))
+    }
+
+    /// What is judged: the resource as it is read, or, where it never can be, what the event alone
+    /// proves of it.
+    async fn see(
+        &self,
+        resource: &ResourceRef,
+        event: Option<&Event>,
+    ) -> Result<Option<State>, CloudError> {
+        let Some(kind) = proven_by_events(resource) else {
+            return self.world.read(resource).await;
+        };
+        let mut state = event.and_then(|it| kind.implied(it, resource));
+        if let Some(state) = &mut state {
+            state.facts = kind.facts(state, &Trust::default());
+        }
+        Ok(state)
+    }
+
     /// Reads a resource, judges it, and does what may be done, until nothing new is found. Returns
-    /// how many findings there were. The caller holds the resource's lock.
+    /// the keys of what it found. The caller holds the resource's lock.
     async fn look(
         &self,
         resource: &ResourceRef,
         policies: &[&Policy],
         event: Option<&Event>,
         facts: &mut Vec<Fact>,
-    ) -> Result<usize, PipelineError> {
-        let mut state = match self.world.read(resource).await {
+    ) -> Result<BTreeSet<String>, PipelineError> {
+        let mut state = match self.see(resource, event).await {
             Ok(Some(state)) => state,
             Ok(None) => {
                 self.resolve(resource, policies, &BTreeSet::new(), &Outcome::Gone, facts);
-                return Ok(0);
+                return Ok(BTreeSet::new());
             }
             Err(error) if error.is_transient() => {
                 return Err(PipelineError::Cloud { resource: resource.to_string(), error });
@@ -326,7 +347,7 @@ impl Pipeline {
     }
 
     /// Nothing is left to be done on a resource: what stands open there and was not seen again is
-    /// resolved. Returns how many findings there were.
+    /// resolved. Returns the keys of all that were found.
     fn conclude(
         &self,
         detection: &Detection,
@@ -334,7 +355,7 @@ impl Pipeline {
         policies: &[&Policy],
         resource: &ResourceRef,
         facts: &mut Vec<Fact>,
-    ) -> usize {
+    ) -> BTreeSet<String> {
         let before = handled.len();
         handled.extend(detection.findings.iter().map(|it| it.key.clone()));
         if before < handled.len() {
@@ -352,7 +373,7 @@ impl Pipeline {
         if detection.errors.is_empty() && detection.indeterminate.is_empty() {
             self.resolve(resource, policies, &handled, &Outcome::AlreadyCompliant, facts);
         }
-        handled.len()
+        handled
     }
 
     /// The next finding that was not handled yet: elements before blocks.
@@ -474,7 +495,8 @@ impl Pipeline {
         }
     }
 
-    /// Findings that stood open on the resource and are no longer there.
+    /// Findings that stood open on the resource and are no longer there. What an event proved of a
+    /// resource that can't be read, no later look disproves.
     fn resolve(
         &self,
         resource: &ResourceRef,
@@ -483,6 +505,9 @@ impl Pipeline {
         why: &Outcome,
         facts: &mut Vec<Fact>,
     ) {
+        if proven_by_events(resource).is_some() {
+            return;
+        }
         let history = self.journal.history();
         for open in history.findings_on(resource) {
             let judged = policies.iter().any(|it| it.id() == open.finding.policy);
@@ -530,4 +555,19 @@ impl std::fmt::Debug for Pipeline {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Pipeline").field("scope", &self.scope).finish_non_exhaustive()
     }
+}
+
+/// Somebody used our name.
+fn impostor(event: &Event) -> Fact {
+    Fact::Impostor {
+        event: event.uid.clone(),
+        operation: event.api.operation.clone(),
+        actor: event.actor.clone(),
+        request_id: event.request_id.clone(),
+    }
+}
+
+/// The resource's type, where only events tell of it.
+fn proven_by_events(resource: &ResourceRef) -> Option<&'static dyn Resource> {
+    quell_library::resource(&resource.kind).filter(|it| it.meta().is_proven_by_events())
 }

@@ -20,11 +20,13 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use quell_core::change::{Change, PROVIDER_ASSIGNED, element_id};
 use quell_core::decide::authorized::Authorized;
+use quell_core::event::CloudScope;
+use quell_core::heartbeat::{Heartbeat, TAG};
 use quell_core::resource::{ResourceRef, State, Trust};
 use quell_library::cloud::{Applied, CloudError, CloudErrorKind, World};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 /// The file in the data folder that holds the account.
@@ -226,7 +228,19 @@ impl SimulatedAccount {
         if fault == Some(ApplyFault::After) {
             return Err(no_answer(&change.action));
         }
-        Ok(Applied { request_ids: vec![format!("simulated-{call:08}")], note: None })
+        Ok(Applied { request_ids: vec![request_id(call)], note: None })
+    }
+}
+
+impl SimulatedAccount {
+    fn tag(&self, heartbeat: &Heartbeat) -> Result<Applied, CloudError> {
+        let mut inner = lock(&self.inner);
+        inner.calls += 1;
+        let call = inner.calls;
+        let rule = inner.states.get_mut(&heartbeat.rule).ok_or_else(|| gone("heartbeat"))?;
+        rule.tags.insert(TAG.to_owned(), heartbeat.nonce.clone());
+        self.save(&inner).map_err(|it| CloudError::unsupported("heartbeat", it))?;
+        Ok(Applied { request_ids: vec![request_id(call)], note: None })
     }
 }
 
@@ -244,6 +258,39 @@ impl World for SimulatedAccount {
         _session: &'a str,
     ) -> BoxFuture<'a, Result<Applied, CloudError>> {
         Box::pin(async move { self.make(change.get()) })
+    }
+
+    fn places(&self) -> Vec<CloudScope> {
+        let inner = lock(&self.inner);
+        let places = inner
+            .states
+            .keys()
+            .map(|it| CloudScope { account: it.account.clone(), region: it.region.clone() });
+        places.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    fn list<'a>(
+        &'a self,
+        kind: &'a str,
+        place: &'a CloudScope,
+    ) -> BoxFuture<'a, Result<Vec<ResourceRef>, CloudError>> {
+        Box::pin(async move {
+            let mut inner = lock(&self.inner);
+            if inner.faults.throttles_read() {
+                return Err(throttled("simulated:List"));
+            }
+            let here = inner.states.keys().filter(|it| {
+                it.kind == kind && it.account == place.account && it.region == place.region
+            });
+            Ok(here.cloned().collect())
+        })
+    }
+
+    fn beat<'a>(
+        &'a self,
+        heartbeat: &'a Authorized<Heartbeat>,
+    ) -> BoxFuture<'a, Result<Applied, CloudError>> {
+        Box::pin(async move { self.tag(heartbeat.get()) })
     }
 }
 
@@ -276,6 +323,10 @@ fn add_version(change: &Change, properties: &mut Value) {
     if let Some(default) = properties.get_mut("DefaultVersionId") {
         *default = version;
     }
+}
+
+fn request_id(call: u64) -> String {
+    format!("simulated-{call:08}")
 }
 
 fn rule_id(call: u64) -> String {

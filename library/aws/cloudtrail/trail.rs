@@ -14,7 +14,7 @@ use super::selectors::{AdvancedEventSelector, EventSelector};
 use super::trail_event;
 use crate::aws::Aws;
 use crate::aws::errors::{cloud_error, code};
-use crate::cloud::{CloudError, CloudErrorKind, Resource, Seen};
+use crate::cloud::{CloudError, CloudErrorKind, Listing, Resource, Seen};
 use aws_config::{Region, SdkConfig};
 use aws_sdk_cloudtrail::Client;
 use aws_sdk_cloudtrail::types::Trail as Found;
@@ -22,7 +22,7 @@ use futures::future::BoxFuture;
 use quell_core::action::ActionMeta;
 use quell_core::change::Change;
 use quell_core::decide::authorized::Authorized;
-use quell_core::event::Event;
+use quell_core::event::{CloudScope, Event};
 use quell_core::resource::{Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -33,6 +33,8 @@ pub const TYPE: &str = "AWS::CloudTrail::Trail";
 pub const ARN: &str = "arn:{partition}:cloudtrail:{region}:{account}:trail/{id}";
 /// Wherever its home is: an organization's trail belongs to another account.
 const ANY_ARN: &str = "arn:{partition}:cloudtrail:*:*:trail/*";
+
+const LIST: &str = "cloudtrail:ListTrails";
 
 /// A trail; its id is its ARN.
 #[derive(Debug)]
@@ -50,6 +52,8 @@ static META: KindMeta = KindMeta {
         read("cloudtrail:GetEventSelectors", ANY_ARN),
         read("cloudtrail:ListTags", ARN),
     ],
+    lists: &[Permission { action: LIST, resource: "*", condition: None, purpose: Purpose::List }],
+    global: false,
 };
 
 const fn read(action: &'static str, resource: &'static str) -> Permission {
@@ -96,6 +100,28 @@ impl Resource for Trail {
         resource: &'a ResourceRef,
     ) -> BoxFuture<'a, Result<Option<Seen>, CloudError>> {
         Box::pin(read_trail(aws, resource))
+    }
+
+    /// Those that have their home there, an organization's among them: each trail is listed in
+    /// every region, and by ARN.
+    fn list<'a>(
+        &'a self,
+        aws: &'a Aws,
+        place: &'a CloudScope,
+    ) -> BoxFuture<'a, Result<Vec<ResourceRef>, CloudError>> {
+        Box::pin(async move {
+            let client = Client::new(&aws.reader_in(&place.account, &place.region).await?);
+            let mut trails = client.list_trails().into_paginator().items().send();
+            let mut listing = Listing::new(LIST, TYPE, place);
+            while let Some(trail) = trails.next().await {
+                let trail = trail.map_err(|it| cloud_error(LIST, &it))?;
+                let arn = trail.trail_arn().unwrap_or_default();
+                if ArnParts::of(arn).is_some_and(|it| it.region == place.region) {
+                    listing.take(arn)?;
+                }
+            }
+            Ok(listing.done())
+        })
     }
 }
 

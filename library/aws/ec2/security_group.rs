@@ -10,12 +10,12 @@
 use super::ingress_event;
 use crate::aws::Aws;
 use crate::aws::errors::{cloud_error, code};
-use crate::cloud::{CloudError, Resource, Seen};
+use crate::cloud::{CloudError, Listing, Resource, Seen};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, SecurityGroup as Group, SecurityGroupRule};
 use futures::future::BoxFuture;
 use quell_core::change::element_id;
-use quell_core::event::Event;
+use quell_core::event::{CloudScope, Event};
 use quell_core::facts::net::PortRange;
 use quell_core::facts::net::exposure::{IngressRule, PrefixLists, exposures};
 use quell_core::resource::{Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust};
@@ -29,9 +29,10 @@ pub const INGRESS: &str = "SecurityGroupIngress";
 /// The property that holds the CIDRs of each prefix list that a rule names.
 pub const PREFIX_LISTS: &str = "PrefixLists";
 
+const DESCRIBE_GROUPS: &str = "ec2:DescribeSecurityGroups";
 /// The most rules of one group that are read: EC2 allows no more than 1,000 per network interface.
 const RULES_MAX: usize = 2_000;
-/// Rules and prefix list entries per page; the most that EC2 gives.
+/// Groups, rules and prefix list entries per page; the most that EC2 gives.
 const PAGE_SIZE: i32 = 1_000;
 const PREFIX_LIST_PAGE_SIZE: i32 = 100;
 
@@ -46,11 +47,18 @@ static META: KindMeta = KindMeta {
     asff: "AwsEc2SecurityGroup",
     arn: "arn:{partition}:ec2:{region}:{account}:security-group/{id}",
     reads: &[
-        read("ec2:DescribeSecurityGroups", "*"),
+        read(DESCRIBE_GROUPS, "*"),
         read("ec2:DescribeSecurityGroupRules", "*"),
         // A list may be AWS' own or shared by another account.
         read("ec2:GetManagedPrefixListEntries", "arn:{partition}:ec2:{region}:*:prefix-list/*"),
     ],
+    lists: &[Permission {
+        action: DESCRIBE_GROUPS,
+        resource: "*",
+        condition: None,
+        purpose: Purpose::List,
+    }],
+    global: false,
 };
 
 const fn read(action: &'static str, resource: &'static str) -> Permission {
@@ -129,6 +137,24 @@ impl Resource for SecurityGroup {
             Ok(Some(Seen { properties, tags: tags(&group) }))
         })
     }
+
+    fn list<'a>(
+        &'a self,
+        aws: &'a Aws,
+        place: &'a CloudScope,
+    ) -> BoxFuture<'a, Result<Vec<ResourceRef>, CloudError>> {
+        Box::pin(async move {
+            let client = Client::new(&aws.reader_in(&place.account, &place.region).await?);
+            let call = client.describe_security_groups().max_results(PAGE_SIZE);
+            let mut groups = call.into_paginator().items().send();
+            let mut listing = Listing::new(DESCRIBE_GROUPS, TYPE, place);
+            while let Some(group) = groups.next().await {
+                let group = group.map_err(|it| cloud_error(DESCRIBE_GROUPS, &it))?;
+                listing.take(group.group_id.unwrap_or_default())?;
+            }
+            Ok(listing.done())
+        })
+    }
 }
 
 /// One ingress rule as a property: CloudFormation's names, absent fields left out.
@@ -182,7 +208,7 @@ async fn group(client: &Client, id: &str) -> Result<Option<Group>, CloudError> {
     match client.describe_security_groups().group_ids(id).send().await {
         Ok(output) => Ok(output.security_groups.unwrap_or_default().into_iter().next()),
         Err(error) if code(&error) == Some("InvalidGroup.NotFound") => Ok(None),
-        Err(error) => Err(cloud_error("ec2:DescribeSecurityGroups", &error)),
+        Err(error) => Err(cloud_error(DESCRIBE_GROUPS, &error)),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::document;
 use super::principal::Principal;
 use crate::aws::errors::cloud_error;
-use crate::cloud::{Applied, CloudError, CloudErrorKind};
+use crate::cloud::{Applied, CloudError, CloudErrorKind, Listing};
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::error::ProvideErrorMetadata;
@@ -11,6 +11,8 @@ use aws_sdk_iam::types::Tag;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_types::request_id::RequestId;
+use quell_core::event::CloudScope;
+use quell_core::resource::ResourceRef;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -77,6 +79,42 @@ pub fn already() -> Applied {
 /// Tags by key.
 pub fn tags(tags: &[Tag]) -> BTreeMap<String, String> {
     tags.iter().map(|it| (it.key.clone(), it.value.clone())).collect()
+}
+
+/// All principals of a kind, by name.
+pub async fn list(
+    config: &SdkConfig,
+    principal: Principal,
+    place: &CloudScope,
+) -> Result<Vec<ResourceRef>, CloudError> {
+    let iam = client(config);
+    let kind = principal.type_name();
+    match principal {
+        Principal::Group => {
+            let mut listing = Listing::new("iam:ListGroups", kind, place);
+            let mut groups = iam.list_groups().into_paginator().items().send();
+            while let Some(it) = groups.next().await {
+                listing.take(it.map_err(|it| cloud_error("iam:ListGroups", &it))?.group_name)?;
+            }
+            Ok(listing.done())
+        }
+        Principal::Role => {
+            let mut listing = Listing::new("iam:ListRoles", kind, place);
+            let mut roles = iam.list_roles().into_paginator().items().send();
+            while let Some(it) = roles.next().await {
+                listing.take(it.map_err(|it| cloud_error("iam:ListRoles", &it))?.role_name)?;
+            }
+            Ok(listing.done())
+        }
+        Principal::User => {
+            let mut listing = Listing::new("iam:ListUsers", kind, place);
+            let mut users = iam.list_users().into_paginator().items().send();
+            while let Some(it) = users.next().await {
+                listing.take(it.map_err(|it| cloud_error("iam:ListUsers", &it))?.user_name)?;
+            }
+            Ok(listing.done())
+        }
+    }
 }
 
 /// The calls about one principal.

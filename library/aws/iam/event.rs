@@ -8,21 +8,11 @@ use super::document;
 use super::managed_policy::{self, is_customer_managed};
 use super::principal::Principal;
 use quell_core::event::{Event, Status};
-use quell_core::resource::{ResourceRef, State, partition};
+use quell_core::resource::{ResourceRef, State, home_region, partition};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 const SERVICE: &str = "iam.amazonaws.com";
-
-/// The region that IAM has in a partition. Source: "AWS Identity and Access Management endpoints
-/// and quotas" in the AWS general reference.
-pub fn home_region(partition: &str) -> &'static str {
-    match partition {
-        "aws-cn" => "cn-north-1",
-        "aws-us-gov" => "us-gov-west-1",
-        _ => "us-east-1",
-    }
-}
 
 /// The customer-managed policy whose document or versions an event touched. Attaching a policy
 /// touches the principal, not the policy.

@@ -13,11 +13,15 @@
 use super::calls::{client, found, tags};
 use super::{document, event};
 use crate::aws::Aws;
-use crate::cloud::{CloudError, Resource, Seen};
+use crate::aws::errors::cloud_error;
+use crate::cloud::{CloudError, Listing, Resource, Seen};
 use aws_sdk_iam::Client;
+use aws_sdk_iam::types::PolicyScopeType;
 use futures::future::BoxFuture;
-use quell_core::event::Event;
-use quell_core::resource::{Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust};
+use quell_core::event::{CloudScope, Event};
+use quell_core::resource::{
+    Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust, is_home,
+};
 use serde_json::{Value, json};
 
 /// CloudFormation's type.
@@ -30,6 +34,8 @@ pub const VERSIONS_MAX: usize = 5;
 pub const PROPERTIES: [&str; 5] =
     ["DefaultVersionId", "Path", "PolicyDocument", "PolicyName", "Versions"];
 
+const LIST: &str = "iam:ListPolicies";
+
 static META: KindMeta = KindMeta {
     cloudformation: TYPE,
     terraform: "aws_iam_policy",
@@ -41,6 +47,8 @@ static META: KindMeta = KindMeta {
         reading("iam:GetPolicyVersion"),
         reading("iam:ListPolicyVersions"),
     ],
+    lists: &[Permission { action: LIST, resource: "*", condition: None, purpose: Purpose::List }],
+    global: true,
 };
 
 const fn reading(action: &'static str) -> Permission {
@@ -94,6 +102,27 @@ impl Resource for ManagedPolicy {
         Box::pin(async move {
             let iam = client(&aws.reader(resource).await?);
             read(&iam, &resource.id).await
+        })
+    }
+
+    fn list<'a>(
+        &'a self,
+        aws: &'a Aws,
+        place: &'a CloudScope,
+    ) -> BoxFuture<'a, Result<Vec<ResourceRef>, CloudError>> {
+        Box::pin(async move {
+            let mut listing = Listing::new(LIST, TYPE, place);
+            if !is_home(place) {
+                return Ok(listing.done());
+            }
+            let iam = client(&aws.reader_in(&place.account, &place.region).await?);
+            let own = iam.list_policies().scope(PolicyScopeType::Local);
+            let mut policies = own.into_paginator().items().send();
+            while let Some(policy) = policies.next().await {
+                let policy = policy.map_err(|it| cloud_error(LIST, &it))?;
+                listing.take(policy.arn.unwrap_or_default())?;
+            }
+            Ok(listing.done())
         })
     }
 }

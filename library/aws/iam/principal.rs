@@ -14,16 +14,18 @@
 //! Deliberately not weighed: permissions boundaries and service control policies, which are limits
 //! that others may lift, and what a user gets through groups, which is the group's finding.
 
-use super::calls::Calls;
+use super::calls::{self, Calls};
 use super::managed_policy::{default_document, is_customer_managed};
 use super::{document, event};
 use crate::aws::Aws;
 use crate::cloud::{CloudError, Resource, Seen};
 use futures::future::BoxFuture;
-use quell_core::event::Event;
+use quell_core::event::{CloudScope, Event};
 use quell_core::facts::iam_policy::admin::is_admin_managed_policy;
 use quell_core::facts::tri::Tri;
-use quell_core::resource::{Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust};
+use quell_core::resource::{
+    Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust, is_home,
+};
 use serde_json::{Map, Value, json};
 
 /// A group at the root of the paths.
@@ -62,6 +64,8 @@ static GROUP: KindMeta = KindMeta {
         reading("iam:ListGroupPolicies", GROUP_ARN),
         reading("iam:ListGroupPolicies", GROUP_IN_PATH_ARN),
     ],
+    lists: &[listing("iam:ListGroups")],
+    global: true,
 };
 
 static ROLE: KindMeta = KindMeta {
@@ -82,6 +86,8 @@ static ROLE: KindMeta = KindMeta {
         reading("iam:ListRolePolicies", ROLE_ARN),
         reading("iam:ListRolePolicies", ROLE_IN_PATH_ARN),
     ],
+    lists: &[listing("iam:ListRoles")],
+    global: true,
 };
 
 static USER: KindMeta = KindMeta {
@@ -102,10 +108,16 @@ static USER: KindMeta = KindMeta {
         reading("iam:ListUserPolicies", USER_ARN),
         reading("iam:ListUserPolicies", USER_IN_PATH_ARN),
     ],
+    lists: &[listing("iam:ListUsers")],
+    global: true,
 };
 
 const fn reading(action: &'static str, resource: &'static str) -> Permission {
     Permission { action, resource, condition: None, purpose: Purpose::Read }
+}
+
+const fn listing(action: &'static str) -> Permission {
+    Permission { action, resource: "*", condition: None, purpose: Purpose::List }
 }
 
 /// What policies are attached to.
@@ -240,6 +252,20 @@ impl Resource for Principal {
                     "Policies": policies,
                 }),
             }))
+        })
+    }
+
+    fn list<'a>(
+        &'a self,
+        aws: &'a Aws,
+        place: &'a CloudScope,
+    ) -> BoxFuture<'a, Result<Vec<ResourceRef>, CloudError>> {
+        Box::pin(async move {
+            if !is_home(place) {
+                return Ok(Vec::new());
+            }
+            let config = aws.reader_in(&place.account, &place.region).await?;
+            calls::list(&config, *self, place).await
         })
     }
 }

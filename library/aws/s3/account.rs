@@ -6,11 +6,11 @@
 
 use super::{block, client, event, read};
 use crate::aws::Aws;
-use crate::cloud::{CloudError, Resource, Seen};
+use crate::cloud::{CloudError, Listing, Resource, Seen};
 use futures::future::BoxFuture;
-use quell_core::event::Event;
+use quell_core::event::{CloudScope, Event};
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust, partition,
+    Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust, home_region, is_home, partition,
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +33,9 @@ static META: KindMeta = KindMeta {
     asff: "AwsS3AccountPublicAccessBlock",
     arn: "arn:{partition}:iam::{account}:root",
     reads: &[READ],
+    // There is exactly one: no call is needed to find it.
+    lists: &[],
+    global: true,
 };
 
 /// The account's public access block.
@@ -52,7 +55,7 @@ impl Kind for AccountPublicAccessBlock {
             kind: TYPE.to_owned(),
             id: event.cloud.account.clone(),
             account: event.cloud.account.clone(),
-            region: first_region(&event.cloud.region).to_owned(),
+            region: home_region(partition(&event.cloud.region)).to_owned(),
         }]
     }
 
@@ -92,12 +95,20 @@ impl Resource for AccountPublicAccessBlock {
             Ok(Some(Seen { properties, tags: BTreeMap::new() }))
         })
     }
-}
 
-fn first_region(region: &str) -> &'static str {
-    match partition(region) {
-        "aws-cn" => "cn-north-1",
-        "aws-us-gov" => "us-gov-west-1",
-        _ => "us-east-1",
+    fn list<'a>(
+        &'a self,
+        aws: &'a Aws,
+        place: &'a CloudScope,
+    ) -> BoxFuture<'a, Result<Vec<ResourceRef>, CloudError>> {
+        Box::pin(async move {
+            // Refuses an account that is not ours, as every other listing does.
+            aws.reader_in(&place.account, &place.region).await?;
+            let mut listing = Listing::new(READ.action, TYPE, place);
+            if is_home(place) {
+                listing.take(&place.account)?;
+            }
+            Ok(listing.done())
+        })
     }
 }

@@ -11,9 +11,11 @@
 
 use super::{account, client, event, facts, read};
 use crate::aws::Aws;
-use crate::cloud::{CloudError, CloudErrorKind, Resource, Seen};
+use crate::aws::errors::cloud_error;
+use crate::cloud::{CloudError, CloudErrorKind, Listing, Resource, Seen};
+use aws_sdk_s3::types::Bucket as Listed;
 use futures::future::BoxFuture;
-use quell_core::event::Event;
+use quell_core::event::{CloudScope, Event};
 use quell_core::resource::{Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust};
 use serde_json::Value;
 
@@ -21,6 +23,11 @@ use serde_json::Value;
 pub const TYPE: &str = "AWS::S3::Bucket";
 /// ARN template of a bucket; it has neither region nor account.
 pub const ARN: &str = "arn:{partition}:s3:::{id}";
+
+/// What listing buckets takes: IAM names it after another call.
+const LIST: &str = "s3:ListAllMyBuckets";
+/// Buckets per page: the most that S3 gives is ten times that.
+const PAGE_SIZE: i32 = 1_000;
 
 /// The properties that a read returns, and that an event leaves unknown unless it proves them.
 pub const PROPERTIES: [&str; 5] = [
@@ -46,6 +53,8 @@ static META: KindMeta = KindMeta {
         reading("s3:GetBucketPublicAccessBlock"),
         reading("s3:GetBucketTagging"),
     ],
+    lists: &[Permission { action: LIST, resource: "*", condition: None, purpose: Purpose::List }],
+    global: false,
 };
 
 const fn reading(action: &'static str) -> Permission {
@@ -94,6 +103,28 @@ impl Resource for Bucket {
                 Err(error) if error.kind == CloudErrorKind::NotFound => Ok(None),
                 Err(error) => Err(error),
             }
+        })
+    }
+
+    /// S3 tells each region of its own buckets; the owner's account is the caller's.
+    fn list<'a>(
+        &'a self,
+        aws: &'a Aws,
+        place: &'a CloudScope,
+    ) -> BoxFuture<'a, Result<Vec<ResourceRef>, CloudError>> {
+        Box::pin(async move {
+            let client = client::buckets(&aws.reader_in(&place.account, &place.region).await?);
+            let call = client.list_buckets().bucket_region(&place.region).max_buckets(PAGE_SIZE);
+            let mut pages = call.into_paginator().send();
+            let mut listing = Listing::new(LIST, TYPE, place);
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|it| cloud_error(LIST, &it))?;
+                let here = |it: &Listed| it.bucket_region().is_none_or(|it| it == place.region);
+                for bucket in page.buckets().iter().filter(|it| here(it)) {
+                    listing.take(bucket.name().unwrap_or_default())?;
+                }
+            }
+            Ok(listing.done())
         })
     }
 }

@@ -27,7 +27,7 @@ enum Command {
 const EXAMPLES: &str = "\
 Examples:
   quell iam                                              what the enabled policies need, as a table
-  quell iam --mode enforce --format json                 three policy documents, if all enforce
+  quell iam --mode enforce --format json                 policy documents, if all enforce
   quell iam --policies 'aws.s3.*' --format terraform
   quell iam analyze bucket-policy.json                   who gets in through this policy?";
 

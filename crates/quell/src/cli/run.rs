@@ -2,8 +2,9 @@
 
 use super::acting::{block_on, close, open};
 use super::global::Global;
-use crate::config::{SqsConfig, WebhookConfig};
+use crate::config::{HeartbeatConfig, SqsConfig, WebhookConfig};
 use crate::exit::{CliError, Exit};
+use crate::heartbeat::heartbeat;
 use crate::output::Out;
 use crate::pipeline::RetryFilter;
 use crate::runtime::Runtime;
@@ -103,6 +104,8 @@ async fn drive(runtime: &Runtime, sources: Vec<Box<dyn Source>>) -> Result<Exit,
         running.spawn(source.run(Arc::clone(&intake), stopping.clone()));
     }
     let retries = tokio::spawn(retry_withheld(Arc::clone(&runtime.pipeline)));
+    let settings = runtime.config.heartbeat.clone();
+    let heart = settings.map(|it| tokio::spawn(beat(Arc::clone(&runtime.pipeline), it)));
     let mut problem = None;
     let signals = stop_signal();
     tokio::pin!(signals);
@@ -136,6 +139,9 @@ async fn drive(runtime: &Runtime, sources: Vec<Box<dyn Source>>) -> Result<Exit,
     }
     running.shutdown().await;
     retries.abort();
+    if let Some(heart) = heart {
+        heart.abort();
+    }
     problem.map_or(Ok(Exit::Fine), Err)
 }
 
@@ -166,6 +172,22 @@ async fn retry_withheld(pipeline: Arc<crate::pipeline::Pipeline>) {
             }
         }
         was_open = is_open;
+    }
+}
+
+/// Writes heartbeats until the process ends. A ledger that fails stops the sources, too.
+async fn beat(pipeline: Arc<crate::pipeline::Pipeline>, settings: HeartbeatConfig) {
+    let mut period = tokio::time::interval(Duration::from_secs(settings.heartbeat_period_s));
+    loop {
+        period.tick().await;
+        match heartbeat(&pipeline, &settings).await {
+            Ok(report) => {
+                for problem in &report.failed {
+                    tracing::error!(%problem, "a heartbeat could not be written");
+                }
+            }
+            Err(error) => tracing::error!(%error, "no heartbeat, as the ledger failed"),
+        }
     }
 }
 

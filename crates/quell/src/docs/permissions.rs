@@ -2,6 +2,7 @@
 
 use crate::output::table::word;
 use quell_core::resource::Permission;
+use quell_library::aws::events::heartbeat::PERMISSIONS;
 use std::fmt::Write as _;
 
 /// The page.
@@ -15,7 +16,11 @@ pub fn page() -> String {
     kinds.sort_by_key(|it| it.cloudformation);
     for kind in kinds {
         let _ = writeln!(page, "\n### `{}`\n", kind.cloudformation);
-        rows(kind.reads, &mut page);
+        if kind.is_proven_by_events() {
+            page.push_str("Nothing is called: what an event proves of it is all that is judged.\n");
+            continue;
+        }
+        rows(kind.reads.iter().chain(kind.lists), &mut page);
     }
     page.push_str("\n## Changing\n");
     let mut actions: Vec<_> = quell_library::actions().map(|it| it.meta()).collect();
@@ -31,12 +36,14 @@ pub fn page() -> String {
         );
         rows(action.permissions, &mut page);
     }
+    page.push_str("\n## Heartbeats\n\nA tag on the rule that the configuration names.\n\n");
+    rows(&PERMISSIONS, &mut page);
     page
 }
 
-fn rows(permissions: &[Permission], page: &mut String) {
+fn rows<'a>(permissions: impl IntoIterator<Item = &'a Permission>, page: &mut String) {
     page.push_str("| for | action | resource | condition |\n|---|---|---|---|\n");
-    let mut permissions: Vec<_> = permissions.iter().collect();
+    let mut permissions: Vec<_> = permissions.into_iter().collect();
     permissions.sort_by_key(|it| (it.purpose, it.action, it.resource));
     for it in permissions {
         let condition = it.condition.map_or(String::new(), |(operator, key, value)| {

@@ -1,6 +1,7 @@
 //! A fact of the ledger in one line, for people.
 
 use super::table::word;
+use quell_core::heartbeat::{Beat, Heartbeat};
 use quell_core::record::{Fact, Verdict};
 
 /// One line that says what happened.
@@ -35,6 +36,10 @@ pub fn line(fact: &Fact) -> String {
         Fact::Impostor { operation, actor, .. } => {
             format!("IMPOSTOR     {operation} under our name by {}", actor.id())
         }
+        Fact::Heartbeat { heartbeat, step } => {
+            let Heartbeat { rule, .. } = heartbeat;
+            format!("heartbeat    {} {}: {}", rule.account, rule.region, beat(step))
+        }
         Fact::Approval { finding, approved, by, reason, .. } => {
             let word = if *approved { "approved" } else { "denied" };
             format!("{word:<12} {finding} by {by}: {reason}")
@@ -49,6 +54,16 @@ pub fn line(fact: &Fact) -> String {
         Fact::BreakerOpened { until, reason } => format!("BREAKER OPEN until {until}: {reason}"),
         Fact::TailRepaired { bytes, file } => format!("tail cut     {bytes} bytes kept in {file}"),
         Fact::Resolved { finding, why } => format!("resolved     {finding}: {}", why.word()),
+    }
+}
+
+fn beat(step: &Beat) -> String {
+    match step {
+        Beat::Sent => "to be written".to_owned(),
+        Beat::Written { .. } => "written".to_owned(),
+        Beat::Failed { error } => format!("NOT WRITTEN: {error}"),
+        Beat::Returned { after_ms, .. } => format!("came back after {} s", after_ms / 1_000),
+        Beat::Late { waited_s } => format!("LATE: out for {waited_s} s"),
     }
 }
 

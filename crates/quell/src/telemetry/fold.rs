@@ -13,6 +13,7 @@ use super::Point;
 use super::metric::Metric;
 use jiff::{SignedDuration, Timestamp};
 use quell_core::detect::{Cause, Finding};
+use quell_core::heartbeat::{Beat, Heartbeat};
 use quell_core::history::History;
 use quell_core::policy::Severity;
 use quell_core::record::{Attempt, Authority, Fact, Outcome, Problem, Verdict};
@@ -99,6 +100,7 @@ impl Fold {
                 self.breaker_until = Some(*until);
                 Vec::new()
             }
+            Fact::Heartbeat { heartbeat, step } => heartbeat_age(heartbeat, step),
             Fact::Resolved { finding, .. } => {
                 self.critical.remove(finding);
                 Vec::new()
@@ -188,6 +190,19 @@ fn is_repeated<K: Hash + Eq>(
     let last = known.insert(key, Last { event: event.to_owned(), time });
     let window = SignedDuration::from_secs(REPEAT_WINDOW_S);
     last.is_some_and(|it| it.event != event && time.duration_since(it.time).abs() <= window)
+}
+
+/// How old a heartbeat is that comes back, or that has not come back in time. Silence has no age:
+/// its alarm is that nothing is measured.
+fn heartbeat_age(heartbeat: &Heartbeat, step: &Beat) -> Vec<Point> {
+    let age_s = match step {
+        Beat::Sent | Beat::Written { .. } | Beat::Failed { .. } => return Vec::new(),
+        Beat::Returned { after_ms, .. } => SignedDuration::from_millis(*after_ms),
+        Beat::Late { waited_s } => SignedDuration::from_secs(*waited_s),
+    };
+    let rule = &heartbeat.rule;
+    let labels = [rule.account.as_str(), rule.region.as_str()];
+    vec![Point::new(Metric::HeartbeatAge, &labels, age_s.as_secs_f64())]
 }
 
 /// A fix that no person had to wait for, and that an event led to.

@@ -8,6 +8,7 @@
 //! which `finding` and `attempt` lead.
 
 use super::fold::{problem_word, severity_word};
+use quell_core::heartbeat::{Beat, Heartbeat};
 use quell_core::record::{Fact, Outcome};
 use serde_json::{Map, Value, json};
 use std::fmt::{self, Debug};
@@ -93,6 +94,7 @@ pub fn fact(fact: &Fact) {
         Fact::Impostor { actor, request_id, .. } => {
             tracing::error!(actor = actor.id(), request_id, "OurNameMisused");
         }
+        Fact::Heartbeat { heartbeat, step } => beat(heartbeat, step),
         Fact::BreakerOpened { until, reason } => {
             tracing::warn!(%until, why = reason, "BreakerOpened");
         }
@@ -107,6 +109,16 @@ pub fn fact(fact: &Fact) {
         | Fact::Exempted(_)
         | Fact::ExemptionRemoved { .. }
         | Fact::TailRepaired { .. } => {}
+    }
+}
+
+fn beat(heartbeat: &Heartbeat, step: &Beat) {
+    let rule = &heartbeat.rule;
+    match step {
+        Beat::Sent | Beat::Written { .. } => tracing::debug!(%rule, "HeartbeatWritten"),
+        Beat::Failed { error } => tracing::error!(%rule, why = error, "HeartbeatFailed"),
+        Beat::Returned { after_ms, .. } => tracing::info!(%rule, after_ms, "HeartbeatReturned"),
+        Beat::Late { waited_s } => tracing::error!(%rule, waited_s, "HeartbeatLate"),
     }
 }
 

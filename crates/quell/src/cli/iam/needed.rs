@@ -1,7 +1,8 @@
 //! `quell iam` without a subcommand: the exact permissions of the enabled policies and modes.
 //!
-//! Three documents, one per role: reading is needed in every mode, writing and undoing only where
-//! the configuration lets a policy fix something. All of it is derived from the permissions that
+//! Reading is needed in every mode, writing and undoing only where the configuration lets a policy
+//! fix something: one document per role. Two more are for roles that do more than answer events:
+//! what scans list goes to the reading role, what heartbeats write goes to the writing one. All of it is derived from the permissions that
 //! stand beside the calls that need them.
 
 use crate::cli::global::Global;
@@ -40,15 +41,21 @@ enum Format {
     /// A table
     #[default]
     Text,
-    /// {"read", "write", "undo"}: IAM policy documents, null where no such role is needed
+    /// {"read", "list", "write", "heartbeat", "undo"}: IAM policy documents, null where none is
+    /// needed
     Json,
     /// Terraform's aws_iam_policy_document data sources
     Terraform,
 }
 
-/// The roles, with the names that the output gives them.
-const ROLES: [(Purpose, &str); 3] =
-    [(Purpose::Read, "read"), (Purpose::Write, "write"), (Purpose::Undo, "undo")];
+/// The documents, with the names that the output gives them.
+const ROLES: [(Purpose, &str); 5] = [
+    (Purpose::Read, "read"),
+    (Purpose::List, "list"),
+    (Purpose::Write, "write"),
+    (Purpose::Heartbeat, "heartbeat"),
+    (Purpose::Undo, "undo"),
+];
 
 /// Prints the permissions.
 pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {

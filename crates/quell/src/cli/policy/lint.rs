@@ -111,7 +111,7 @@ fn lint(folder: &PolicyFolder) -> Vec<String> {
 type Rule = fn(&PolicyFolder, &Policy) -> Vec<String>;
 
 /// The rules that need the compiled policy.
-const RULES: [Rule; 7] = [id, words, resource, action, trigger, reads, seen];
+const RULES: [Rule; 8] = [id, words, resource, action, trigger, reads, seen, violated];
 
 /// One name everywhere: the folder's is the last part of the id.
 fn id(folder: &PolicyFolder, policy: &Policy) -> Vec<String> {
@@ -138,18 +138,15 @@ fn words(_: &PolicyFolder, policy: &Policy) -> Vec<String> {
 }
 
 fn resource(_: &PolicyFolder, policy: &Policy) -> Vec<String> {
-    let problem = |kind: &str| match quell_library::resource(kind) {
-        None => {
-            let known = quell_library::resources().map(|it| it.meta().cloudformation);
-            let known: Vec<&str> = known.collect();
-            Some(format!("no resource `{kind}` is known; there are {}", known.join(", ")))
+    let known: Vec<&str> = quell_library::resources().map(|it| it.meta().cloudformation).collect();
+    let mut seen = BTreeSet::new();
+    let problem = |kind: &str| {
+        if !known.contains(&kind) {
+            return Some(format!("no resource `{kind}` is known; there are {}", known.join(", ")));
         }
-        Some(it) if it.meta().reads.is_empty() => {
-            Some(format!("resource `{kind}` declares no read permission"))
-        }
-        Some(_) => None,
+        (!seen.insert(kind.to_owned())).then(|| format!("resource `{kind}` is named twice"))
     };
-    policy.meta().resources().filter_map(|(kind, _)| problem(kind)).collect()
+    policy.meta().resources().map(|(kind, _)| kind).filter_map(problem).collect()
 }
 
 fn action(_: &PolicyFolder, policy: &Policy) -> Vec<String> {
@@ -214,6 +211,19 @@ fn seen(folder: &PolicyFolder, policy: &Policy) -> Vec<String> {
         .filter(|name| !states.iter().any(|it| has(it, name)))
         .map(|it| format!("policy.yaml: `reads` lists `{it}`, which no case has"))
         .collect()
+}
+
+/// A type that no case violates by is not known to be judged, the further ones as little as the
+/// main one.
+fn violated(folder: &PolicyFolder, policy: &Policy) -> Vec<String> {
+    let bad = folder.cases.iter().filter(|(name, _)| name.starts_with("bad_"));
+    let states = bad.filter_map(|(_, it)| serde_json::from_str::<State>(&it.state).ok());
+    let kinds: BTreeSet<String> = states.map(|it| it.resource.kind).collect();
+    if kinds.is_empty() {
+        return vec![];
+    }
+    let without = policy.meta().resources().filter(|(kind, _)| !kinds.contains(*kind));
+    without.map(|(kind, _)| format!("no case `cases/bad_…` is about a `{kind}`")).collect()
 }
 
 /// The names after `properties.` in Rego, comments aside.

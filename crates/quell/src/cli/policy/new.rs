@@ -9,9 +9,11 @@ use crate::exit::{CliError, Exit};
 use crate::output::Out;
 use camino::{Utf8Path, Utf8PathBuf};
 use quell_core::policy::Policy;
+use quell_core::resource::State;
 use quell_library::Library;
 use quell_library::folder::Case;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 
@@ -76,16 +78,19 @@ fn check_id(id: &str) -> Result<(), CliError> {
 /// A built-in policy of the same resource type, and a case of it that its trigger matches.
 fn model<'a>(library: &'a Library, kind: &str) -> Result<(&'a Policy, &'a Case), CliError> {
     let all = library.policies().iter().zip(library.folders());
-    let mut fitting = all.filter(|(policy, _)| policy.meta().resource == kind);
-    fitting
+    let about = |case: &Case| {
+        let state = serde_json::from_str::<State>(&case.state);
+        state.is_ok_and(|it| it.resource.kind == kind)
+    };
+    all.filter(|(policy, _)| policy.meta().judges(kind))
         .find_map(|(policy, folder)| {
-            let bad = folder.cases.iter().find(|(name, _)| name.starts_with("bad_"));
-            bad.map(|(_, case)| (policy, case))
+            let mut bad = folder.cases.iter().filter(|(name, _)| name.starts_with("bad_"));
+            bad.find(|(_, case)| about(case)).map(|(_, case)| (policy, case))
         })
         .ok_or_else(|| {
-            let mut known: Vec<&str> =
-                library.policies().iter().map(|it| it.meta().resource.as_str()).collect();
-            known.dedup();
+            let judged = library.policies().iter().flat_map(|it| it.meta().resources());
+            let known: BTreeSet<&str> = judged.map(|(kind, _)| kind).collect();
+            let known: Vec<&str> = known.into_iter().collect();
             CliError::usage(format!("no policy judges `{kind}` yet"))
                 .hint(format!("choose one of {}", known.join(", ")))
         })

@@ -1,0 +1,157 @@
+//! Which calls weaken a part of a deployment, and how their records name it.
+//!
+//! Whose part it is, and who may change it, is the policy's question: here every queue is a queue.
+//! Sources: each service's API reference and its page on CloudTrail; recorded events where there
+//! are any. Lambda's event names end in a date and a version, such as
+//! `UpdateFunctionCode20150331v2`.
+
+use crate::aws::events::rule_event::named;
+use quell_core::event::Event;
+use quell_core::resource::partition;
+use serde_json::Value;
+
+/// The API's name of the call: Lambda's without its date.
+pub fn name(event: &Event) -> &str {
+    let name = event.api.operation.as_str();
+    match event.api.service.as_str() {
+        "lambda.amazonaws.com" => name.split(|it: char| it.is_ascii_digit()).next().unwrap_or(name),
+        _ => name,
+    }
+}
+
+/// The ARNs of the parts that an event's call weakens.
+pub fn weakened(event: &Event) -> Vec<String> {
+    let service = event.api.service.split('.').next().unwrap_or_default();
+    match (service, name(event)) {
+        ("dynamodb", "DeleteTable" | "UpdateTable" | "UpdateTimeToLive") => {
+            one(event, "tableName", "dynamodb", "table/")
+        }
+        ("events", "DeleteRule" | "PutRule") => rule_arn(event, "name"),
+        ("events", "PutTargets" | "RemoveTargets") => rule_arn(event, "rule"),
+        ("events", "DeleteEventBus") => one(event, "name", "events", "event-bus/"),
+        ("events", "PutPermission" | "RemovePermission") => {
+            one(event, "eventBusName", "events", "event-bus/")
+        }
+        ("iam", it) if changes_role(it) => global(event, "roleName", "iam", "role/"),
+        ("kms", "DisableKey" | "PutKeyPolicy" | "ScheduleKeyDeletion") => key(event),
+        ("lambda", "DeleteFunction" | "UpdateFunctionCode" | "UpdateFunctionConfiguration") => {
+            function(event)
+        }
+        ("lambda", "PutFunctionConcurrency") if is_stopped(event) => function(event),
+        ("lambda", "DeleteEventSourceMapping") => mapping(event),
+        ("lambda", "UpdateEventSourceMapping") if is_disabled(event) => mapping(event),
+        ("logs", "DeleteLogGroup" | "PutRetentionPolicy") => {
+            one(event, "logGroupName", "logs", "log-group:")
+        }
+        ("monitoring", "DeleteAlarms" | "DisableAlarmActions") => {
+            many(event, "alarmNames", "cloudwatch", "alarm:")
+        }
+        (
+            "s3",
+            "DeleteBucket" | "DeleteBucketPolicy" | "PutBucketLifecycle" | "PutBucketPolicy",
+        ) => bucket(event),
+        ("sns", "DeleteTopic") => one(event, "topicArn", "sns", ""),
+        ("sqs", "DeleteQueue" | "PurgeQueue" | "SetQueueAttributes") => queue(event),
+        ("ssm", "DeleteParameter" | "PutParameter") => one(event, "name", "ssm", "parameter/"),
+        ("ssm", "DeleteParameters") => many(event, "names", "ssm", "parameter/"),
+        _ => Vec::new(),
+    }
+}
+
+fn changes_role(call: &str) -> bool {
+    matches!(
+        call,
+        "AttachRolePolicy"
+            | "DeleteRole"
+            | "DeleteRolePermissionsBoundary"
+            | "DeleteRolePolicy"
+            | "DetachRolePolicy"
+            | "PutRolePermissionsBoundary"
+            | "PutRolePolicy"
+            | "UpdateAssumeRolePolicy"
+    )
+}
+
+/// A function that may run zero times at once never runs.
+fn is_stopped(event: &Event) -> bool {
+    event.request().get("reservedConcurrentExecutions").and_then(Value::as_i64) == Some(0)
+}
+
+fn is_disabled(event: &Event) -> bool {
+    event.request().get("enabled").and_then(Value::as_bool) == Some(false)
+}
+
+fn rule_arn(event: &Event, key: &str) -> Vec<String> {
+    let id = named(event, key);
+    id.map(|it| regional(event, "events", "rule/", &it)).into_iter().collect()
+}
+
+fn function(event: &Event) -> Vec<String> {
+    let Some(given) = text(event.request(), "functionName") else { return Vec::new() };
+    // A name, `ACCOUNT:function:NAME`, or an ARN; each may be followed by a version or alias.
+    let name = given.split_once("function:").map_or(given, |(_, it)| it);
+    let name = name.split(':').next().unwrap_or(name);
+    vec![regional(event, "lambda", "function:", name)]
+}
+
+/// A mapping is named by a UUID; the response tells whose it is.
+fn mapping(event: &Event) -> Vec<String> {
+    if let Some(arn) = text(event.response(), "functionArn") {
+        return vec![arn.to_owned()];
+    }
+    let uuid = text(event.request(), "uUID").or_else(|| text(event.request(), "uuid"));
+    uuid.map(|it| regional(event, "lambda", "event-source-mapping:", it)).into_iter().collect()
+}
+
+/// A request may name a key by id, ARN or alias; the record's `resources` name it by ARN.
+fn key(event: &Event) -> Vec<String> {
+    let recorded =
+        event.envelope.value().pointer("/detail/resources/0/ARN").and_then(Value::as_str);
+    if let Some(arn) = recorded.or_else(|| text(event.response(), "keyId")) {
+        return vec![arn.to_owned()];
+    }
+    one(event, "keyId", "kms", "key/")
+}
+
+fn bucket(event: &Event) -> Vec<String> {
+    let name = text(event.request(), "bucketName");
+    let partition = partition(&event.cloud.region);
+    name.map(|it| format!("arn:{partition}:s3:::{it}")).into_iter().collect()
+}
+
+/// The last part of a queue's URL is its name.
+fn queue(event: &Event) -> Vec<String> {
+    let url = text(event.request(), "queueUrl");
+    let name = url.and_then(|it| it.rsplit('/').next());
+    name.map(|it| regional(event, "sqs", "", it)).into_iter().collect()
+}
+
+fn one(event: &Event, key: &str, service: &str, kind: &str) -> Vec<String> {
+    let name = text(event.request(), key);
+    name.map(|it| regional(event, service, kind, it)).into_iter().collect()
+}
+
+fn many(event: &Event, key: &str, service: &str, kind: &str) -> Vec<String> {
+    let names = event.request().get(key).and_then(Value::as_array).into_iter().flatten();
+    names.filter_map(Value::as_str).map(|it| regional(event, service, kind, it)).collect()
+}
+
+fn global(event: &Event, key: &str, service: &str, kind: &str) -> Vec<String> {
+    let (partition, account) = (partition(&event.cloud.region), &event.cloud.account);
+    let name = text(event.request(), key);
+    name.map(|it| format!("arn:{partition}:{service}::{account}:{kind}{it}")).into_iter().collect()
+}
+
+/// The ARN of a thing in the event's account and region; what is one already stays it.
+fn regional(event: &Event, service: &str, kind: &str, name: &str) -> String {
+    if name.starts_with("arn:") {
+        return name.to_owned();
+    }
+    let (region, account) = (&event.cloud.region, &event.cloud.account);
+    let name = if kind.ends_with('/') { name.trim_start_matches('/') } else { name };
+    format!("arn:{}:{service}:{region}:{account}:{kind}{name}", partition(region))
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    value.get(key).and_then(Value::as_str).filter(|it| !it.is_empty())
+}

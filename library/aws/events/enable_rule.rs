@@ -1,0 +1,101 @@
+//! Enables a rule that was disabled. What happened in between is not delivered later.
+//!
+//! A rule that was enabled with all management events comes back as an ordinary enabled one: how it
+//! was enabled is not remembered anywhere.
+
+use super::rule::{ARN, TYPE, bus_and_name};
+use crate::aws::Aws;
+use crate::aws::errors::cloud_error;
+use crate::cloud::{Action, Applied, CloudError};
+use aws_sdk_eventbridge::Client;
+use aws_types::request_id::RequestId;
+use futures::future::BoxFuture;
+use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
+use quell_core::change::{Change, Direction, Facet};
+use quell_core::decide::authorized::Authorized;
+use quell_core::resource::{Permission, Purpose, State};
+use serde_json::{Value, json};
+
+const STATE: &str = "State";
+const ENABLED: &str = "ENABLED";
+const DISABLED: &str = "DISABLED";
+const ENABLE: &str = "events:EnableRule";
+const DISABLE: &str = "events:DisableRule";
+
+/// `events.enable_rule`.
+#[derive(Debug)]
+pub struct EnableRule;
+
+static META: ActionMeta = ActionMeta {
+    name: "events.enable_rule",
+    title: "enable the rule again",
+    resource: TYPE,
+    permissions: &[
+        Permission { action: ENABLE, resource: ARN, condition: None, purpose: Purpose::Write },
+        Permission { action: DISABLE, resource: ARN, condition: None, purpose: Purpose::Undo },
+    ],
+    reversibility: Reversibility::Exact,
+    stage: Stage::Element,
+    undo_grants: false,
+    countermeasure: "D3-RC",
+};
+
+impl Fix for EnableRule {
+    fn meta(&self) -> &'static ActionMeta {
+        &META
+    }
+
+    fn plan(
+        &self,
+        state: &State,
+        element: &str,
+        _params: &Value,
+    ) -> Result<Option<Plan>, PlanError> {
+        // What else may be wrong with a rule is not mended by enabling it.
+        if element != STATE {
+            return Ok(None);
+        }
+        match state.properties.get(STATE).and_then(Value::as_str) {
+            None => Err(PlanError::Unknown(STATE.to_owned())),
+            Some(DISABLED) => Ok(Some(Plan::from(Change {
+                action: META.name.to_owned(),
+                resource: state.resource.clone(),
+                facet: Facet::property("/State"),
+                before: json!(DISABLED),
+                after: json!(ENABLED),
+                position: None,
+                discards: None,
+                direction: Direction::Forward,
+            }))),
+            Some(_) => Ok(None),
+        }
+    }
+}
+
+impl Action for EnableRule {
+    fn apply<'a>(
+        &'a self,
+        aws: &'a Aws,
+        change: &'a Authorized<Change>,
+        session: &'a str,
+    ) -> BoxFuture<'a, Result<Applied, CloudError>> {
+        Box::pin(async move {
+            let client = Client::new(&aws.writer(&META, change, session).await?);
+            let change = change.get();
+            let (bus, name) = bus_and_name(&change.resource.id);
+            let request_id = match change.after == json!(ENABLED) {
+                true => {
+                    let call = client.enable_rule().name(name).event_bus_name(bus);
+                    let output = call.send().await.map_err(|it| cloud_error(ENABLE, &it))?;
+                    output.request_id().map(str::to_owned)
+                }
+                false => {
+                    let call = client.disable_rule().name(name).event_bus_name(bus);
+                    let output = call.send().await.map_err(|it| cloud_error(DISABLE, &it))?;
+                    output.request_id().map(str::to_owned)
+                }
+            };
+            Ok(Applied { request_ids: request_id.into_iter().collect(), note: None })
+        })
+    }
+}
