@@ -60,6 +60,16 @@ pub fn principals_of(statement: &Value) -> Vec<Principal<'_>> {
     }
 }
 
+/// Whether a Deny surely is for everybody: `"*"` or `{"AWS": "*"}`. All services, or all identity
+/// providers, are everybody in the cautious reading of an Allow; of a Deny they are some.
+pub(crate) fn denies_everybody(deny: &Value) -> bool {
+    let principal = match deny.get("Principal") {
+        Some(Value::Object(fields)) => fields.get("AWS"),
+        other => other,
+    };
+    principal.is_some_and(|it| strings_of(it).contains(&"*"))
+}
+
 fn aws_principal(text: &str) -> Who<'_> {
     let account = account_of(text);
     match account {
@@ -103,7 +113,12 @@ pub(crate) fn judge(statement: &Statement<'_>, allow: &Allow) -> (Verdict, Strin
         Side::Outside(who) => Some(who),
         _ => None,
     });
+    let serves = statement.principals.iter().any(|it| it.who == Who::Service);
     match (everybody, outsider, telling(&limits)) {
+        // A service acts for whom the condition names.
+        (None, None, Some(Limit::Outside(to))) if serves => {
+            (Verdict::CrossAccount, format!("a service, limited to {to}, which is not inside"))
+        }
         (None, None, _) => (Verdict::Harmless, "all its principals are inside".to_owned()),
         (Some(who), _, None) => {
             (Verdict::Public, format!("{who}, and no condition limits who may call"))
