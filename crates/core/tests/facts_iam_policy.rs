@@ -392,19 +392,6 @@ fn a_deny_counts_only_where_it_surely_cancels() {
     assert_eq!(brief(&analysis), "harmless");
 }
 
-/// Whoever owns the topic decides whom the service acts for.
-#[test]
-fn a_service_may_act_for_somebody_outside() {
-    let of = |account: &str| {
-        let statement = json!({"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
-            "Action": "sqs:SendMessage", "Resource": "*",
-            "Condition": {"StringEquals": {"aws:SourceAccount": account}}});
-        brief(&analyze(&document(statement), None, &inside()))
-    };
-    assert_eq!(of("111111111111"), "harmless");
-    assert_eq!(of("999999999999"), "cross-account");
-}
-
 /// The Deny covers, but finding that out would cost too much: the grant stays what it is.
 #[test]
 fn patterns_made_to_be_slow_are_not_compared() {

@@ -172,8 +172,6 @@ fn times_and_texts_must_be_what_they_claim() {
         ("eventTime", json!(5)),
         ("eventName", json!(null)),
         ("awsRegion", json!("")),
-        ("awsRegion", json!("us-east-1.example.com/")),
-        ("awsRegion", json!("../../x")),
     ] {
         let mut record = record();
         record[field] = value.clone();

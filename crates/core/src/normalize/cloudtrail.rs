@@ -6,9 +6,6 @@ use crate::event::{Actor, ActorKind, Api, CloudScope, Envelope, Event, Status};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// The longest name of a region, in bytes; AWS' longest has 16.
-const REGION_MAX_BYTES: usize = 32;
-
 /// Reads an event in EventBridge's envelope.
 pub fn from_envelope(envelope: Value) -> Result<Event, NormalizeError> {
     let mut event = read(envelope.get("detail").unwrap_or(&Value::Null))?;
@@ -88,7 +85,7 @@ fn read(record: &Value) -> Result<Event, NormalizeError> {
             operation: text(fields, "eventName")?.to_owned(),
         },
         actor,
-        cloud: CloudScope { account, region: region(fields)?.to_owned() },
+        cloud: CloudScope { account, region: text(fields, "awsRegion")?.to_owned() },
         status: status(fields),
         request_id: string(fields, "requestID"),
         envelope: Envelope::default(),
@@ -158,17 +155,6 @@ fn text<'a>(
         Some(Value::String(it)) if !it.is_empty() => Ok(it),
         Some(_) => Err(NormalizeError::Field { field, problem: "is not a text".into() }),
         None => Err(NormalizeError::Field { field, problem: "is missing".into() }),
-    }
-}
-
-/// The region: it becomes part of the name of the host that is called.
-fn region(fields: &Map<String, Value>) -> Result<&str, NormalizeError> {
-    let field = "awsRegion";
-    let region = text(fields, field)?;
-    let fits = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-';
-    match region.len() <= REGION_MAX_BYTES && region.bytes().all(fits) {
-        true => Ok(region),
-        false => Err(NormalizeError::Field { field, problem: "is not a region's name".into() }),
     }
 }
 

@@ -113,12 +113,7 @@ pub(crate) fn judge(statement: &Statement<'_>, allow: &Allow) -> (Verdict, Strin
         Side::Outside(who) => Some(who),
         _ => None,
     });
-    let serves = statement.principals.iter().any(|it| it.who == Who::Service);
     match (everybody, outsider, telling(&limits)) {
-        // A service acts for whom the condition names.
-        (None, None, Some(Limit::Outside(to))) if serves => {
-            (Verdict::CrossAccount, format!("a service, limited to {to}, which is not inside"))
-        }
         (None, None, _) => (Verdict::Harmless, "all its principals are inside".to_owned()),
         (Some(who), _, None) => {
             (Verdict::Public, format!("{who}, and no condition limits who may call"))
