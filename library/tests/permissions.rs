@@ -212,3 +212,29 @@ fn the_wide_form_stays_within_the_account() {
     }
     assert!(!policy.to_string().contains("{element}"), "{policy:#}");
 }
+
+/// SECURITY.md tells of each action what a thief of its permissions could do.
+#[test]
+fn the_risk_of_every_permission_is_described() {
+    let page = include_str!("../../SECURITY.md");
+    let page = page.split("## What each action's permissions allow").nth(1).unwrap();
+    let sections: Vec<(&str, &str)> =
+        page.split("\n### ").skip(1).map(|it| it.split_once('\n').unwrap()).collect();
+    for action in quell_library::actions().map(|it| it.meta()) {
+        let name = format!("`{}`", action.name);
+        let told: Vec<&str> =
+            sections.iter().filter(|(title, _)| title.contains(&name)).map(|it| it.1).collect();
+        let [told] = told.as_slice() else { panic!("{name}: {} sections", told.len()) };
+        for permission in action.permissions {
+            let permission = permission.action;
+            assert!(told.contains(&format!("`{permission}`")), "{name}: nothing on {permission}");
+        }
+        assert!(told.contains("Worst use"), "{name}: what is the worst use?");
+    }
+    let names: BTreeSet<&str> = quell_library::actions().map(|it| it.meta().name).collect();
+    for (title, _) in &sections {
+        for name in title.split('`').skip(1).step_by(2) {
+            assert!(names.contains(name), "there is no action `{name}`");
+        }
+    }
+}

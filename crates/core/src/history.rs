@@ -89,8 +89,6 @@ pub struct Open {
     pub undone: Option<(String, Timestamp)>,
     /// Who denied which change.
     pub denied: Option<(String, String)>,
-    /// Who approved which change, not yet made.
-    pub approved: Option<(String, String)>,
 }
 
 /// Where a finding stands.
@@ -305,7 +303,6 @@ impl History {
             occurrences: 0,
             undone: None,
             denied: None,
-            approved: None,
         });
         open.occurrences += usize::from(open.occurrences == 0 || open.finding.uid != finding.uid);
         open.finding = finding.clone();
@@ -324,7 +321,6 @@ impl History {
         if let Some(open) = self.findings.get_mut(&attempt.finding) {
             open.status = Status::Attempting;
             open.attempts.push(attempt.id.clone());
-            open.approved = None;
             open.updated = time;
         }
     }
@@ -361,12 +357,9 @@ impl History {
 
     fn approval(&mut self, time: Timestamp, key: &str, change: &str, approved: bool, by: &str) {
         let Some(open) = self.findings.get_mut(key) else { return };
-        let entry = Some((by.to_owned(), change.to_owned()));
         open.updated = time;
-        if approved {
-            open.approved = entry;
-        } else {
-            open.denied = entry;
+        if !approved {
+            open.denied = Some((by.to_owned(), change.to_owned()));
             open.status = Status::Denied;
         }
     }

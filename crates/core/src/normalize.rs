@@ -12,7 +12,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 /// The largest document taken, in bytes. EventBridge's own limit is 256 KiB an event; a CloudTrail
-/// log file is larger, and is split before it comes here.
+/// log file may be larger: who reads files splits them before they come here.
 pub const DOCUMENT_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// The most records taken from one document.
 pub const RECORDS_MAX: usize = 100_000;
@@ -59,9 +59,53 @@ pub fn document(bytes: &[u8]) -> Result<Vec<Result<Event, NormalizeError>>, Norm
     if DOCUMENT_MAX_BYTES < bytes.len() {
         return Err(NormalizeError::TooLarge { bytes: bytes.len() });
     }
-    let value: Value =
-        serde_json::from_slice(bytes).map_err(|it| NormalizeError::Json(it.to_string()))?;
-    value_events(value)
+    value_events(parse(bytes)?)
+}
+
+/// JSON from bytes. Half of a surrogate pair, which a text that was cut to a length may end with,
+/// is read as U+FFFD: whoever can cause it must not make the whole record unreadable.
+pub fn parse(bytes: &[u8]) -> Result<Value, NormalizeError> {
+    let error = match serde_json::from_slice(bytes) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    let mended = with_whole_pairs(bytes).and_then(|it| serde_json::from_slice(&it).ok());
+    mended.ok_or_else(|| NormalizeError::Json(error.to_string()))
+}
+
+/// The text with each lone surrogate's escape replaced; `None` where there is none.
+fn with_whole_pairs(text: &[u8]) -> Option<Vec<u8>> {
+    let mut mended = text.to_vec();
+    let (mut at, mut is_changed) = (0, false);
+    while let Some(found) = mended.get(at..).and_then(|it| memchr::memchr(b'\\', it)) {
+        let escape = at + found;
+        at = match (surrogate(&mended, escape), surrogate(&mended, escape + 6)) {
+            (None, _) => escape + 2,
+            (Some(Half::High), Some(Half::Low)) => escape + 12,
+            (Some(_), _) => {
+                let digits = mended.get_mut(escape + 2..escape + 6);
+                digits.into_iter().for_each(|it| it.copy_from_slice(b"fffd"));
+                is_changed = true;
+                escape + 6
+            }
+        };
+    }
+    is_changed.then_some(mended)
+}
+
+/// Which half of a surrogate pair an escape is.
+enum Half {
+    High,
+    Low,
+}
+
+fn surrogate(text: &[u8], at: usize) -> Option<Half> {
+    let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+    match u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()? {
+        0xD800..=0xDBFF => Some(Half::High),
+        0xDC00..=0xDFFF => Some(Half::Low),
+        _ => None,
+    }
 }
 
 /// Like [`document`], from a value that is already parsed.

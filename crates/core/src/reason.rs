@@ -32,8 +32,6 @@ pub enum Reason {
         /// Why.
         error: String,
     },
-    /// Our own call caused the event.
-    SelfCaused,
     /// The event is older than `event_age_max_s`.
     StaleEvent {
         /// Age in seconds.
@@ -113,7 +111,6 @@ impl fmt::Display for Reason {
             Reason::Latent => write!(out, "neutralized at the moment, so observed only"),
             Reason::NothingToDo => write!(out, "already as the fix would make it"),
             Reason::PlanFailed { error } => write!(out, "no change could be planned: {error}"),
-            Reason::SelfCaused => write!(out, "caused by our own call"),
             Reason::StaleEvent { age_s, event_age_max_s } => {
                 write!(out, "the event is {age_s} s old; event_age_max_s is {event_age_max_s}")
             }

@@ -278,6 +278,31 @@ fn an_exemption_holds_until_it_expires() {
     assert!(nobody.check().is_err());
 }
 
+/// Whoever can tag a resource must not be able to exempt it.
+#[test]
+fn an_exemption_by_tag_needs_an_account_where_tags_may_relax() {
+    let account = "111122223333".to_owned();
+    let tags = BTreeMap::from([("public".to_owned(), "yes".to_owned())]);
+    let by_tag = Exemption {
+        id: "tagged".into(),
+        scope: Scope { tags, ..Scope::default() },
+        owner: "web".into(),
+        reason: "public website".into(),
+        expires: at(10),
+    };
+    let scope = Scope { accounts: vec![account.clone()], ..by_tag.scope.clone() };
+    let in_account = Exemption { scope, ..by_tag.clone() };
+    let mut rails = scene().rails;
+    for it in [&by_tag, &in_account] {
+        assert!(rails.check_exemption(it).unwrap_err().contains("tags_may_relax"));
+    }
+    rails.exemptions = vec![by_tag.clone()];
+    assert!(rails.check().unwrap_err().contains("`tagged`"));
+    rails.modes.tags_may_relax = vec![account];
+    rails.check_exemption(&in_account).unwrap();
+    assert!(rails.check_exemption(&by_tag).is_err(), "it names no account");
+}
+
 #[test]
 fn stale_and_future_events_do_not_act() {
     let mut scene = scene();

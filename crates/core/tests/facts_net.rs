@@ -7,9 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use proptest::prelude::*;
 use quell_core::facts::net::cidr_set::{Cidr, CidrSet, Family, world_union};
-use quell_core::facts::net::exposure::{
-    ExposedBy, Exposure, IngressRule, PrefixLists, exposures, ports_opened,
-};
+use quell_core::facts::net::exposure::{ExposedBy, Exposure, IngressRule, PrefixLists, exposures};
 use quell_core::facts::net::{NetError, PortRange, Protocol};
 use serde_json::{Value, json};
 
@@ -303,15 +301,14 @@ proptest! {
         rules in prop::collection::vec(rule(), 0..9),
     ) {
         let asked = ["22".parse::<PortRange>().unwrap(), "30-35".parse().unwrap()];
-        let found = exposures(&rules, &PrefixLists::new(), &asked).unwrap();
-        let gone: BTreeSet<String> = found.into_iter().map(|it| it.element).collect();
-        let element = |it: &IngressRule| {
-            let protocol = it.ip_protocol.parse::<Protocol>().unwrap();
-            let range = ports_opened(it, &[PortRange::ALL]).unwrap();
-            let range = range.first().map(ToString::to_string).unwrap_or_default();
-            format!("{protocol} {range} {}", it.cidr_ip.as_deref().unwrap())
+        let named = |(at, it): (usize, &IngressRule)| {
+            IngressRule { rule_id: Some(at.to_string()), ..it.clone() }
         };
-        let rest: Vec<_> = rules.into_iter().filter(|it| !gone.contains(&element(it))).collect();
+        let named: Vec<_> = rules.iter().enumerate().map(named).collect();
+        let found = exposures(&named, &PrefixLists::new(), &asked).unwrap();
+        let at = |it: &Exposure| it.element.parse::<usize>().unwrap();
+        let gone: Vec<_> = found.iter().map(|it| rules[at(it)].clone()).collect();
+        let rest: Vec<_> = rules.into_iter().filter(|it| !gone.contains(it)).collect();
         prop_assert_eq!(exposures(&rest, &PrefixLists::new(), &asked).unwrap(), []);
     }
 }

@@ -126,6 +126,26 @@ fn a_bad_record_does_not_hide_the_others() {
     assert_eq!(events[0].as_ref().unwrap_err().to_string(), "field `eventID` is missing");
 }
 
+/// A text that was cut to a length can end inside of a pair; the record is judged all the same.
+#[test]
+fn half_a_surrogate_pair_hides_no_record() {
+    for (written, read) in [
+        (r"cut \ud83d", "cut \u{FFFD}"),
+        (r"\udd25 first", "\u{FFFD} first"),
+        (r"\ud83d\ud83d\udd25", "\u{FFFD}\u{1F525}"),
+        (r"\\ud83d \uD83D", r"\ud83d"),
+    ] {
+        let mut record = record();
+        record["userAgent"] = json!("HERE");
+        let text = record.to_string().replace("HERE", written);
+        let event = document(text.as_bytes()).unwrap().remove(0).unwrap();
+        let found = event.envelope.value()["detail"]["userAgent"].as_str().unwrap();
+        assert!(found.starts_with(read), "{written}: {found}");
+    }
+    let broken = document(br#"{"eventName": "\ud83d"#).unwrap_err().to_string();
+    assert!(broken.contains("not readable"), "{broken}");
+}
+
 #[test]
 fn hostile_documents_are_errors() {
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));

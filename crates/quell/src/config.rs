@@ -1,14 +1,15 @@
 //! The configuration: one YAML file, every setting with a finite default.
 //!
 //! Parsed twice: [`Config`] is the file as written, where unknown keys are refused with line and
-//! column; [`Config::check`] then says what the types can't. Secrets stand in it as references
-//! only.
+//! column; [`Config::check`] then says what the types can't, by the name of the setting. Secrets
+//! stand in it as references only.
 
 use crate::secret::config::SecretsConfig;
 use crate::secret::reference::Reference;
 use jiff::Timestamp;
 use quell_core::decide::guardrails::Guardrails;
 use quell_core::heartbeat::{HEARTBEAT_LATE_S, HEARTBEAT_WINDOW_S};
+use quell_core::normalize::DOCUMENT_MAX_BYTES;
 use quell_core::policy::{POLICY_INSTRUCTIONS_MAX, POLICY_TIME_MAX_MS, PolicyLimits};
 use quell_core::resource::Trust;
 use quell_library::aws::{AccountAccess, AwsSettings};
@@ -148,7 +149,8 @@ impl Default for PoliciesConfig {
 pub struct SourcesConfig {
     /// SQS queues that EventBridge rules deliver to.
     pub sqs: Vec<SqsConfig>,
-    /// Files or folders of events: `.json`, `.jsonl`, `.json.gz`; `-` is standard input.
+    /// Files or folders of events: `.json`, `.jsonl`, `.ndjson`, perhaps gzipped (`.gz`); `-` is
+    /// standard input, one event per line.
     pub files: Vec<PathBuf>,
     /// Whether folders are watched for new files; else `run` ends when all files are read.
     pub follow: bool,
@@ -171,19 +173,28 @@ pub struct SqsConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookConfig {
-    /// Address to listen on, such as `127.0.0.1:8480`.
+    /// Address to listen on, such as `127.0.0.1:8480`. Events are posted to `/events`, with the
+    /// header `Authorization: Bearer TOKEN`.
     pub listen: String,
     /// Reference to the bearer token, such as `env://NAME` or `file:///path`.
     pub token: String,
 }
 
 /// The embedded store.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
     /// Reference to the Ed25519 private key (PKCS#8 PEM) that signs checkpoints, such as
     /// `file:///path`, which must lie outside the data folder.
     pub signing_key: Option<String>,
+    /// How often a running service signs a checkpoint, in seconds; it also signs one when it ends.
+    pub checkpoint_period_s: u64,
+}
+
+impl Default for StoreConfig {
+    fn default() -> StoreConfig {
+        StoreConfig { signing_key: None, checkpoint_period_s: 3600 }
+    }
 }
 
 /// Heartbeats: a tag on a rule of ours in each watched account and region, whose audit event must
@@ -216,9 +227,10 @@ impl Default for HeartbeatConfig {
 pub struct LimitsConfig {
     /// Most deliveries that are worked on at once.
     pub deliveries_at_once_max: usize,
-    /// Most times that a delivery is tried before it is put aside.
+    /// Most times that a delivery is tried at once; then a queue or sender delivers it again, and
+    /// what came from a file is put aside.
     pub delivery_attempts_max: u32,
-    /// Largest delivery, in bytes.
+    /// Largest delivery, in bytes; at most 8 MiB. Of files each record is one, of at most 2 MiB.
     pub delivery_max_bytes: usize,
     /// Most reads after a change until it must show.
     pub readback_attempts_max: u32,
@@ -233,7 +245,7 @@ impl Default for LimitsConfig {
         LimitsConfig {
             deliveries_at_once_max: 32,
             delivery_attempts_max: 5,
-            delivery_max_bytes: quell_core::normalize::DOCUMENT_MAX_BYTES,
+            delivery_max_bytes: DOCUMENT_MAX_BYTES,
             readback_attempts_max: 6,
             readback_wait_ms: 100,
             shutdown_max_s: 25,
@@ -305,15 +317,21 @@ impl Config {
         if let Some(heartbeat) = &self.heartbeat {
             heartbeat.check().map_err(|it| format!("heartbeat.{it}"))?;
         }
+        if DOCUMENT_MAX_BYTES < self.limits.delivery_max_bytes {
+            return Err(format!("limits.delivery_max_bytes: at most {DOCUMENT_MAX_BYTES}"));
+        }
         let positive = [
-            ("limits.deliveries_at_once_max", self.limits.deliveries_at_once_max),
-            ("limits.delivery_attempts_max", self.limits.delivery_attempts_max as usize),
-            ("limits.delivery_max_bytes", self.limits.delivery_max_bytes),
-            ("limits.readback_attempts_max", self.limits.readback_attempts_max as usize),
-            ("policies.policy_instructions_max", self.policies.policy_instructions_max),
-            ("aws.call_attempts_max", self.aws.call_attempts_max as usize),
+            ("limits.deliveries_at_once_max", 0 < self.limits.deliveries_at_once_max),
+            ("limits.delivery_attempts_max", 0 < self.limits.delivery_attempts_max),
+            ("limits.delivery_max_bytes", 0 < self.limits.delivery_max_bytes),
+            ("limits.readback_attempts_max", 0 < self.limits.readback_attempts_max),
+            ("policies.policy_instructions_max", 0 < self.policies.policy_instructions_max),
+            ("policies.policy_time_max_ms", 0 < self.policies.policy_time_max_ms),
+            ("aws.call_attempts_max", 0 < self.aws.call_attempts_max),
+            ("aws.call_time_max_ms", 0 < self.aws.call_time_max_ms),
+            ("store.checkpoint_period_s", 0 < self.store.checkpoint_period_s),
         ];
-        match positive.iter().find(|(_, value)| *value == 0) {
+        match positive.iter().find(|(_, is_positive)| !is_positive) {
             Some((name, _)) => Err(format!("{name}: must be at least 1")),
             None => Ok(()),
         }

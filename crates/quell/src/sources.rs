@@ -11,6 +11,7 @@ use quell_core::record::Fact;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{Semaphore, watch};
@@ -50,13 +51,17 @@ pub struct Intake {
     delivery_attempts_max: u32,
     delivery_max_bytes: usize,
     fatal: watch::Sender<Option<String>>,
+    put_aside: AtomicU64,
 }
 
 /// What a source does with a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
     /// Forget it: what it demanded, or why it was put aside, is durable.
     Forget,
+    /// Deliver it again: something passing failed every time, last in this way. Only a source that
+    /// cannot deliver again puts it aside.
+    Again(String),
     /// Keep it: the ledger could not be written, and the process is stopping.
     Keep,
 }
@@ -76,6 +81,7 @@ impl Intake {
             delivery_attempts_max: limits.delivery_attempts_max,
             delivery_max_bytes: limits.delivery_max_bytes,
             fatal,
+            put_aside: AtomicU64::new(0),
         }
     }
 
@@ -84,9 +90,19 @@ impl Intake {
         &self.pipeline
     }
 
+    /// How many deliveries were put aside.
+    pub fn put_aside_count(&self) -> u64 {
+        self.put_aside.load(Ordering::Relaxed)
+    }
+
     /// Largest delivery that is taken, in bytes.
     pub fn delivery_max_bytes(&self) -> usize {
         self.delivery_max_bytes
+    }
+
+    /// A slot, where one is free at once.
+    pub fn free_slot(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        Arc::clone(&self.slots).try_acquire_owned().ok()
     }
 
     /// Waits for a free slot, which bounds what a source may take in.
@@ -94,7 +110,7 @@ impl Intake {
         Arc::clone(&self.slots).acquire_owned().await.ok()
     }
 
-    /// Works one delivery to its end: done, or put aside with its reason.
+    /// Works one delivery to its end: done, put aside with its reason, or to be delivered again.
     pub async fn settle(&self, source: &str, body: &[u8]) -> Settled {
         if self.delivery_max_bytes < body.len() {
             let limit = self.delivery_max_bytes;
@@ -119,19 +135,21 @@ impl Intake {
             }
         }
         let attempts = self.delivery_attempts_max;
-        self.put_aside(source, body, format!("failed {attempts} times: {last}")).await
+        Settled::Again(format!("failed {attempts} times: {last}"))
     }
 
     /// Keeps the bytes beside the ledger, and the reason in it.
     pub async fn put_aside(&self, source: &str, body: &[u8], reason: String) -> Settled {
         let digest = hex::encode(Sha256::digest(body));
-        let file = match self.keep(&digest, body) {
-            Ok(file) => Some(file),
+        // Where nothing could be read there is nothing to keep.
+        let file = match (!body.is_empty()).then(|| self.keep(&digest, body)).transpose() {
+            Ok(file) => file,
             Err(error) => {
                 return self.fail(&format!("dead letter `{digest}` can't be kept: {error}"));
             }
         };
         tracing::error!(source, reason, digest, "delivery put aside");
+        self.put_aside.fetch_add(1, Ordering::Relaxed);
         let fact = Fact::DeadLettered {
             source: source.to_owned(),
             reason,

@@ -7,11 +7,24 @@ mod e2e;
 
 use e2e::violations::{ALL, Kind, Made, Place};
 use e2e::{Deployed, MINISTACK_ACCOUNT, policy, text};
+use quell::clock::SystemClock;
+use quell::config::LimitsConfig;
+use quell::journal::MemoryJournal;
+use quell::pipeline::{Pipeline, Scope};
+use quell::simulation::SimulatedAccount;
+use quell::simulation::faults::Faults;
+use quell::sources::sqs::Sqs;
+use quell::sources::{Intake, Source as _};
+use quell_core::decide::guardrails::Guardrails;
+use quell_library::Library;
+use quell_library::aws::{self, Aws, AwsSettings};
 use serde_json::{Value, json};
 use std::fs;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-use testkit::{Background, Ministack};
+use testkit::{ADMIN_ACCESS_KEY_ID, ADMIN_SECRET_ACCESS_KEY, Background, Ministack, REGION};
+use tokio::sync::watch;
 
 const PLACE: Place = Place { account: MINISTACK_ACCOUNT };
 /// How long a queue may take to run empty: many tests share few processors.
@@ -46,10 +59,15 @@ impl Queue {
 
     /// How many messages wait or are being worked on.
     fn length(&self) -> usize {
+        self.lengths().iter().sum()
+    }
+
+    /// How many messages wait, and how many somebody has received and not yet deleted.
+    fn lengths(&self) -> [usize; 2] {
         let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
         let wanted = json!({ "QueueUrl": self.url, "AttributeNames": names });
         let found = self.deployed.admin.call("sqs", "get_queue_attributes", wanted);
-        names.iter().map(|it| text(&found["Attributes"][it]).parse::<usize>().unwrap()).sum()
+        names.map(|it| text(&found["Attributes"][it]).parse().unwrap())
     }
 
     fn run(&self) -> Background {
@@ -140,4 +158,47 @@ fn poison_is_put_aside_with_its_reason_and_the_stream_goes_on() {
         let reason = text(&letter["reason"]);
         assert!(reason.contains(why), "{body}: {reason}");
     }
+}
+
+/// A cloud that throttles for a while must not empty the queue into a folder.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_for_the_time_being_stays_in_the_queue() {
+    let queue = Queue::new("throttled");
+    queue.send(&queue.violation("block-gone").event.to_string());
+    // SAFETY: nothing in this process reads the environment other than through `std::env`, which
+    // takes turns.
+    unsafe {
+        std::env::set_var("AWS_ACCESS_KEY_ID", ADMIN_ACCESS_KEY_ID);
+        std::env::set_var("AWS_SECRET_ACCESS_KEY", ADMIN_SECRET_ACCESS_KEY);
+    }
+    let endpoint_url = Some(queue.deployed.endpoint().to_owned());
+    let aws = Aws::connect(AwsSettings { endpoint_url, ..AwsSettings::default() }).await;
+    let faults = Faults { read_throttled_percent: 100, ..Faults::default() };
+    let world = SimulatedAccount::new(Vec::new(), None).unwrap().failing(faults);
+    let journal = Arc::new(MemoryJournal::default());
+    let pipeline = Pipeline::new(
+        Arc::new(Library::builtin().unwrap()),
+        Arc::new(world),
+        Arc::clone(&journal) as _,
+        Arc::new(SystemClock),
+        Guardrails::default(),
+        Scope::default(),
+    );
+    let limits = LimitsConfig { delivery_attempts_max: 1, ..LimitsConfig::default() };
+    let (fatal, _) = watch::channel(None);
+    let letters = queue.deployed.path("letters");
+    let intake = Intake::new(Arc::new(pipeline), letters.as_std_path(), &limits, fatal);
+    let (stop, stopping) = watch::channel(false);
+    let source = Sqs::new(aws::queue::Queue::new(&aws.own(REGION), &queue.url));
+    let running = tokio::spawn(Box::new(source).run(Arc::new(intake), stopping));
+    let started = Instant::now();
+    while queue.lengths() != [0, 1] {
+        assert!(started.elapsed() < DRAIN_TIME_MAX, "nobody has taken the message");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    stop.send_replace(true);
+    // It ends when what it works on is settled.
+    running.await.unwrap().unwrap();
+    assert_eq!(queue.length(), 1);
+    assert!(journal.facts().is_empty(), "{:?}", journal.facts());
 }

@@ -53,20 +53,20 @@ impl Fix for RestoreBaseline {
 }
 
 impl Action for RestoreBaseline {
-    /// Its plans name their makers, so this is for a change that was written by hand.
+    /// Never asked: its plans name the action that makes the call.
     fn apply<'a>(
         &'a self,
-        aws: &'a Aws,
-        change: &'a Authorized<Change>,
-        session: &'a str,
+        _: &'a Aws,
+        _: &'a Authorized<Change>,
+        _: &'a str,
     ) -> BoxFuture<'a, Result<Applied, CloudError>> {
-        let element = change.get().facet.pointer.trim_start_matches('/');
-        maker(element).apply(aws, change, session)
+        let problem = "makes no call itself; its plans name the action that does";
+        Box::pin(async move { Err(CloudError::unsupported(META.name, problem)) })
     }
 }
 
 /// The action that makes the call for a property.
-fn maker(element: &str) -> &'static dyn Action {
+fn maker(element: &str) -> &'static dyn Fix {
     match element {
         ADVANCED | BASIC => &PutEventSelectors,
         _ => &UpdateTrail,

@@ -126,7 +126,15 @@ impl Resource for SecurityGroup {
                 rules.iter().filter_map(|it| it.source_prefix_list_id.as_deref()).collect();
             let mut prefix_lists = Map::new();
             for id in lists {
-                prefix_lists.insert(id.to_owned(), json!(prefix_list(&client, id).await?));
+                match prefix_list(&client, id).await {
+                    Ok(cidrs) => {
+                        prefix_lists.insert(id.to_owned(), json!(cidrs));
+                    }
+                    Err(error) if error.is_transient() => return Err(error),
+                    // Its owner took it back, or it is not ours to read. Left out it is unknown:
+                    // its rules are told so, and the other rules are judged.
+                    Err(error) => tracing::warn!(%error, list = id, "prefix list not readable"),
+                }
             }
             let properties = json!({
                 "GroupName": group.group_name(),

@@ -180,7 +180,7 @@ fn rails() -> Guardrails {
 }
 
 /// The credential chain of every client here ends in the environment.
-fn use_the_administrators_key() {
+pub fn use_the_administrators_key() {
     static SET: LazyLock<()> = LazyLock::new(|| {
         // SAFETY: nothing in this process reads the environment other than through `std::env`,
         // which takes turns.

@@ -186,6 +186,23 @@ proptest! {
         }
     }
 
+    /// A private policy with the same fix may find what is not public.
+    #[test]
+    fn the_element_that_was_found_goes_itself(state in bucket_state()) {
+        let fixes = ["aws.s3.policy_public_statement", "aws.s3.acl_public_grant"];
+        for (policy, (list, facts)) in fixes.iter().zip(LISTS) {
+            for element in elements(&state, list) {
+                let plan = plan(LIBRARY.policy(policy).unwrap(), &state, &element).unwrap();
+                let mut fixed = state.clone();
+                plan.change.apply_to(&mut fixed.properties).unwrap();
+                let mut gone = &elements(&state, list) - &elements(&fixed, list);
+                prop_assert!(gone.remove(&element), "`{}` stays", element);
+                prop_assert!(gone.is_subset(&public(&state, facts)), "not public: {:?}", gone);
+                prop_assert!(plan.approval.is_some() || gone.is_empty());
+            }
+        }
+    }
+
     #[test]
     fn fixing_all_leaves_nothing_open(mut state in bucket_state()) {
         let all = elements(&state, "/BucketPolicy/Statement");

@@ -102,8 +102,22 @@ impl Guardrails {
                 return Err(format!("`{name}` is {seconds}; it must be at least 1 second"));
             }
         }
-        self.exemptions.iter().try_for_each(Exemption::check)?;
+        self.exemptions.iter().try_for_each(|it| self.check_exemption(it))?;
         self.windows.iter().try_for_each(Window::check)?;
         self.modes.check()
+    }
+
+    /// Checks an exemption: that it is complete, and that it relaxes by tag only in accounts where
+    /// `modes.tags_may_relax` allows that.
+    pub fn check_exemption(&self, exemption: &Exemption) -> Result<(), String> {
+        exemption.check()?;
+        if self.modes.may_relax(&exemption.scope) {
+            return Ok(());
+        }
+        Err(format!(
+            "exemption `{}` goes by tag; name its accounts in `modes.tags_may_relax` and in its \
+             scope to allow that",
+            exemption.id
+        ))
     }
 }

@@ -63,14 +63,20 @@ impl Modes {
         (mode, rule)
     }
 
+    /// Whether what a scope covers may be relaxed: always, unless whoever can tag a resource could
+    /// bring it into the scope.
+    pub(super) fn may_relax(&self, scope: &Scope) -> bool {
+        let accounts = &scope.accounts;
+        scope.tags.is_empty()
+            || (!accounts.is_empty() && accounts.iter().all(|it| self.tags_may_relax.contains(it)))
+    }
+
     /// A rule that covers tags must not relax what stands before it, unless the account may.
     pub(super) fn check(&self) -> Result<(), String> {
         for (at, rule) in self.rules.iter().enumerate() {
             let before = self.rules.iter().take(at).map(|it| it.mode).chain([self.default]).max();
             let relaxes = before.is_some_and(|it| rule.mode < it);
-            let allowed = !rule.scope.accounts.is_empty()
-                && rule.scope.accounts.iter().all(|it| self.tags_may_relax.contains(it));
-            if !rule.scope.tags.is_empty() && relaxes && !allowed {
+            if relaxes && !self.may_relax(&rule.scope) {
                 return Err(format!(
                     "`modes.rules[{at}]` relaxes the mode by tag; name its accounts in \
                      `tags_may_relax` and in its scope to allow that"

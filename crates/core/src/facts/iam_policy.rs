@@ -36,7 +36,6 @@ use self::statement::{Effect, Statement, covering_deny};
 use crate::change::element_id;
 
 pub mod document;
-pub mod edit;
 pub mod statement;
 pub mod principal;
 pub mod condition;

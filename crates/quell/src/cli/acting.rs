@@ -39,11 +39,14 @@ impl Person {
 
 /// Runs a command's asynchronous part.
 pub fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|it| CliError::outside("no threads could be started").because(it))?
-        .block_on(work)
+        .map_err(|it| CliError::outside("no threads could be started").because(it))?;
+    let ended = runtime.block_on(work);
+    // A read of standard input can't be interrupted, and must not hold up the end.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Opens everything that acts.
@@ -57,7 +60,9 @@ pub fn cannot_open(error: RuntimeError) -> CliError {
     match error {
         RuntimeError::Policies(error) => super::global::bad_policy(error),
         RuntimeError::Store(error @ StoreError::Locked { .. }) => {
-            CliError::outside("the ledger can't be opened").because(error)
+            CliError::outside("the ledger can't be opened")
+                .because(error)
+                .hint("stop `quell run` first; started again, it takes up where it stopped")
         }
         RuntimeError::Store(error) => CliError::outside("the ledger can't be opened")
             .because(error)

@@ -121,7 +121,7 @@ fn add(args: &Add, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
         reason: args.person.reason.clone(),
         expires,
     };
-    exemption.check().map_err(CliError::usage)?;
+    global.acting_config()?.guardrails.check_exemption(&exemption).map_err(CliError::usage)?;
     record(global, Fact::Exempted(exemption))?;
     writeln!(out, "exemption `{}` of {} until {expires}", args.id, args.owner)?;
     Ok(Exit::Fine)

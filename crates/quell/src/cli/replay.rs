@@ -23,8 +23,8 @@ use tokio::runtime::Runtime;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Files or folders of CloudTrail (.json, .json.gz, .jsonl, .jsonl.gz, .ndjson), `-` for
-    /// standard input, or s3://BUCKET/PREFIX
+    /// Files or folders of CloudTrail (.json, .jsonl, .ndjson, gzipped or not), `-` for standard
+    /// input, or s3://BUCKET/PREFIX
     #[arg(required = true)]
     paths: Vec<String>,
     /// Decide as if every policy had this mode, whatever the configuration says

@@ -3,6 +3,7 @@
 use super::acting::{block_on, close, open};
 use super::global::Global;
 use crate::config::{HeartbeatConfig, SqsConfig, WebhookConfig};
+use crate::embedded::Embedded;
 use crate::exit::{CliError, Exit};
 use crate::heartbeat::heartbeat;
 use crate::output::Out;
@@ -106,13 +107,19 @@ async fn drive(runtime: &Runtime, sources: Vec<Box<dyn Source>>) -> Result<Exit,
     let retries = tokio::spawn(retry_withheld(Arc::clone(&runtime.pipeline)));
     let settings = runtime.config.heartbeat.clone();
     let heart = settings.map(|it| tokio::spawn(beat(Arc::clone(&runtime.pipeline), it)));
+    let period = Duration::from_secs(runtime.config.store.checkpoint_period_s);
+    let signs = runtime.config.store.signing_key.is_some();
+    let signing = signs.then(|| tokio::spawn(checkpoints(Arc::clone(&runtime.store), period)));
     let mut problem = None;
     let signals = stop_signal();
     tokio::pin!(signals);
     loop {
         tokio::select! {
             ended = running.join_next() => match ended {
-                None => break,
+                None => {
+                    problem = problem.or_else(|| put_aside(intake.put_aside_count()));
+                    break;
+                }
                 Some(Ok(Ok(()))) => {}
                 Some(Ok(Err(error))) => problem = Some(CliError::outside(error.to_string())),
                 Some(Err(error)) => problem = Some(CliError::bug("a source broke").because(error)),
@@ -122,10 +129,15 @@ async fn drive(runtime: &Runtime, sources: Vec<Box<dyn Source>>) -> Result<Exit,
                 stop.send_replace(true);
                 let wait = Duration::from_secs(limits.shutdown_max_s);
                 let rest = async { while running.join_next().await.is_some() {} };
-                if tokio::time::timeout(wait, rest).await.is_err() {
+                let in_time = tokio::select! {
+                    ended = tokio::time::timeout(wait, rest) => ended.is_ok(),
+                    // Who asks twice does not want to wait.
+                    () = stop_signal() => false,
+                };
+                if !in_time {
                     let s = limits.shutdown_max_s;
                     problem = Some(CliError::outside(format!(
-                        "work was still under way after shutdown_max_s, {s} s; it resumes at the \
+                        "work was still under way (shutdown_max_s is {s} s); it resumes at the \
                          next start"
                     )));
                 }
@@ -139,10 +151,18 @@ async fn drive(runtime: &Runtime, sources: Vec<Box<dyn Source>>) -> Result<Exit,
     }
     running.shutdown().await;
     retries.abort();
-    if let Some(heart) = heart {
-        heart.abort();
+    for it in [heart, signing].into_iter().flatten() {
+        it.abort();
     }
     problem.map_or(Ok(Exit::Fine), Err)
+}
+
+/// Files that ended by themselves could not be read in part.
+fn put_aside(deliveries: u64) -> Option<CliError> {
+    (0 < deliveries).then(|| {
+        CliError::outside(format!("{deliveries} deliveries were put aside"))
+            .hint("`quell audit show` names each, with the reason")
+    })
 }
 
 /// Waits until the ledger fails; says how.
@@ -187,6 +207,17 @@ async fn beat(pipeline: Arc<crate::pipeline::Pipeline>, settings: HeartbeatConfi
                 }
             }
             Err(error) => tracing::error!(%error, "no heartbeat, as the ledger failed"),
+        }
+    }
+}
+
+/// Signs a checkpoint now and then: what it vouches for can no longer be rewritten unseen.
+async fn checkpoints(store: Arc<Embedded>, period: Duration) {
+    loop {
+        tokio::time::sleep(period).await;
+        match store.checkpoint().await {
+            Ok(it) => tracing::info!(time = %it.time, "checkpoint signed"),
+            Err(error) => tracing::error!(%error, "no checkpoint could be signed"),
         }
     }
 }

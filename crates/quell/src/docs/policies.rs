@@ -11,14 +11,20 @@ pub fn page(library: &Library) -> String {
     page.push_str("\n| policy | severity | resource | fix |\n|---|---|---|---|\n");
     for policy in library.policies() {
         let meta = policy.meta();
-        let fix = meta.remediation.as_ref().map_or("-".to_owned(), |it| format!("`{}`", it.action));
+        let kinds: Vec<String> = meta.resources().map(|(it, _)| format!("`{it}`")).collect();
+        let fixes = meta.resources().map(|(_, fix)| match fix {
+            Some(it) => format!("`{}`", it.action),
+            None => "-".to_owned(),
+        });
+        let fixes: Vec<String> = fixes.collect();
         let anchor = policy.id().replace('.', "");
         let _ = writeln!(
             page,
-            "| [`{}`](#{anchor}) | {} | `{}` | {fix} |",
+            "| [`{}`](#{anchor}) | {} | {} | {} |",
             policy.id(),
             word(&meta.severity),
-            meta.resource
+            kinds.join("<br>"),
+            fixes.join("<br>")
         );
     }
     for (policy, folder) in library.policies().iter().zip(library.folders()) {

@@ -8,6 +8,7 @@ use flate2::bufread::MultiGzDecoder;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// The deepest folder below a given one that is searched. CloudTrail's own layout has nine.
 pub const FOLDER_DEPTH_MAX: usize = 32;
@@ -16,7 +17,7 @@ const READ_BYTES: usize = 128 * 1024;
 /// CloudTrail's digests lie beside its logs; they hold no events.
 const DIGEST_FOLDER: &str = "CloudTrail-Digest";
 /// The names that event files have.
-const SUFFIXES: [&str; 5] = [".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson"];
+const SUFFIXES: [&str; 6] = [".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"];
 
 /// One file of events.
 #[derive(Debug)]
@@ -48,6 +49,14 @@ impl Input {
     pub fn bytes(&self) -> Option<u64> {
         match &self.origin {
             Origin::File(path) => Some(path.metadata().ok()?.len()),
+            Origin::Stdin | Origin::Object { .. } => None,
+        }
+    }
+
+    /// What differs when a file is written again: its length in bytes, and when it was written.
+    pub fn stamp(&self) -> Option<(u64, Option<SystemTime>)> {
+        match &self.origin {
+            Origin::File(path) => path.metadata().ok().map(|it| (it.len(), it.modified().ok())),
             Origin::Stdin | Origin::Object { .. } => None,
         }
     }
@@ -88,9 +97,18 @@ impl Read for Counted<'_> {
 #[derive(Debug)]
 pub struct Inputs {
     places: std::vec::IntoIter<Place>,
-    /// Entries yet to be looked at, of each open folder; the next one is last.
-    open: Vec<Vec<PathBuf>>,
+    /// The open folders, the innermost one last.
+    open: Vec<Open>,
     objects: Option<Objects>,
+}
+
+/// A folder that is being looked through.
+#[derive(Debug)]
+struct Open {
+    /// Where it really lies.
+    folder: PathBuf,
+    /// Entries yet to be looked at; the next one is last.
+    entries: Vec<PathBuf>,
 }
 
 /// A place given on the command line.
@@ -133,9 +151,14 @@ impl Inputs {
             let problem = format!("more than {FOLDER_DEPTH_MAX} folders deep");
             return Some(Err((name, Fault::file(problem))));
         }
-        match entries(&folder) {
-            Ok(entries) => {
-                self.open.push(entries);
+        let real = fs::canonicalize(&folder);
+        // A link that leads back up has nothing new.
+        if real.as_ref().is_ok_and(|real| self.open.iter().any(|it| it.folder == *real)) {
+            return None;
+        }
+        match real.and_then(|real| Ok(Open { entries: entries(&folder)?, folder: real })) {
+            Ok(open) => {
+                self.open.push(open);
                 None
             }
             Err(error) => Some(Err((name, unreadable(error)))),
@@ -147,7 +170,8 @@ impl Inputs {
             let is_digest = path.file_name().is_some_and(|it| it == DIGEST_FOLDER);
             return if is_digest { None } else { self.enter(path) };
         }
-        is_event_file(&path.to_string_lossy()).then(|| Ok(file(path)))
+        // A pipe among them would be waited for.
+        (path.is_file() && is_event_file(&path.to_string_lossy())).then(|| Ok(file(path)))
     }
 
     fn object(&mut self) -> Option<Item> {
@@ -182,7 +206,7 @@ impl Iterator for Inputs {
             let found = if self.objects.is_some() {
                 self.object()
             } else if let Some(folder) = self.open.last_mut() {
-                match folder.pop() {
+                match folder.entries.pop() {
                     Some(path) => self.entry(path),
                     None => {
                         self.open.pop();

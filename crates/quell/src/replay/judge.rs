@@ -107,7 +107,7 @@ impl<'j> Worker<'j> {
             return Ok(());
         }
         let candidates = ids.iter().chain(&self.judge.always).copied().collect();
-        let record: Value = serde_json::from_slice(bytes).map_err(|it| it.to_string())?;
+        let record = normalize::parse(bytes).map_err(|it| it.to_string())?;
         let event = cloudtrail::from_record(record).map_err(|it| it.to_string())?;
         self.event(number, event, &candidates, found);
         Ok(())

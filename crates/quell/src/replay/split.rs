@@ -67,6 +67,8 @@ pub fn split(
 ) -> Result<(), Fault> {
     let mut splitter = Splitter {
         source,
+        // A line may be all that comes for a while.
+        is_eager: layout == Layout::Lines,
         buffer: HEAD.to_vec(),
         end: HEAD.len(),
         ended: false,
@@ -77,10 +79,7 @@ pub fn split(
     splitter.skip_byte_order_mark();
     let ended = match layout {
         Layout::Documents => splitter.documents(),
-        Layout::Lines => {
-            splitter.lines();
-            Ok(())
-        }
+        Layout::Lines => splitter.lines(),
     };
     // That the text breaks off is only what a failed read leads to.
     match splitter.failure.take() {
@@ -91,6 +90,8 @@ pub fn split(
 
 struct Splitter<'s> {
     source: &'s mut dyn Read,
+    /// Whether what has come is looked at before a chunk is full.
+    is_eager: bool,
     /// [`HEAD`], then what was read and not yet handed over.
     buffer: Vec<u8>,
     /// Where that ends; the buffer is as long as it ever had to be.
@@ -144,9 +145,16 @@ impl Splitter<'_> {
         Ok(())
     }
 
-    fn lines(&mut self) {
+    fn lines(&mut self) -> Result<(), Fault> {
         while self.past_space().is_some() {
-            match self.find(|data| data.iter().position(|it| *it == b'\n')) {
+            let mut seen = 0;
+            let found = self.find(|data| {
+                let rest = data.get(seen..).unwrap_or_default();
+                let end = rest.iter().position(|it| *it == b'\n').map(|it| seen + it);
+                seen = data.len();
+                end
+            });
+            match found {
                 Some(bytes) => {
                     self.hand_over(bytes);
                     self.consume(bytes);
@@ -156,13 +164,22 @@ impl Splitter<'_> {
                     self.hand_over(bytes);
                     self.consume(bytes);
                 }
-                None => {
-                    self.too_long();
-                    // The last line may lack its end.
-                    self.skip(|data| data.iter().position(|it| *it == b'\n'));
-                }
+                None => match self.head() {
+                    // A log file is often one line.
+                    Some(bytes) => {
+                        self.consume(bytes);
+                        self.list(Holds::Records)?;
+                        self.rest_of_object()?;
+                    }
+                    None => {
+                        self.too_long();
+                        // The last line may lack its end.
+                        self.skip(|data| data.iter().position(|it| *it == b'\n'));
+                    }
+                },
             }
         }
+        Ok(())
     }
 
     /// The records of a list, whose `[` is consumed; its `]` is consumed as well.
@@ -342,7 +359,9 @@ impl Splitter<'_> {
     }
 
     fn skip_byte_order_mark(&mut self) {
-        self.fill();
+        while self.data().len() < 3 && !self.ended {
+            self.fill();
+        }
         if self.data().starts_with(b"\xEF\xBB\xBF") {
             self.consume(3);
         }
@@ -359,7 +378,8 @@ impl Splitter<'_> {
         self.end -= start - HEAD.len();
     }
 
-    /// Reads one more chunk behind what is there; a record that is cut off doubles the buffer.
+    /// Reads one more chunk, or what has come of it, behind what is there; a record that is cut off
+    /// doubles the buffer.
     fn fill(&mut self) {
         let wanted = self.end + CHUNK_BYTES.max(self.data().len());
         if self.buffer.len() < wanted {
@@ -372,7 +392,12 @@ impl Splitter<'_> {
                     self.ended = true;
                     return;
                 }
-                Ok(bytes) => self.end += bytes,
+                Ok(bytes) => {
+                    self.end += bytes;
+                    if self.is_eager {
+                        return;
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
                     // What was read before is still handed over; then the file is at its end.
@@ -445,6 +470,7 @@ impl Depth {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
 
     /// Hands out at most so many bytes at once.
     struct Slowly<'a>(&'a [u8], usize);
@@ -499,6 +525,42 @@ mod tests {
     fn lines_are_independent() {
         let found = pieces(b"\xEF\xBB\xBF{\"a\":1}\n\n{broken\n{\"b\":2}", Layout::Lines);
         assert_eq!(found, ["1 document {\"a\":1}", "2 document {broken", "3 document {\"b\":2}"]);
+    }
+
+    /// What a pipe brings is handed over at once, not when a chunk is full.
+    #[test]
+    fn a_line_is_handed_over_before_the_next_one_comes() {
+        struct Pipe<'a>(&'a Cell<u64>, u64);
+        impl Read for Pipe<'_> {
+            fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+                assert_eq!(self.0.get(), self.1, "all lines so far are handed over");
+                self.1 += 1;
+                let line = if self.1 <= 3 { &b"{\"a\":1}\n"[..] } else { b"" };
+                room[..line.len()].copy_from_slice(line);
+                Ok(line.len())
+            }
+        }
+        let handed_over = Cell::new(0);
+        let mut each = |number, _: Piece<'_>| handed_over.set(number);
+        split(&mut Pipe(&handed_over, 0), Layout::Lines, &mut each).unwrap();
+        assert_eq!(handed_over.get(), 3);
+    }
+
+    #[test]
+    fn a_log_file_may_be_one_long_line() {
+        let record = format!("{{\"s\":\"{}\"}}", "x".repeat(RECORD_BYTES_MAX / 2));
+        let log = format!("{{\"Records\":[{record},{record},{record}]}}");
+        let text = format!("{{\"a\":1}}\n{log}\n{{\"b\":2}}\n");
+        let mut found = Vec::new();
+        split(&mut text.as_bytes(), Layout::Lines, &mut |_, piece| {
+            found.push(match piece {
+                Piece::Record(it) => it.len(),
+                Piece::Document(it) => it.len(),
+                Piece::Fault(it) => panic!("{it:?}"),
+            });
+        })
+        .unwrap();
+        assert_eq!(found, [7, record.len(), record.len(), record.len(), 7]);
     }
 
     #[test]

@@ -38,14 +38,6 @@ impl Dice {
         list.get(at)
     }
 
-    /// A list in another order.
-    pub fn shuffle<T>(&mut self, list: &mut [T]) {
-        for last in (1..list.len()).rev() {
-            let other = usize::try_from(self.below(last as u64 + 1)).unwrap_or(last);
-            list.swap(last, other);
-        }
-    }
-
     /// A random UUID, version 4.
     pub fn uuid(&mut self) -> String {
         let high = u128::from(self.number());

@@ -1,14 +1,18 @@
-//! Files, folders and standard input: `.json`, `.jsonl` and `.json.gz`.
+//! Files, folders and standard input, read as `quell replay` reads them: log files, events one
+//! after the other or one per line, gzipped or not ([`inputs`](crate::replay::inputs)).
 //!
-//! A `.json` file is one document; a `.jsonl` file one document a line; both may be gzipped.
-//! Nothing is deleted or moved: a file that is read again is recognized by the ids of its events.
-//! A broken file is put aside with its reason, as far as it was readable, and the rest goes on.
+//! Each record is a delivery of its own ([`split`](crate::replay::split)), so a broken one hides no
+//! other, and a file may be as large as it likes. Nothing is deleted or moved: a file that is read
+//! again is recognized by the ids of its events. What can't be read is put aside with its place and
+//! the reason; its bytes stay where they are.
 
 use super::{Intake, Settled, Source, SourceError, stopped};
-use flate2::read::MultiGzDecoder;
+use crate::replay::Watcher;
+use crate::replay::inputs::{Input, Inputs, Place};
+use crate::replay::split::{Fault, Layout, Piece, split};
 use futures::future::BoxFuture;
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +21,7 @@ use tokio::task::JoinSet;
 
 /// How often a followed folder is looked at, in milliseconds.
 pub const FOLLOW_MS: u64 = 500;
-/// Documents read ahead of the workers.
+/// Records read ahead of the workers.
 const READ_AHEAD: usize = 64;
 
 /// Files, folders, or `-` for standard input.
@@ -27,10 +31,10 @@ pub struct Files {
     follow: bool,
 }
 
-/// A document, or why none could be read here.
-enum Piece {
-    Document(String, Vec<u8>),
-    Broken(String, Vec<u8>, String),
+/// A record with its place, or why none could be read there.
+enum Found {
+    Record(String, Vec<u8>),
+    Broken(String, String),
 }
 
 impl Files {
@@ -52,57 +56,74 @@ impl Source for Files {
     ) -> BoxFuture<'static, Result<(), SourceError>> {
         Box::pin(async move {
             let (send, mut receive) = mpsc::channel(READ_AHEAD);
-            let max = intake.delivery_max_bytes();
             let reader = tokio::task::spawn_blocking({
                 let stop = stop.clone();
-                move || self.read(max, &send, &stop)
+                move || self.read(&send, &stop)
             });
             let mut work = JoinSet::new();
             let mut until = stop;
             loop {
-                let piece = tokio::select! {
-                    piece = receive.recv() => piece,
+                let found = tokio::select! {
+                    found = receive.recv() => found,
                     () = stopped(&mut until) => None,
                 };
-                let Some(piece) = piece else { break };
+                let Some(found) = found else { break };
                 let Some(slot) = intake.slot().await else { break };
                 let intake = Arc::clone(&intake);
                 work.spawn(async move {
-                    let _: Settled = match piece {
-                        Piece::Document(name, body) => intake.settle(&name, &body).await,
-                        Piece::Broken(name, body, why) => intake.put_aside(&name, &body, why).await,
-                    };
+                    settle(&intake, found).await;
                     drop(slot);
                 });
                 while work.try_join_next().is_some() {}
             }
             drop(receive);
             while work.join_next().await.is_some() {}
-            reader.await.unwrap_or_else(|it| {
-                Err(SourceError { source_name: "files".to_owned(), problem: it.to_string() })
-            })
+            if *until.borrow() {
+                // It may wait for standard input, which nothing can interrupt.
+                return Ok(());
+            }
+            reader.await.unwrap_or_else(|it| Err(failed(it.to_string())))
         })
     }
 }
 
+async fn settle(intake: &Intake, found: Found) {
+    let _: Settled = match found {
+        Found::Record(place, bytes) => match intake.settle(&place, &bytes).await {
+            // A file is not delivered again.
+            Settled::Again(why) => intake.put_aside(&place, &bytes, why).await,
+            other => other,
+        },
+        Found::Broken(place, why) => intake.put_aside(&place, &[], why).await,
+    };
+}
+
 impl Files {
+    /// Reads until everything is read or nobody wants more.
     fn read(
         &self,
-        max: usize,
-        send: &mpsc::Sender<Piece>,
+        send: &mpsc::Sender<Found>,
         stop: &watch::Receiver<bool>,
     ) -> Result<(), SourceError> {
         let mut done = HashSet::new();
         loop {
-            for path in self.list()? {
+            let mut present = HashSet::new();
+            for input in Inputs::of(self.places()?) {
                 if *stop.borrow() || send.is_closed() {
                     return Ok(());
                 }
-                let stamp = std::fs::metadata(&path).ok().map(|it| (it.len(), it.modified().ok()));
-                if done.insert((path.clone(), stamp)) {
-                    read_file(&path, max, send);
+                // A file that grows while it is read is read again.
+                let key = match &input {
+                    Ok(input) => (input.name.clone(), input.stamp()),
+                    Err((name, _)) => (name.clone(), None),
+                };
+                if !done.contains(&key) {
+                    read_input(input, send, stop);
                 }
+                present.insert(key);
             }
+            // What is gone is forgotten: memory grows with the folder, not with time.
+            done = present;
             if !self.follow || *stop.borrow() {
                 return Ok(());
             }
@@ -110,113 +131,78 @@ impl Files {
         }
     }
 
-    /// All files below the paths, sorted.
-    fn list(&self) -> Result<Vec<PathBuf>, SourceError> {
-        let mut files = Vec::new();
-        for path in &self.paths {
+    /// The places to look into. A given path that is not there is an error, not an event.
+    fn places(&self) -> Result<Vec<Place>, SourceError> {
+        let place = |path: &PathBuf| {
             if path == Path::new("-") {
-                files.push(path.clone());
-                continue;
+                return Ok(Place::Stdin);
             }
-            walk(path, &mut files).map_err(|it| SourceError {
-                source_name: "files".to_owned(),
-                problem: format!("`{}`: {it}", path.display()),
-            })?;
-        }
-        Ok(files)
+            match std::fs::metadata(path) {
+                Ok(_) => Ok(Place::Path(path.clone())),
+                Err(error) => Err(failed(format!("`{}`: {error}", path.display()))),
+            }
+        };
+        self.paths.iter().map(place).collect()
     }
 }
 
-fn walk(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    if !path.is_dir() {
-        std::fs::metadata(path)?;
-        files.push(path.to_owned());
-        return Ok(());
-    }
-    let mut entries: Vec<PathBuf> =
-        std::fs::read_dir(path)?.map(|it| it.map(|it| it.path())).collect::<Result<_, _>>()?;
-    entries.sort();
-    for entry in entries {
-        let name = entry.to_string_lossy();
-        let fits = [".json", ".jsonl", ".json.gz", ".jsonl.gz"].iter().any(|it| name.ends_with(it));
-        if entry.is_dir() || fits {
-            walk(&entry, files)?;
-        }
-    }
-    Ok(())
-}
-
-fn read_file(path: &Path, max: usize, send: &mpsc::Sender<Piece>) {
-    let name = path.display().to_string();
-    let lines = name == "-" || name.ends_with(".jsonl") || name.ends_with(".jsonl.gz");
-    let opened: std::io::Result<Box<dyn Read>> = if name == "-" {
-        Ok(Box::new(std::io::stdin()))
-    } else {
-        std::fs::File::open(path).map(|it| Box::new(it) as Box<dyn Read>)
-    };
-    let reader: Box<dyn Read> = match opened {
-        Ok(file) if name.ends_with(".gz") => Box::new(MultiGzDecoder::new(BufReader::new(file))),
-        Ok(file) => file,
-        Err(error) => {
-            let _ = send.blocking_send(Piece::Broken(name, Vec::new(), error.to_string()));
-            return;
+fn read_input(
+    input: Result<Input, (String, Fault)>,
+    send: &mpsc::Sender<Found>,
+    stop: &watch::Receiver<bool>,
+) {
+    // When nobody takes them any more, reading ends.
+    let hand_over = |found| drop(send.blocking_send(found));
+    let (name, ended) = match input {
+        Err((name, fault)) => (name, Err(fault)),
+        Ok(input) => {
+            let name = input.name.clone();
+            // On a pipe each line is an event of its own, to be taken as soon as it comes.
+            let layout = if name == "-" { Layout::Lines } else { input.layout() };
+            let ended = input.open(&Unwatched).and_then(|source| {
+                split(&mut Until { source, stop }, layout, &mut |number, piece| {
+                    let place = format!("{name}, record {number}");
+                    hand_over(match piece {
+                        Piece::Record(bytes) | Piece::Document(bytes) => {
+                            Found::Record(place, bytes.to_owned())
+                        }
+                        Piece::Fault(fault) => Found::Broken(place, fault.problem),
+                    });
+                })
+            });
+            (name, ended)
         }
     };
-    if lines {
-        read_lines(&name, BufReader::new(reader), max, send);
-    } else {
-        let mut body = Vec::new();
-        // One byte more than allowed tells "too large" from "just fits".
-        let piece = match reader.take(max as u64 + 1).read_to_end(&mut body) {
-            Ok(_) => Piece::Document(name, body),
-            Err(error) => Piece::Broken(name, body, error.to_string()),
-        };
-        let _ = send.blocking_send(piece);
+    if let Err(fault) = ended
+        && !*stop.borrow()
+    {
+        hand_over(Found::Broken(name, fault.problem));
     }
 }
 
-fn read_lines(name: &str, mut reader: impl BufRead, max: usize, send: &mpsc::Sender<Piece>) {
-    for number in 1_u64.. {
-        let mut line = Vec::new();
-        let read = (&mut reader).take(max as u64 + 1).read_until(b'\n', &mut line);
-        let place = format!("{name}:{number}");
-        let piece = match read {
-            Ok(0) => return,
-            Ok(_) if max < line.len() => {
-                let skipped = skip_line(&mut reader);
-                let why = format!("a line of more than {max} bytes");
-                if send.blocking_send(Piece::Broken(place, line, why)).is_err() || !skipped {
-                    return;
-                }
-                continue;
-            }
-            Ok(_) if line.trim_ascii().is_empty() => continue,
-            Ok(_) => Piece::Document(place, line),
-            Err(error) => {
-                let _ = send.blocking_send(Piece::Broken(place, line, error.to_string()));
-                return;
-            }
-        };
-        if send.blocking_send(piece).is_err() {
-            return;
+/// A source that breaks off when the process is asked to stop.
+struct Until<'a> {
+    source: Box<dyn Read + 'a>,
+    stop: &'a watch::Receiver<bool>,
+}
+
+impl Read for Until<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        if *self.stop.borrow() {
+            return Err(io::Error::other("stopped"));
         }
+        self.source.read(room)
     }
 }
 
-/// Reads on to the end of an over-long line without keeping it.
-fn skip_line(reader: &mut impl BufRead) -> bool {
-    loop {
-        let Ok(buffer) = reader.fill_buf() else { return false };
-        if buffer.is_empty() {
-            return false;
-        }
-        let (used, found) = match buffer.iter().position(|it| *it == b'\n') {
-            Some(at) => (at + 1, true),
-            None => (buffer.len(), false),
-        };
-        reader.consume(used);
-        if found {
-            return true;
-        }
-    }
+/// Nobody waits for a progress bar.
+struct Unwatched;
+
+impl Watcher for Unwatched {
+    fn bytes_read(&self, _: usize) {}
+    fn input_done(&self) {}
+}
+
+fn failed(problem: String) -> SourceError {
+    SourceError { source_name: "files".to_owned(), problem }
 }

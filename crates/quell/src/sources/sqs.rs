@@ -1,8 +1,10 @@
 //! SQS: EventBridge rules deliver to a queue, we poll it.
 //!
 //! Long polling; the visibility of a message is extended while it is worked on, and it is deleted
-//! only when everything that it demanded is durable. What can't be processed is kept beside the
-//! ledger with its reason and deleted, so that a poison message does not come back forever.
+//! only when everything that it demanded is durable. What can never be processed is kept beside the
+//! ledger with its reason and deleted, so that a poison message does not come back forever. What
+//! fails for the time being stays in the queue and comes again: how often, and where it goes then,
+//! is the queue's redrive policy.
 
 use super::{Intake, Settled, Source, SourceError, stopped};
 use crate::telemetry::trace::{self, TraceId};
@@ -90,8 +92,13 @@ impl Sqs {
             settled = settle => settled,
             () = self.keep_invisible(&message.receipt) => Settled::Keep,
         };
-        if settled == Settled::Keep {
-            return;
+        match settled {
+            Settled::Forget => {}
+            Settled::Again(reason) => {
+                tracing::error!(reason, "message left in the queue");
+                return;
+            }
+            Settled::Keep => return,
         }
         if let Err(error) = self.0.delete(&message.receipt).await {
             // It will come again and be recognized by its event id.

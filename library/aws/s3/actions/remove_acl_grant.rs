@@ -59,9 +59,11 @@ impl Fix for RemoveAclGrant {
         };
         let refuses = state.facts.pointer("/block/BlockPublicAcls").and_then(Value::as_str);
         let public = list.iter().filter(|it| facts::is_public(it)).count();
-        let together = refuses == Some("yes") && 1 < public;
+        // A private policy may find a grant that is not public: it goes with them.
+        let goes = |it: &Value| facts::is_public(it) || element_id(it) == element;
+        let together = refuses == Some("yes") && 1 < list.iter().filter(|it| goes(it)).count();
         let (facet, after) = if together {
-            let kept = list.iter().filter(|it| !facts::is_public(it)).cloned().collect();
+            let kept = list.iter().filter(|it| !goes(it)).cloned().collect();
             (Facet::property(GRANTS), Value::Array(kept))
         } else {
             let id = Some(element.to_owned());

@@ -97,21 +97,25 @@ impl Fix for RemovePolicyStatement {
 fn going(state: &State, element: &str) -> (Vec<String>, Option<String>) {
     let refuses = state.facts.pointer("/block/BlockPublicPolicy").and_then(Value::as_str);
     let facts = state.facts.get("statements").and_then(Value::as_array);
-    let public: Vec<String> = facts
+    let mut goes: Vec<String> = facts
         .into_iter()
         .flatten()
         .filter(|it| it.get("public") == Some(&Value::Bool(true)))
         .filter_map(|it| it.get("id")?.as_str().map(str::to_owned))
         .collect();
-    if refuses != Some("yes") || public.iter().all(|it| it == element) {
+    if refuses != Some("yes") || goes.iter().all(|it| it == element) {
         return (vec![element.to_owned()], None);
     }
     let reason = format!(
         "BlockPublicPolicy refuses a policy that is still public, so all {} public statements must \
          go together",
-        public.len()
+        goes.len()
     );
-    (public, Some(reason))
+    // A private policy may find a statement that is not public: it goes with them.
+    if !goes.iter().any(|it| it == element) {
+        goes.push(element.to_owned());
+    }
+    (goes, Some(reason))
 }
 
 impl Action for RemovePolicyStatement {

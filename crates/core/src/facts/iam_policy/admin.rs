@@ -93,6 +93,16 @@ const NOT_HOLDING_BACK: [&str; 18] = [
     "aws:viaawsservice",
 ];
 
+/// The regions in which IAM is called, one per partition: who may do everything there may use IAM,
+/// and gives himself the rest. Source: "aws:RequestedRegion" among the global condition keys in the
+/// IAM user guide, and "IAM endpoints and quotas" in the AWS general reference.
+const IAM_REGIONS: [&str; 3] = ["us-east-1", "cn-north-1", "us-gov-west-1"];
+
+/// Whether a value of `aws:RequestedRegion` lets calls of IAM pass.
+fn admits_iam(region: &str) -> bool {
+    IAM_REGIONS.iter().any(|it| wildcard::covers(region, it, true))
+}
+
 /// Whether a condition leaves less than everything: it demands fixed values of a key that limits
 /// where, when by MFA, or on what the actions work. "All but" does not, nor does a condition that
 /// passes when the key is absent.
@@ -102,6 +112,9 @@ fn holds_back(condition: &Condition) -> bool {
         return false;
     }
     let values = &condition.values;
+    if condition.key == "aws:requestedregion" && values.iter().any(|it| admits_iam(it)) {
+        return false;
+    }
     match operator.base {
         Base::Equals | Base::Like | Base::Arn => {
             !values.is_empty() && !values.iter().any(|it| wildcard::is_all(it))

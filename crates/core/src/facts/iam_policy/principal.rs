@@ -60,6 +60,16 @@ pub fn principals_of(statement: &Value) -> Vec<Principal<'_>> {
     }
 }
 
+/// Whether a Deny surely is for everybody: `"*"` or `{"AWS": "*"}`. All services, or all identity
+/// providers, are everybody in the cautious reading of an Allow; of a Deny they are some.
+pub(crate) fn denies_everybody(deny: &Value) -> bool {
+    let principal = match deny.get("Principal") {
+        Some(Value::Object(fields)) => fields.get("AWS"),
+        other => other,
+    };
+    principal.is_some_and(|it| strings_of(it).contains(&"*"))
+}
+
 fn aws_principal(text: &str) -> Who<'_> {
     let account = account_of(text);
     match account {

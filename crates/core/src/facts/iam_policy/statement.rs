@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::facts::iam_policy::condition::Condition;
 use crate::facts::iam_policy::document::entries;
-use crate::facts::iam_policy::principal::{Principal, Who, principals_of};
+use crate::facts::iam_policy::principal::{Principal, denies_everybody, principals_of};
 use crate::facts::iam_policy::wildcard;
 
 /// More steps than this are not spent on comparing patterns, byte by byte: the Deny is then taken
@@ -93,7 +93,7 @@ pub(crate) fn strings_of(value: &Value) -> Vec<&str> {
 pub fn covering_deny(grant: &Statement<'_>, all: &[Statement<'_>]) -> Option<usize> {
     let addresses = |deny: &Statement<'_>| {
         let names_nobody = deny.principals.is_empty() && grant.principals.is_empty();
-        names_nobody || deny.principals.iter().any(|it| it.who == Who::Everybody)
+        names_nobody || denies_everybody(deny.value)
     };
     let cancels = |deny: &&Statement<'_>| {
         deny.effect == Effect::Deny

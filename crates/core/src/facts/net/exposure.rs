@@ -79,17 +79,6 @@ pub enum ExposedBy {
     UnknownPrefixList,
 }
 
-/// Which of these ports the rule opens, to whatever its source is. Sorted and merged; empty for a
-/// protocol without ports.
-///
-/// # Errors
-///
-/// [`NetError`] when the protocol or the ports cannot be understood.
-pub fn ports_opened(rule: &IngressRule, ports: &[PortRange]) -> Result<Vec<PortRange>, NetError> {
-    let Some((_, range)) = protocol_and_range(rule)? else { return Ok(Vec::new()) };
-    Ok(PortRange::merge(ports.iter().filter_map(|it| it.intersection(range)).collect()))
-}
-
 /// Every element of `rules` that lets the world reach one of `ports`, over TCP or UDP, in the order
 /// of the rules. An element appears once, under its strongest reason.
 ///

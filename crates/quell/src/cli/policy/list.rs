@@ -39,8 +39,17 @@ pub struct Line<'a> {
     trigger_event_names: Vec<String>,
     action: Option<&'a str>,
     reversible: Option<bool>,
+    also: Vec<Also<'a>>,
     mode: Mode,
     controls: &'a BTreeMap<String, Vec<String>>,
+}
+
+/// Another type of resource that the policy judges, and how it is fixed there.
+#[derive(Debug, Serialize)]
+struct Also<'a> {
+    resource: &'a str,
+    action: Option<&'a str>,
+    reversible: Option<bool>,
 }
 
 /// Prints the list.
@@ -71,15 +80,23 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
 /// What is said about one policy.
 pub fn line<'a>(library: &Library, policy: &'a Policy, mode: Mode) -> Line<'a> {
     let meta = policy.meta();
-    let action = library.action_of(policy, &meta.resource);
+    let mut kinds = meta.resources().map(|(resource, remediation)| Also {
+        resource,
+        action: remediation.map(|it| it.action.as_str()),
+        reversible: library
+            .action_of(policy, resource)
+            .map(|it| it.meta().reversibility != Reversibility::None),
+    });
+    let main = kinds.next();
     Line {
         id: policy.id(),
         title: &meta.title,
         severity: meta.severity,
         resource: &meta.resource,
         trigger_event_names: policy.trigger_event_names(),
-        action: meta.remediation.as_ref().map(|it| it.action.as_str()),
-        reversible: action.map(|it| it.meta().reversibility != Reversibility::None),
+        action: main.as_ref().and_then(|it| it.action),
+        reversible: main.as_ref().and_then(|it| it.reversible),
+        also: kinds.collect(),
         mode,
         controls: &meta.controls,
     }
