@@ -198,7 +198,13 @@ fn sorted(at: &Path) -> Result<Vec<std::path::PathBuf>, FolderError> {
 }
 
 fn read(path: &Path) -> Result<String, FolderError> {
-    std::fs::read_to_string(path).map_err(|it| file_error(path, &it.to_string()))
+    let failed = |it: std::io::Error| file_error(path, &it.to_string());
+    let file = std::fs::File::open(path).map_err(failed)?;
+    // A device has no size and no end.
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(file_error(path, "is no file"));
+    }
+    std::io::read_to_string(file).map_err(failed)
 }
 
 fn file_error(path: &Path, problem: &str) -> FolderError {

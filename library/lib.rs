@@ -90,6 +90,13 @@ impl Library {
         let kinds = policy.meta().resources().filter_map(|(kind, _)| resource(kind));
         kinds.flat_map(|it| it.targets(event)).collect()
     }
+
+    /// Whether an event should have led a policy to a resource and did not: it names none that
+    /// could be looked at. That is unknown, never a pass.
+    pub fn misses(&self, policy: &Policy, event: &Event) -> bool {
+        let mut kinds = policy.meta().resources().filter_map(|(kind, _)| resource(kind));
+        kinds.all(|it| it.targets(event).is_empty() && !it.is_elsewhere(event))
+    }
 }
 
 /// Every resource type.

@@ -9,7 +9,7 @@ use quell_core::action::ActionMeta;
 use quell_core::change::{Change, Direction};
 use quell_core::decide::authorized::Authorized;
 use quell_core::heartbeat::Heartbeat;
-use quell_core::resource::ResourceRef;
+use quell_core::resource::{ResourceRef, is_region};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -135,6 +135,11 @@ impl Aws {
     /// once: IAM is addressed by name, and a name exists in other accounts, too.
     pub async fn reader_in(&self, account: &str, region: &str) -> Result<SdkConfig, CloudError> {
         let access = self.access(account)?;
+        // It becomes part of a host's name, and comes from an event.
+        if !is_region(region) {
+            let problem = format!("`{region}` is no name of a region");
+            return Err(CloudError::unsupported("region", problem));
+        }
         let key = (account.to_owned(), region.to_owned());
         let (found, known) = {
             let readers = self.readers.lock().await;

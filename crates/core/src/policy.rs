@@ -2,9 +2,17 @@
 //!
 //! A policy is a folder: `policy.yaml` ([`PolicyMeta`]) and `policy.rego`. It is parsed and
 //! compiled once ([`Policy::compile`]): the trigger to an event pattern, the Rego to a program of
-//! regorus' virtual machine, which then runs under a limit of instructions and of time. Rego can
-//! reach neither network nor clock: those builtins are not compiled in, so a verdict depends on
-//! its input alone. A policy that fails to evaluate is a [`PolicyError`], never a pass.
+//! regorus' virtual machine, which then runs under a limit of instructions and of time. What could
+//! escape these limits is refused when the policy is loaded: recursion ([`program`]) and builtins
+//! without bounds ([`builtins`]). Rego can reach neither network nor clock: those builtins are not
+//! compiled in, so a verdict depends on its input alone. A policy that fails to evaluate is a
+//! [`PolicyError`], never a pass.
+//!
+//! The limits are against mistakes, and against hostile input. They are no sandbox for hostile
+//! policies: a policy decides what Quell changes, so its author is trusted anyway.
+
+pub mod builtins;
+pub mod program;
 
 use event_pattern::Pattern;
 use regorus::languages::rego::compiler::Compiler;
@@ -331,7 +339,8 @@ impl Policy {
         vm.set_max_instructions(self.limits.policy_instructions_max);
         vm.set_execution_timer_config(Some(regorus::utils::limits::ExecutionTimerConfig {
             limit: Duration::from_millis(self.limits.policy_time_max_ms),
-            check_interval: NonZeroU32::MIN.saturating_add(999),
+            // One multiplication of large numbers can outlast all instructions before it.
+            check_interval: NonZeroU32::MIN,
         }));
         vm.load_program(Arc::clone(&self.program));
         let mut input = BTreeMap::new();
@@ -342,6 +351,7 @@ impl Policy {
         }
         vm.set_input(regorus::Value::from(input));
         let verdict = vm.execute().map_err(|it| it.to_string())?;
+        builtins::within_limit(std::slice::from_ref(&verdict)).map_err(|it| it.to_string())?;
         let regorus::Value::Set(set) = verdict else {
             return Err(format!("`deny` is not a set: {verdict}"));
         };
@@ -389,5 +399,8 @@ fn compile_rego(id: &str, rego: &str) -> Result<Arc<Program>, PolicyLoadError> {
     let entry = format!("{wanted}.deny");
     let compiled =
         engine.compile_with_entrypoint(&entry.as_str().into()).map_err(|it| fail(&it))?;
-    Compiler::compile_from_policy(&compiled, &[&entry]).map_err(|it| fail(&it))
+    let mut compiled =
+        Compiler::compile_from_policy(&compiled, &[&entry]).map_err(|it| fail(&it))?;
+    program::confine(Arc::make_mut(&mut compiled)).map_err(PolicyLoadError::Rego)?;
+    Ok(compiled)
 }

@@ -62,6 +62,22 @@ pub fn is_home(place: &CloudScope) -> bool {
     place.region == home_region(partition(&place.region))
 }
 
+/// Whether a text has the form of a region's name, such as `eu-central-1` or `us-gov-west-1`: words
+/// of lower-case letters and a number, joined by hyphens. ("AWS Regions", AWS general reference.)
+pub fn is_region(name: &str) -> bool {
+    let words: Vec<&str> = name.split('-').collect();
+    let Some((number, words)) = words.split_last() else { return false };
+    let all =
+        |text: &str, fits: fn(&u8) -> bool| !text.is_empty() && text.bytes().all(|it| fits(&it));
+    name.len() <= REGION_MAX_CHARS
+        && 2 <= words.len()
+        && words.iter().all(|it| all(it, u8::is_ascii_lowercase))
+        && all(number, u8::is_ascii_digit)
+}
+
+/// The longest name of a region, in characters; the longest of today has 15.
+const REGION_MAX_CHARS: usize = 32;
+
 /// What was seen of a resource at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
@@ -195,6 +211,13 @@ pub trait Kind: Sync {
 
     /// The resources of this type that an event touched.
     fn targets(&self, event: &Event) -> Vec<ResourceRef>;
+
+    /// Whether an event that touched no resource of this type is right to: it is about one of
+    /// another account, or about another type. Of any other event without a target nobody can tell
+    /// what it touched.
+    fn is_elsewhere(&self, _event: &Event) -> bool {
+        false
+    }
 
     /// What the event alone proves of `target`; every other property is unknown. `None` where it
     /// proves nothing.

@@ -18,7 +18,9 @@ fn inside() -> Allow {
         org_paths: set("o-partner/r-root/ou-shared"),
         vpcs: set("vpc-ours"),
         vpc_endpoints: set("vpce-ours"),
-        principals: set("arn:aws:iam::222222222222:role/friend-*"),
+        principals: ["arn:aws:iam::222222222222:role/friend-*", "AROAFRIEND"]
+            .map(str::to_owned)
+            .into(),
     }
 }
 
@@ -121,6 +123,22 @@ fn conditions_that_limit_who_may_call() {
 }
 
 #[test]
+fn a_service_acts_for_whom_the_condition_names() {
+    let service = |condition| grant(json!({"Service": "sns.amazonaws.com"}), condition);
+    let own = json!({"StringEquals": {"aws:SourceAccount": "111111111111"}});
+    let theirs = json!({"StringEquals": {"aws:SourceAccount": "999999999999"}});
+    let arn =
+        |account| json!({"ArnLike": {"aws:SourceArn": format!("arn:aws:sns:*:{account}:topic")}});
+    assert_eq!(service(json!({})), "harmless");
+    assert_eq!(service(own), "harmless");
+    assert_eq!(service(arn("111111111111")), "harmless");
+    assert_eq!(service(theirs), "cross-account");
+    assert_eq!(service(arn("999999999999")), "cross-account");
+    let either = json!({"StringEquals": {"aws:SourceAccount": ["111111111111", "999999999999"]}});
+    assert_eq!(service(either), "cross-account");
+}
+
+#[test]
 fn conditions_that_limit_by_arn_network_and_path() {
     let cases = [
         (json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111111111111:role/*"}}), "harmless"),
@@ -141,7 +159,13 @@ fn conditions_that_limit_by_arn_network_and_path() {
         (json!({"StringEquals": {"aws:SourceVpce": ["vpce-ours"]}}), "harmless"),
         (json!({"IpAddress": {"aws:SourceIp": "198.51.100.0/24"}}), "harmless"),
         (json!({"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "2001:db8::/32"]}}), "harmless"),
-        (json!({"StringLike": {"aws:userid": "AROAEXAMPLEID:*"}}), "harmless"),
+        // A unique id does not tell its account.
+        (json!({"StringLike": {"aws:userid": "AROAEXAMPLEID:*"}}), "cross-account"),
+        (json!({"StringLike": {"aws:userid": "AROAFRIEND:*"}}), "harmless"),
+        (
+            json!({"StringLike": {"aws:SourceArn": "arn:aws:sns:eu-west-1:111111111111:*"}}),
+            "harmless",
+        ),
         (json!({"StringEquals": {"aws:userid": "999999999999"}}), "cross-account"),
         (json!({"Bool": {"aws:PrincipalIsAWSService": "true"}}), "harmless"),
         (json!({"Bool": {"elasticfilesystem:AccessedViaMountTarget": true}}), "harmless"),
@@ -195,6 +219,9 @@ fn conditions_that_limit_nobody() {
         json!({"StringEquals": {"aws:SourceAccount": "${aws:PrincipalAccount}"}}),
         json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/MyRole"}}),
         json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::bucket-*"}}),
+        // To `StringLike` an ARN is a text: the star may hold another account.
+        json!({"StringLike": {"aws:SourceArn": "arn:aws:lambda:*:111111111111:*"}}),
+        json!({"StringLike": {"aws:PrincipalArn": "arn:aws:*::111111111111:*"}}),
         json!({"StringLike": {"aws:userid": "*:session"}}),
         json!({"StringLike": {"aws:PrincipalOrgPaths": "*"}}),
         // Pass when the key is absent.

@@ -72,16 +72,95 @@ fn verdicts_are_deterministic_and_keys_are_stable() {
 fn an_endless_policy_is_stopped() {
     let policy = policy(
         r#"deny contains {"element": "x", "reason": "y"} if {
-            some i in numbers.range(1, 3000)
-            some j in numbers.range(1, 3000)
+            some i in input.resource.properties.Many
+            some j in input.resource.properties.Many
             i * j == -1
         }"#,
     )
     .unwrap();
-    let detection = detect(&[&policy], None, &state(json!({}), &[]));
+    let many: Vec<u32> = (0..3000).collect();
+    let detection = detect(&[&policy], None, &state(json!({ "Many": many }), &[]));
     assert!(detection.findings.is_empty());
     let [error] = detection.errors.as_slice() else { panic!("one error") };
     assert!(error.to_string().contains("limit"), "{error}");
+}
+
+#[test]
+fn recursion_is_refused_when_the_policy_is_loaded() {
+    let chain = |length: usize| {
+        let rules = (1..length).map(|it| format!("r{it} if {{ r{} }}\n", it + 1));
+        format!("deny contains 1 if {{ r1 }}\n{}r{length} := 1", rules.collect::<String>())
+    };
+    let cases = [
+        ("deny contains 1 if { g(1) }\ng(x) if { g(x + 1) }", "`g` calls `g`"),
+        ("deny contains 1 if { a(1) }\na(x) if { b(x) }\nb(x) if { a(x) }", "`a` calls `b` calls"),
+        ("deny contains 1 if { count(deny) == 0 }", "`deny` calls `deny`"),
+        ("deny contains 1 if { x := [y | y := g(1)] }\ng(x) if { every z in [x] { g(z) } }", "`g`"),
+        ("deny contains 1 if { g([1]) }\ng([x]) if { true }\ng([y]) if { g([[y]]) }", "`g`"),
+        ("deny contains 1 if { data.quell.aws.test[input.x] }", "call chain"),
+        (&chain(64), "more than 64 calls"),
+    ];
+    for (deny, why) in cases {
+        let Err(error) = policy(deny) else { panic!("loaded: {deny}") };
+        assert!(error.to_string().contains(why), "{deny}: {error}");
+    }
+    policy(&chain(63)).unwrap();
+    policy("deny contains 1 if { g(1) }\ng(x) := h(x) + h(x)\nh(x) := x").unwrap();
+}
+
+#[test]
+fn a_builtin_without_bounds_is_refused_when_the_policy_is_loaded() {
+    for (call, why) in [
+        ("bits.lsh(1, 4000000000)", "`bits.lsh`"),
+        ("numbers.range(1, 100000000)", "`numbers.range`"),
+        ("numbers.range_step(1, 100000000, 2)", "`numbers.range_step`"),
+        ("product([1, 2])", "`product`"),
+        ("replace(input.a, \"a\", input.a)", "`replace`"),
+        ("net.cidr_expand(\"::/0\")", "`net.cidr_expand`"),
+        ("sprintf(\"%01000000000d\", [1])", "width"),
+        ("sprintf(\"%d%%%5.123f\", [1, 2])", "width"),
+        ("sprintf(\"%\u{663}d\", [1])", "width"),
+        ("sprintf(input.format, [1])", "written in its call"),
+        ("sprintf(concat(\"\", [\"%\", \"999999999d\"]), [1])", "written in its call"),
+    ] {
+        let Err(error) = policy(&format!("deny contains x if {{ x := {call} }}")) else {
+            panic!("loaded: {call}")
+        };
+        assert!(error.to_string().contains(why), "{call}: {error}");
+    }
+}
+
+#[test]
+fn what_multiplies_by_repetition_is_stopped() {
+    let doubled = |start: &str, step: &str| {
+        let steps = (1..40)
+            .map(|it| format!("    a{it} := {}\n", step.replace('@', &format!("a{}", it - 1))));
+        format!(
+            "deny contains {{\"element\": \"x\", \"reason\": \"y\"}} if {{\n    a0 := {start}\n{}    a39 == 1\n}}",
+            steps.collect::<String>()
+        )
+    };
+    for (start, step) in [
+        ("\"aaaaaaaa\"", "concat(\"\", [@, @])"),
+        ("\"aaaaaaaa\"", "sprintf(\"%s%v\", [@, @])"),
+        ("[1, 2, 3, 4]", "array.concat(@, @)"),
+        ("1234567890", "@ * @"),
+        ("[1]", "[count(sprintf(\"%v\", [@])), @, @]"),
+    ] {
+        let policy = policy(&doubled(start, step)).unwrap();
+        let detection = detect(&[&policy], None, &state(json!({}), &[]));
+        let [error] = detection.errors.as_slice() else { panic!("no error: {step}") };
+        assert!(error.to_string().contains("limit"), "{step}: {error}");
+    }
+    let many: Vec<u32> = (0..20_000).collect();
+    let policy = policy(
+        r#"deny contains {"element": text, "reason": "y"} if {
+            text := concat("", [name | name := input.resource.properties.Name; some _ in input.resource.properties.Many])
+        }"#,
+    )
+    .unwrap();
+    let state = state(json!({ "Many": many, "Name": "n".repeat(100_000) }), &[]);
+    assert_eq!(detect(&[&policy], None, &state).errors.len(), 1);
 }
 
 #[test]

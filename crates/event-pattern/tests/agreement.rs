@@ -199,7 +199,7 @@ fn condition() -> impl Strategy<Value = Condition> {
         1 => text().prop_map(Condition::IgnoreCase),
         1 => wildcard.prop_map(|it| Condition::Wildcard(it.to_owned())),
         1 => bounds.prop_map(|(low, high)| Condition::Numeric(low, high)),
-        1 => select(vec![("10.0.0.0", 24), ("10.0.0.0", 30), ("0.0.0.0", 0), ("::", 8)])
+        1 => select(vec![("10.0.0.0", 24), ("10.0.0.2", 24), ("10.0.0.0", 30), ("0.0.0.0", 0), ("::", 8)])
             .prop_map(|(address, bits)| Condition::Cidr(address, bits)),
         1 => prop::collection::vec(text(), 1..3).prop_map(Condition::AnythingButTexts),
         1 => prop::collection::vec(numbers, 1..3).prop_map(Condition::AnythingButNumbers),

@@ -29,7 +29,7 @@ pub mod scan;
 pub mod undo;
 
 use crate::exit::{CliError, Exit};
-use crate::output::Out;
+use crate::output::{Out, terminal};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use global::Global;
 use std::io::{self, Write as _};
@@ -158,12 +158,14 @@ fn told_by_clap(error: &clap::Error) -> ExitCode {
     exit.into()
 }
 
+/// An error on standard error. It tells of files and names that others chose.
 fn complain(global: &Global, message: &str) {
     let mut stderr = anstream::AutoStream::new(io::stderr(), global.color.into());
     let (red, plain) = (anstyle::AnsiColor::Red.on_default().bold(), anstyle::Reset);
+    let message = terminal::lines(message);
     let message = match message.strip_prefix("error:") {
         Some(rest) => format!("{red}error:{plain}{rest}"),
-        None => message.to_owned(),
+        None => message.into_owned(),
     };
     let _ = writeln!(stderr, "{message}");
 }

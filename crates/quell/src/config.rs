@@ -16,7 +16,9 @@ use quell_library::aws::{AccountAccess, AwsSettings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_saphyr::Error as YamlError;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -279,11 +281,16 @@ impl Config {
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
         let place = path.display().to_string();
         let file = |problem: String| ConfigError::File { path: place.clone(), problem };
-        let bytes = std::fs::metadata(path).map_err(|it| file(it.to_string()))?.len();
-        if CONFIG_MAX_BYTES < bytes {
-            return Err(file(format!("{bytes} bytes; the limit is {CONFIG_MAX_BYTES} bytes")));
+        let opened = std::fs::File::open(path).map_err(|it| file(it.to_string()))?;
+        let mut text = String::new();
+        // A device or a pipe does not tell its size.
+        opened
+            .take(CONFIG_MAX_BYTES + 1)
+            .read_to_string(&mut text)
+            .map_err(|it| file(it.to_string()))?;
+        if CONFIG_MAX_BYTES < text.len() as u64 {
+            return Err(file(format!("larger than the limit of {CONFIG_MAX_BYTES} bytes")));
         }
-        let text = std::fs::read_to_string(path).map_err(|it| file(it.to_string()))?;
         Config::parse(&text).map_err(|problem| ConfigError::Content { path: place, problem })
     }
 
@@ -292,7 +299,7 @@ impl Config {
         if text.trim().is_empty() {
             return Ok(Config::default());
         }
-        let config: Config = serde_saphyr::from_str(text).map_err(|it| it.to_string())?;
+        let config: Config = serde_saphyr::from_str(text).map_err(|it| problem(&it))?;
         config.check()?;
         Ok(config)
     }
@@ -443,9 +450,77 @@ impl AccountConfig {
     }
 }
 
+/// What is wrong with a text, and where. It names keys and never shows a value or a line: either
+/// may hold a secret that should have been a reference.
+fn problem(error: &YamlError) -> String {
+    let error = error.without_snippet();
+    let list = |names: &[&str]| names.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>();
+    let what = match error {
+        YamlError::SerdeUnknownField { field, expected, .. } => {
+            format!("unknown key `{field}`; expected one of {}", list(expected).join(", "))
+        }
+        YamlError::SerdeMissingField { field, .. } => format!("the key `{field}` is missing"),
+        YamlError::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` twice"),
+        YamlError::SerdeUnknownVariant { expected, .. } => {
+            format!("the value must be one of {}", list(expected).join(", "))
+        }
+        YamlError::SerdeInvalidType { expected, .. }
+        | YamlError::SerdeInvalidValue { expected, .. }
+        | YamlError::SerdeInvalidLength { expected, .. } => {
+            format!("the value must be {expected}")
+        }
+        YamlError::InvalidScalar { ty, .. } => format!("the value must be {ty}"),
+        YamlError::Unexpected { expected, .. } => format!("expected {expected}"),
+        YamlError::Message { .. } => "the value cannot be understood".to_owned(),
+        _ => "this is no YAML that can be used".to_owned(),
+    };
+    match error.location() {
+        Some(at) => format!("line {}, column {}: {what}", at.line(), at.column()),
+        None => what,
+    }
+}
+
 fn check_account_id(id: &str) -> Result<(), String> {
     if id.len() == 12 && id.bytes().all(|it| it.is_ascii_digit()) {
         return Ok(());
     }
     Err(format!("`{id}` is not a twelve-digit account id; write it in quotes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_text_is_told_by_place_and_key_and_never_by_value() {
+        let secret = "SECRET-xyzzy";
+        let hook = "sources:\n  webhook:\n    listen: 127.0.0.1:1\n";
+        for (text, told) in [
+            (format!("{hook}    token: {secret}\n    tokn: 1\n"), "unknown key `tokn`"),
+            (format!("{hook}    token: {secret}\n    token: {secret}\n"), "line 5"),
+            (format!("{hook}    token: {secret}\n   listen: 1\n"), "line"),
+            (format!("{hook}    token: \"{secret}\n"), "line"),
+            (format!("sources:\n  webhook: {secret}\n"), "line 2, column"),
+            (format!("sources:\n  follow: {secret}\n"), "line 2, column"),
+            (format!("limits:\n  shutdown_max_s: {secret}\n"), "line 2, column"),
+            (format!("guardrails: {{ modes: {{ default: {secret} }} }}\n"), "`observe`"),
+            (format!("aws:\n  accounts:\n    \"1\": {{ external_id: {secret}, foo: 1 }}"), "`foo`"),
+            (
+                format!("guardrails:\n  exemptions:\n    - {{ id: a, expires: {secret} }}\n"),
+                "line 3",
+            ),
+            (format!("aws: [{secret}\n"), "line"),
+            (format!("sources: *{secret}\n"), "line"),
+            (format!("sources: !{secret} {{}}\nx: 1"), "line"),
+        ] {
+            let problem = Config::parse(&text).unwrap_err();
+            assert!(problem.contains(told) && !problem.contains(secret), "{text}\n{problem}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_end_is_not_read_to_its_end() {
+        let problem = Config::load(Path::new("/dev/zero")).unwrap_err().to_string();
+        assert!(problem.contains("limit"), "{problem}");
+    }
 }

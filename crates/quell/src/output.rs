@@ -2,17 +2,20 @@
 //!
 //! Commands write to an [`Out`] and never to `stdout` itself. It strips colors where they don't
 //! belong, buffers, and reports a failed write as an error instead of a panic, so that a closed
-//! pipe ends a command quietly and a full disk does not end it well.
+//! pipe ends a command quietly and a full disk does not end it well. What came from outside passes
+//! [`terminal::visible`] on its way into a text; data for machines ([`Out::data`]) is never
+//! altered.
 
 pub mod diff;
 pub mod fact;
 pub mod table;
+pub mod terminal;
 
 use anstream::AutoStream;
 use clap::ValueEnum;
 use serde::Serialize;
-use std::borrow::Cow;
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
+use terminal::Screen;
 
 /// How the answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -46,17 +49,6 @@ impl From<Color> for anstream::ColorChoice {
     }
 }
 
-/// A text without anything that a terminal would obey: logs hold what attackers chose.
-pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let shown = |it: char| {
-        if it.is_control() { it.escape_default().to_string() } else { it.to_string() }
-    };
-    Cow::Owned(text.chars().map(shown).collect())
-}
-
 /// A number and what it counts, such as `1 policy` or `2 policies`.
 pub fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
@@ -65,7 +57,7 @@ pub fn count(number: usize, one: &str, many: &str) -> String {
 /// Standard output.
 #[derive(Debug)]
 pub struct Out {
-    stream: BufWriter<AutoStream<Stdout>>,
+    screen: Screen<BufWriter<Stdout>>,
     is_terminal: bool,
 }
 
@@ -74,7 +66,12 @@ impl Out {
     pub fn stdout(color: Color) -> Out {
         let stdout = io::stdout();
         let is_terminal = stdout.is_terminal();
-        Out { stream: BufWriter::new(AutoStream::new(stdout, color.into())), is_terminal }
+        let colors = match color {
+            Color::Auto => AutoStream::choice(&stdout) != anstream::ColorChoice::Never,
+            Color::Always => true,
+            Color::Never => false,
+        };
+        Out { screen: Screen::new(BufWriter::new(stdout), colors), is_terminal }
     }
 
     /// Whether a person looks at it.
@@ -82,26 +79,33 @@ impl Out {
         self.is_terminal
     }
 
+    /// Where data for machines goes: byte by byte as it is, unless a person looks at it.
+    pub fn data(&mut self) -> io::Result<&mut dyn Write> {
+        if self.is_terminal { Ok(&mut self.screen) } else { Ok(self.screen.raw()?) }
+    }
+
     /// One JSON document on one line.
     pub fn json_line(&mut self, value: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer(&mut self.stream, value).map_err(io::Error::from)?;
-        self.stream.write_all(b"\n")
+        let data = self.data()?;
+        serde_json::to_writer(&mut *data, value).map_err(io::Error::from)?;
+        data.write_all(b"\n")
     }
 
     /// One JSON document, indented.
     pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut self.stream, value).map_err(io::Error::from)?;
-        self.stream.write_all(b"\n")
+        let data = self.data()?;
+        serde_json::to_writer_pretty(&mut *data, value).map_err(io::Error::from)?;
+        data.write_all(b"\n")
     }
 }
 
 impl Write for Out {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write(bytes)
+        self.screen.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
+        self.screen.flush()
     }
 }
 
@@ -110,9 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_are_shown_and_not_obeyed() {
-        assert_eq!(visible("arn:aws:iam::1:user/ünï"), "arn:aws:iam::1:user/ünï");
-        assert_eq!(visible("a\x1b[2Jb\nc\u{9b}"), "a\\u{1b}[2Jb\\nc\\u{9b}");
+    fn one_is_not_many() {
         assert_eq!(count(1, "policy", "policies"), "1 policy");
         assert_eq!(count(0, "policy", "policies"), "0 policies");
     }

@@ -218,8 +218,30 @@ impl Pipeline {
         }
         match failed {
             Some(error) => Err(error),
-            None => Ok(self.record(vec![processed(event, findings)]).await?),
+            None => {
+                let mut facts = self.misses(event, &policies);
+                facts.push(processed(event, findings));
+                Ok(self.record(facts).await?)
+            }
         }
+    }
+
+    /// The policies that an event led nowhere: a person must look.
+    fn misses(&self, event: &Event, policies: &[&Policy]) -> Vec<Fact> {
+        let missed = policies.iter().filter(|it| self.library.misses(it, event));
+        let fact = |policy: &&Policy| Fact::Failed {
+            problem: Problem::Indeterminate,
+            message: format!(
+                "`{}` of `{}` names no {} that could be looked at",
+                event.api.operation,
+                event.actor.id(),
+                policy.meta().resource
+            ),
+            event: Some(event.uid.clone()),
+            policy: Some(policy.id().to_owned()),
+            resource: None,
+        };
+        missed.map(fact).collect()
     }
 
     /// Looks at one resource that an event is about. What it led to is recorded before the

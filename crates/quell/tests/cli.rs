@@ -49,3 +49,32 @@ fn every_command_has_examples() {
         assert!(help.contains("\nExamples:\n"), "`{}` has no examples", command.get_name());
     }
 }
+
+/// An archive holds what attackers chose: data keeps it, texts show it.
+#[test]
+fn data_keeps_its_bytes_and_texts_obey_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("events.json");
+    let hostile = "e\u{1b}[31m\u{7}\u{202e}";
+    let record = serde_json::json!({
+        "eventVersion": "1.09", "eventID": hostile, "eventTime": "2026-01-01T00:00:00Z",
+        "eventName": "DeleteBucketPublicAccessBlock", "eventSource": "s3.amazonaws.com",
+        "awsRegion": "eu-central-1", "eventType": "AwsApiCall",
+        "recipientAccountId": "111122223333",
+        "userIdentity": { "type": "IAMUser", "accountId": "111122223333",
+            "arn": format!("arn:aws:iam::111122223333:user/{hostile}") },
+        "requestParameters": { "bucketName": "open" }, "responseElements": null
+    });
+    std::fs::write(&archive, record.to_string()).unwrap();
+    let quell = Quell::new(env!("CARGO_BIN_EXE_quell"));
+    let path = archive.to_str().unwrap();
+    let replay = |format| quell.run(&["replay", path, "--color", "always", "--format", format]);
+    let csv = replay("csv").unwrap().stdout;
+    assert!(csv.contains(&format!("\n{hostile},")), "{csv:?}");
+    let json = replay("json").unwrap().stdout;
+    let first: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!(first["event_id"], hostile);
+    let text = replay("text").unwrap().stdout;
+    assert!(text.contains("user/e\\u{1b}[31m\\u{7}\\u{202e}"), "{text:?}");
+    assert!(!text.contains(['\u{7}', '\u{202e}']), "{text:?}");
+}

@@ -13,8 +13,10 @@ use quell_core::decide::guardrails::Guardrails;
 use quell_core::decide::mode::Modes;
 use quell_core::history::Status;
 use quell_core::policy::Mode;
-use quell_core::resource::{ResourceRef, State};
+use quell_core::record::{Fact, Problem};
+use quell_core::resource::{ResourceRef, State, is_region};
 use quell_library::Library;
+use quell_library::aws::{AccountAccess, Aws, AwsSettings};
 use quell_library::cloud::{Applied, CloudError, CloudErrorKind, World};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -161,6 +163,65 @@ async fn an_undo_needs_a_name_that_was_meant() {
         assert!(matches!(refused, Err(PeopleError::Refused(_))), "{name}: {refused:?}");
     }
     assert_eq!(bench.undo(&attempt[..4]).await.unwrap(), 1);
+}
+
+/// The facts that an event leads to, by kind.
+async fn told(event: Value) -> Vec<Fact> {
+    let bench = Bench::new(CloudErrorKind::Invalid, true);
+    assert_eq!(bench.pipeline.handle(event.to_string().as_bytes()).await.unwrap(), Ack::Done);
+    bench.journal.facts().into_iter().map(|(_, it)| it).collect()
+}
+
+/// A success of EC2 with these parameters.
+fn authorized(parameters: Value) -> Value {
+    let mut event = opening();
+    event["eventName"] = json!("AuthorizeSecurityGroupIngress");
+    event["eventSource"] = json!("ec2.amazonaws.com");
+    event["requestParameters"] = parameters;
+    event
+}
+
+#[tokio::test]
+async fn an_event_that_names_nothing_to_look_at_is_no_pass() {
+    for parameters in [
+        json!({ "groupId": 5, "ipPermissions": "x" }),
+        json!([]),
+        Value::Null,
+        json!({ "groupName": "web" }),
+    ] {
+        let facts = told(authorized(parameters.clone())).await;
+        let unjudged = facts.iter().filter(|it| {
+            matches!(it, Fact::Failed { problem: Problem::Indeterminate, policy: Some(_), .. })
+        });
+        assert_eq!(unjudged.count(), 2, "one per policy: {parameters}\n{facts:?}");
+        assert!(matches!(facts.last(), Some(Fact::Processed { .. })), "{facts:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_about_the_bucket_of_another_account_is_nothing_of_ours() {
+    let mut event = opening();
+    event["resources"] = json!([{ "type": "AWS::S3::Bucket", "accountId": "999999999999",
+        "ARN": "arn:aws:s3:::theirs" }]);
+    let facts = told(event).await;
+    assert!(matches!(facts.as_slice(), [Fact::Processed { findings: 0, .. }]), "{facts:?}");
+}
+
+/// Such an event must be put aside at once: trying again does not make it a region.
+#[tokio::test]
+async fn what_is_no_region_is_never_called() {
+    let mut settings = AwsSettings::default();
+    settings.accounts.insert(ACCOUNT.to_owned(), AccountAccess::default());
+    let aws = Aws::connect(settings).await;
+    for region in
+        ["../../evil", "us-east-1.evil.com/", "", "-", "us-east-1\n", "US-EAST-1", "us--1"]
+    {
+        let error = aws.reader_in(ACCOUNT, region).await.unwrap_err();
+        assert!(!error.is_transient() && error.message.contains("region"), "{region}: {error}");
+    }
+    for region in ["eu-central-1", "us-gov-west-1", "us-isob-east-1", "eusc-de-east-1"] {
+        assert!(is_region(region), "{region}");
+    }
 }
 
 #[tokio::test]

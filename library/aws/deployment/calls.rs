@@ -58,6 +58,20 @@ pub fn weakened(event: &Event) -> Vec<String> {
     }
 }
 
+/// Whether a call of such a name weakens nothing: a function may still run, a mapping is still
+/// enabled, or the bus is the default one, which is no deployment's own.
+pub fn weakens_nothing(event: &Event) -> bool {
+    let service = event.api.service.split('.').next().unwrap_or_default();
+    match (service, name(event)) {
+        ("lambda", "PutFunctionConcurrency") => !is_stopped(event),
+        ("lambda", "UpdateEventSourceMapping") => !is_disabled(event),
+        ("events", "PutPermission" | "RemovePermission") => {
+            event.request().is_object() && event.request().get("eventBusName").is_none()
+        }
+        _ => false,
+    }
+}
+
 fn changes_role(call: &str) -> bool {
     matches!(
         call,

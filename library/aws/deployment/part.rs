@@ -50,6 +50,10 @@ impl Kind for Part {
         calls::weakened(event).into_iter().map(part).collect()
     }
 
+    fn is_elsewhere(&self, event: &Event) -> bool {
+        calls::weakens_nothing(event)
+    }
+
     fn implied(&self, event: &Event, target: &ResourceRef) -> Option<State> {
         if event.status != Status::Success || !self.targets(event).contains(target) {
             return None;

@@ -59,6 +59,11 @@ impl Kind for AccountPublicAccessBlock {
         }]
     }
 
+    /// The operations are a bucket's, too, where one is named.
+    fn is_elsewhere(&self, event: &Event) -> bool {
+        event::names_bucket(event)
+    }
+
     fn implied(&self, event: &Event, target: &ResourceRef) -> Option<State> {
         if !self.targets(event).contains(target) {
             return None;

@@ -74,6 +74,10 @@ impl Kind for Bucket {
         event::bucket(event).into_iter().collect()
     }
 
+    fn is_elsewhere(&self, event: &Event) -> bool {
+        event::is_account_block(event) || event::is_of_another_account(event)
+    }
+
     fn implied(&self, event: &Event, target: &ResourceRef) -> Option<State> {
         event::bucket(event).filter(|it| it == target)?;
         event::implied(event, target)

@@ -41,12 +41,8 @@ pub fn is_account_block(event: &Event) -> bool {
 
 /// The bucket that the event is about.
 pub fn bucket(event: &Event) -> Option<ResourceRef> {
-    if event.api.service != "s3.amazonaws.com" || is_account_block(event) {
-        return None;
-    }
-    // A caller's account receives the event, too, when the bucket is another account's.
-    let owner = recorded(event).and_then(|it| it.get("accountId")).and_then(Value::as_str);
-    if owner.is_some_and(|it| it != event.cloud.account) {
+    let is_s3 = event.api.service == "s3.amazonaws.com";
+    if !is_s3 || is_account_block(event) || is_of_another_account(event) {
         return None;
     }
     let made_in = event.request().pointer("/CreateBucketConfiguration/LocationConstraint");
@@ -61,6 +57,17 @@ pub fn bucket(event: &Event) -> Option<ResourceRef> {
         account: event.cloud.account.clone(),
         region: region.to_owned(),
     })
+}
+
+/// Whether the bucket is another account's: the caller's account receives the event, too.
+pub fn is_of_another_account(event: &Event) -> bool {
+    let owner = recorded(event).and_then(|it| it.get("accountId")).and_then(Value::as_str);
+    owner.is_some_and(|it| it != event.cloud.account)
+}
+
+/// Whether the event says which bucket it is about.
+pub fn names_bucket(event: &Event) -> bool {
+    bucket_name(event).is_some()
 }
 
 fn bucket_name(event: &Event) -> Option<&str> {

@@ -23,7 +23,7 @@ use serde::Serialize;
 use crate::ledger::{
     chain::{Break, Chain},
     checkpoint::{Checkpoint, CheckpointError},
-    ids::{ChainId, Digest, Head},
+    ids::{ChainId, Digest, Head, IdError},
     line::{Line, LineError},
 };
 
@@ -89,7 +89,7 @@ pub struct Report {
     pub checkpoints: usize,
     /// Whether their signatures were checked: only if public keys were given.
     pub signatures_checked: bool,
-    /// Checkpoints that are wrong in themselves.
+    /// Checkpoints that are wrong in themselves, and what stands among the chains and is none.
     pub checkpoint_faults: Vec<Fault>,
 }
 
@@ -155,6 +155,12 @@ impl Audit {
         self.anchored.extend(checkpoint.heads.iter().map(|it| it.chain.clone()));
         self.mark(name, &checkpoint, true);
         Ok(())
+    }
+
+    /// Takes note of something among the chains that cannot be one: we did not write it.
+    pub fn stray(&mut self, name: &str, error: &IdError) {
+        let fault = Fault::new(None, None, Tampering::Malformed, format!("`{name}`: {error}"));
+        self.report.checkpoint_faults.push(fault);
     }
 
     /// Starts the walk along a chain from its first record.

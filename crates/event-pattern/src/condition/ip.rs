@@ -34,16 +34,17 @@ pub(crate) fn parse_ip(text: &[u8]) -> Option<IpAddr> {
     parts.next().is_none().then_some(IpAddr::V4(Ipv4Addr::from(octets)))
 }
 
-/// A block of addresses.
+/// A block of addresses. It begins with the address that is given, even where that is not the first
+/// one of its mask: so does AWS's engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Network {
-    V4 { base: u32, mask: u32 },
-    V6 { base: u128, mask: u128 },
+    V4 { first: u32, last: u32 },
+    V6 { first: u128, last: u128 },
 }
 
 impl Network {
-    /// Reads `10.0.0.0/8` or `2001:db8::/32`. Bits after the mask do not matter; a mask that leaves
-    /// one address is refused, as the service does. The error is the service's complaint.
+    /// Reads `10.0.0.0/8` or `2001:db8::/32`. A mask that leaves one address is refused, as the
+    /// service does. The error is the service's complaint.
     pub fn parse(text: &str) -> Result<Self, String> {
         let Some((address, mask)) = text.split_once('/').filter(|(_, it)| !it.contains('/')) else {
             return Err("Malformed CIDR, one '/' required".to_owned());
@@ -58,20 +59,20 @@ impl Network {
             Some(IpAddr::V4(_)) if 31 < bits => Err("IPv4 mask bits must be < 32".to_owned()),
             Some(IpAddr::V6(_)) if 127 < bits => Err("IPv6 mask bits must be < 128".to_owned()),
             Some(IpAddr::V4(address)) => {
-                let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
-                Ok(Self::V4 { base: u32::from(address) & mask, mask })
+                let first = u32::from(address);
+                Ok(Self::V4 { first, last: first | (u32::MAX >> bits) })
             }
             Some(IpAddr::V6(address)) => {
-                let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
-                Ok(Self::V6 { base: u128::from(address) & mask, mask })
+                let first = u128::from(address);
+                Ok(Self::V6 { first, last: first | (u128::MAX >> bits) })
             }
         }
     }
 
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self, address) {
-            (Self::V4 { base, mask }, IpAddr::V4(it)) => u32::from(it) & mask == *base,
-            (Self::V6 { base, mask }, IpAddr::V6(it)) => u128::from(it) & mask == *base,
+            (Self::V4 { first, last }, IpAddr::V4(it)) => (*first..=*last).contains(&it.into()),
+            (Self::V6 { first, last }, IpAddr::V6(it)) => (*first..=*last).contains(&it.into()),
             _ => false,
         }
     }
@@ -118,7 +119,9 @@ mod tests {
         };
         assert!(holds("10.0.0.0/24", "10.0.0.255"));
         assert!(!holds("10.0.0.0/24", "10.0.1.0"));
-        assert!(holds("10.0.0.77/24", "10.0.0.1"));
+        assert!(!holds("10.0.0.77/24", "10.0.0.76"));
+        assert!(holds("10.0.0.77/24", "10.0.0.77") && holds("10.0.0.77/24", "10.0.0.255"));
+        assert!(!holds("2001:db8::7/64", "2001:db8::6"));
         assert!(holds("0.0.0.0/0", "255.255.255.255"));
         assert!(!holds("0.0.0.0/0", "::1"));
         assert!(holds("::/0", "2001:db8::"));

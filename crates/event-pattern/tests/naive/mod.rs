@@ -153,7 +153,9 @@ impl Condition {
             }
             Self::Cidr(network, bits) => match (bits_of(network), bits_of(text)) {
                 (Some(network), Some(text)) => {
+                    // The engine's block begins with the address that is given.
                     network.len() == text.len()
+                        && network <= text
                         && network
                             .chars()
                             .zip(text.chars())

@@ -4,6 +4,7 @@ use super::acting::{self, Person, block_on};
 use super::findings::short;
 use super::global::Global;
 use crate::exit::{CliError, Exit};
+use crate::output::terminal::visible;
 use crate::output::{Format, Out};
 use crate::pipeline::Selector;
 use clap::Subcommand;
@@ -71,10 +72,13 @@ fn list(args: &List, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
             continue;
         }
         let finding = &it.finding;
-        writeln!(out, "{}  {}  {}", short(&finding.key), finding.policy, finding.resource)?;
-        writeln!(out, "  {}", finding.reason)?;
+        let resource = finding.resource.to_string();
+        let (policy, resource) = (visible(&finding.policy), visible(&resource));
+        writeln!(out, "{}  {policy}  {resource}", visible(short(&finding.key)))?;
+        writeln!(out, "  {}", visible(&finding.reason))?;
         if let Verdict::AwaitApproval { reason, expires } = &it.verdict {
-            writeln!(out, "  {reason}; an approval is taken until {expires}")?;
+            let reason = reason.to_string();
+            writeln!(out, "  {}; an approval is taken until {expires}", visible(&reason))?;
         }
         if let Some(change) = &it.change {
             crate::output::diff::write(out, change)?;
@@ -95,7 +99,7 @@ fn approve(args: &Answer, global: &Global, out: &mut Out) -> Result<Exit, CliErr
         acting::close(&runtime).await?;
         outcome.map_err(acting::refused)
     })?;
-    writeln!(out, "approved by {by}: {}", outcome.word())?;
+    writeln!(out, "approved by {}: {}", visible(&by), outcome.word())?;
     Ok(exit(&outcome))
 }
 
@@ -108,7 +112,7 @@ fn deny(args: &Answer, global: &Global, out: &mut Out) -> Result<Exit, CliError>
         acting::close(&runtime).await?;
         denied.map_err(acting::refused)
     })?;
-    writeln!(out, "denied by {by}")?;
+    writeln!(out, "denied by {}", visible(&by))?;
     Ok(Exit::Fine)
 }
 

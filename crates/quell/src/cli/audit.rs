@@ -3,6 +3,7 @@
 use super::acting::no_ledger;
 use super::global::Global;
 use crate::exit::{CliError, Exit};
+use crate::output::terminal::visible;
 use crate::output::{Format, Out};
 use crate::store::error::StoreError;
 use crate::store::{keys, reader, verify};
@@ -120,7 +121,7 @@ fn check(args: &Verify, global: &Global, out: &mut Out) -> Result<Exit, CliError
 
 fn tell(report: &Report, out: &mut Out) -> Result<(), CliError> {
     for fault in report.faults() {
-        writeln!(out, "tampered: {fault}")?;
+        writeln!(out, "tampered: {}", visible(&fault.to_string()))?;
     }
     let verb = if report.intact() { "verified" } else { "intact up to the fault" };
     writeln!(out, "{} records {verb}", report.records())?;
@@ -128,7 +129,8 @@ fn tell(report: &Report, out: &mut Out) -> Result<(), CliError> {
     writeln!(out, "{} checkpoints and anchors compared ({signed})", report.checkpoints)?;
     for chain in &report.chains {
         if let Some(since) = chain.unanchored_since {
-            writeln!(out, "tail unanchored since {since} (chain `{}`)", chain.head.chain)?;
+            let chain = visible(chain.head.chain.as_str());
+            writeln!(out, "tail unanchored since {since} (chain `{chain}`)")?;
         }
     }
     Ok(())
@@ -189,7 +191,7 @@ fn export(args: &Export, dir: &Utf8Path, out: &mut Out) -> Result<Exit, CliError
     if !dir.join("ledger").is_dir() {
         return Err(no_ledger(dir));
     }
-    reader::lines(dir, args.from, &mut |bytes| out.write_all(bytes))
+    reader::lines(dir, args.from, &mut |bytes| out.data()?.write_all(bytes))
         .map_err(|it| CliError::outside("the ledger can't be exported").because(it))?;
     Ok(Exit::Fine)
 }

@@ -5,6 +5,7 @@ use super::global::Global;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::exit::{CliError, Exit};
+use crate::output::terminal::visible;
 use crate::output::{Format, Out};
 use crate::runtime;
 use crate::simulation;
@@ -171,7 +172,12 @@ fn print(format: Format, checks: &[Check], out: &mut Out) -> Result<(), CliError
             Health::Failed => (AnsiColor::Red, "FAIL"),
         };
         let style = color.on_default();
-        writeln!(out, "{style}{word:<5}{style:#} {:<22} {}", it.name, it.detail)?;
+        writeln!(
+            out,
+            "{style}{word:<5}{style:#} {:<22} {}",
+            visible(&it.name),
+            visible(&it.detail)
+        )?;
     }
     Ok(())
 }

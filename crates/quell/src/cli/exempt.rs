@@ -3,7 +3,8 @@
 use super::acting::{self, Person, block_on};
 use super::global::Global;
 use crate::exit::{CliError, Exit};
-use crate::output::table;
+use crate::output::table::{self, cell};
+use crate::output::terminal::visible;
 use crate::output::{Format, Out};
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
@@ -123,7 +124,8 @@ fn add(args: &Add, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
     };
     global.acting_config()?.guardrails.check_exemption(&exemption).map_err(CliError::usage)?;
     record(global, Fact::Exempted(exemption))?;
-    writeln!(out, "exemption `{}` of {} until {expires}", args.id, args.owner)?;
+    let (id, owner) = (visible(&args.id), visible(&args.owner));
+    writeln!(out, "exemption `{id}` of {owner} until {expires}")?;
     Ok(Exit::Fine)
 }
 
@@ -134,7 +136,7 @@ fn remove(args: &Remove, global: &Global, out: &mut Out) -> Result<Exit, CliErro
             .hint("those of the configuration are removed there"));
     }
     record(global, Fact::ExemptionRemoved { id: args.id.clone(), by })?;
-    writeln!(out, "exemption `{}` withdrawn", args.id)?;
+    writeln!(out, "exemption `{}` withdrawn", visible(&args.id))?;
     Ok(Exit::Fine)
 }
 
@@ -167,7 +169,7 @@ fn list(args: &List, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
         let expired = if it.expires <= now { " (expired)" } else { "" };
         let scope = serde_json::to_string(&it.scope).unwrap_or_default();
         let expires = format!("{}{expired}", it.expires);
-        rows.add_row([&it.id, &it.owner, &expires, &scope, &it.reason]);
+        rows.add_row([&it.id, &it.owner, &expires, &scope, &it.reason].map(cell));
     }
     table::write(out, &mut rows)?;
     Ok(Exit::Fine)

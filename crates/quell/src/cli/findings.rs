@@ -3,11 +3,11 @@
 use super::acting::{self, block_on};
 use super::global::Global;
 use crate::exit::{CliError, Exit};
-use crate::output::table::{self, severity_cell, word};
+use crate::output::table::{self, cell, severity_cell, word};
+use crate::output::terminal::visible;
 use crate::output::{Format, Out};
 use crate::pipeline::RetryFilter;
 use clap::Subcommand;
-use comfy_table::Cell;
 use quell_core::history::{History, Open, Status};
 use quell_core::record::Attempt;
 use serde::Serialize;
@@ -101,12 +101,12 @@ fn list(args: &List, history: &History, out: &mut Out) -> Result<Exit, CliError>
     let mut rows = table::table(&["ID", "SEVERITY", "STATUS", "POLICY", "RESOURCE", "WHY"]);
     for it in &findings {
         rows.add_row([
-            Cell::new(short(&it.finding.key)),
+            cell(short(&it.finding.key)),
             severity_cell(it.finding.severity),
-            Cell::new(word(&it.status)),
-            Cell::new(&it.finding.policy),
-            Cell::new(&it.finding.resource.id),
-            Cell::new(why(it)),
+            cell(word(&it.status)),
+            cell(&it.finding.policy),
+            cell(&it.finding.resource.id),
+            cell(why(it)),
         ]);
     }
     table::write(out, &mut rows)?;
@@ -134,16 +134,17 @@ fn show(args: &Show, history: &History, out: &mut Out) -> Result<Exit, CliError>
     }
     let finding = &open.finding;
     writeln!(out, "finding    {}", finding.key)?;
-    writeln!(out, "policy     {} ({})", finding.policy, word(&finding.severity))?;
-    writeln!(out, "resource   {}", finding.resource)?;
-    writeln!(out, "element    {}", finding.element)?;
-    writeln!(out, "reason     {}", finding.reason)?;
+    writeln!(out, "policy     {} ({})", visible(&finding.policy), word(&finding.severity))?;
+    writeln!(out, "resource   {}", visible(&finding.resource.to_string()))?;
+    writeln!(out, "element    {}", visible(&finding.element))?;
+    writeln!(out, "reason     {}", visible(&finding.reason))?;
     writeln!(out, "status     {} since {}", word(&open.status), open.updated)?;
-    writeln!(out, "decision   {} {}", open.verdict.word(), open.verdict.why())?;
+    writeln!(out, "decision   {} {}", open.verdict.word(), visible(&open.verdict.why()))?;
     writeln!(out, "seen       {} times, first at {}", open.occurrences, open.first_seen)?;
     for it in attempts {
         let outcome = history.outcome(&it.id).map_or("not concluded", |it| it.word());
-        writeln!(out, "attempt    {} {} {}: {outcome}", it.id, it.change.action, it.change.facet)?;
+        let what = format!("{} {} {}", it.id, it.change.action, it.change.facet);
+        writeln!(out, "attempt    {}: {outcome}", visible(&what))?;
     }
     if let Some(change) = &open.change {
         crate::output::diff::write(out, change)?;

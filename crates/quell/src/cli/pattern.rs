@@ -3,13 +3,14 @@
 use super::files;
 use super::global::Global;
 use crate::exit::{CliError, Exit};
+use crate::output::terminal::visible;
 use crate::output::{Format, Out};
 use clap::Subcommand;
 use event_pattern::{DuplicateKeys, Explanation, Options, Pattern};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::error::Error;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 /// `quell pattern`.
 #[derive(Debug, clap::Args)]
@@ -129,7 +130,8 @@ fn test_cases(args: &TestArgs, path: &str, out: &mut Out) -> Result<Exit, CliErr
             Format::Json => out.json_line(&answer)?,
             Format::Text => {
                 let why = answer.error.map(|it| format!(": {it}")).unwrap_or_default();
-                writeln!(out, "{}: {}{why}", json_text(&answer.name), answer.result)?;
+                let name = json_text(&answer.name);
+                writeln!(out, "{}: {}{}", visible(&name), answer.result, visible(&why))?;
             }
         }
         Ok(())
@@ -174,10 +176,23 @@ fn test_one(args: &TestArgs, path: &str, out: &mut Out) -> Result<Exit, CliError
         Err(error) => return invalid(args, out, &error, "event", event),
     };
     match args.format {
-        Format::Text => writeln!(out, "{explanation}")?,
+        Format::Text => tell(&explanation, out)?,
         Format::Json => out.json_line(&explained(&explanation))?,
     }
     Ok(if explanation.matched() { Exit::Fine } else { Exit::Findings })
+}
+
+/// The verdict, and a line for each field that did not fit.
+fn tell(explanation: &Explanation, out: &mut Out) -> io::Result<()> {
+    let all = explanation.to_string();
+    if explanation.misses().is_empty() {
+        return writeln!(out, "{all}");
+    }
+    writeln!(out, "{}", all.lines().next().unwrap_or_default())?;
+    for miss in explanation.misses() {
+        writeln!(out, "  {}", visible(&miss.to_string()))?;
+    }
+    Ok(())
 }
 
 /// A program reads the verdict, a person the error.

@@ -7,6 +7,7 @@ use crate::embedded::Embedded;
 use crate::exit::{CliError, Exit};
 use crate::heartbeat::heartbeat;
 use crate::output::Out;
+use crate::output::terminal::visible;
 use crate::pipeline::RetryFilter;
 use crate::runtime::Runtime;
 use crate::sources::files::Files;
@@ -86,7 +87,7 @@ async fn serve(args: &Args, runtime: &mut Runtime, out: &mut Out) -> Result<Exit
         tracing::warn!(resumed, "changes that an earlier stop cut off are concluded");
     }
     for it in &sources {
-        writeln!(out, "listening to {}", it.name())?;
+        writeln!(out, "listening to {}", visible(&it.name()))?;
     }
     out.flush()?;
     drive(runtime, sources).await

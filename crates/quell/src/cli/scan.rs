@@ -4,11 +4,11 @@ use super::acting::{block_on, close, open};
 use super::findings::short;
 use super::global::Global;
 use crate::exit::{CliError, Exit};
-use crate::output::table::{self, severity_cell, word};
+use crate::output::table::{self, cell, severity_cell, word};
+use crate::output::terminal::visible;
 use crate::output::{Format, Out, count};
 use crate::runtime::Runtime;
 use crate::scan::{self, ScanReport, Step, What};
-use comfy_table::Cell;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::SignedDuration;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -108,12 +108,12 @@ fn text(report: &ScanReport, out: &mut Out) -> io::Result<()> {
         let mut rows = table::table(&["ID", "SEVERITY", "STATUS", "POLICY", "RESOURCE", "WHY"]);
         for it in &report.found {
             rows.add_row([
-                Cell::new(short(&it.key)),
+                cell(short(&it.key)),
                 severity_cell(it.severity),
-                Cell::new(word(&it.status)),
-                Cell::new(&it.policy),
-                Cell::new(&it.resource.id),
-                Cell::new(&it.reason),
+                cell(word(&it.status)),
+                cell(&it.policy),
+                cell(&it.resource.id),
+                cell(&it.reason),
             ]);
         }
         table::write(out, &mut rows)?;
@@ -122,12 +122,14 @@ fn text(report: &ScanReport, out: &mut Out) -> io::Result<()> {
     for it in &report.failed {
         let (place, kind) = (&it.step.place, &it.step.kind);
         let resource = it.resource.as_deref().unwrap_or("could not be listed");
-        writeln!(out, "error: {} {} {kind} {resource}: {}", place.account, place.region, it.error)?;
+        let what = format!("{} {} {kind} {resource}: {}", place.account, place.region, it.error);
+        writeln!(out, "error: {}", visible(&what))?;
     }
     if let Some(it) = &report.stopped {
         let (place, kind) = (&it.step.place, &it.step.kind);
         let before = it.before.as_deref().unwrap_or("all");
-        writeln!(out, "stopped at {} {} {kind}, before {before}", place.account, place.region)?;
+        let what = format!("{} {} {kind}, before {before}", place.account, place.region);
+        writeln!(out, "stopped at {}", visible(&what))?;
     }
     writeln!(
         out,

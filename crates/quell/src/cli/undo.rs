@@ -4,6 +4,7 @@ use super::acting::{self, Person, block_on};
 use super::approvals::exit;
 use super::global::Global;
 use crate::exit::{CliError, Exit};
+use crate::output::terminal::visible;
 use crate::output::{Format, Out};
 use crate::pipeline::Selector;
 use quell_core::record::Outcome;
@@ -67,9 +68,10 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
             Outcome::Corrected { .. } => "undone and verified",
             other => other.word(),
         };
-        writeln!(out, "{} {}: {word}", change.resource, change.facet)?;
+        let what = format!("{} {}", change.resource, change.facet);
+        writeln!(out, "{}: {word}", visible(&what))?;
         if let Outcome::Failed { error } = outcome {
-            writeln!(out, "  {error}")?;
+            writeln!(out, "  {}", visible(error))?;
         }
         crate::output::diff::write(out, &change.inverse())?;
     }

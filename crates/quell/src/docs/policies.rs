@@ -2,6 +2,10 @@
 
 use crate::output::table::word;
 use quell_core::policy::Policy;
+use quell_core::policy::builtins::{
+    ALLOWED, FORMAT_WIDTH_MAX_DIGITS, POLICY_VALUE_MAX_BYTES, WEIGHED,
+};
+use quell_core::policy::program::POLICY_CALLS_DEEP_MAX;
 use quell_library::Library;
 use std::fmt::Write as _;
 
@@ -31,7 +35,32 @@ pub fn page(library: &Library) -> String {
         let cases: Vec<String> = folder.cases.keys().map(|it| format!("`{it}`")).collect();
         section(library, policy, &cases.join(", "), &mut page);
     }
+    language(&mut page);
     page
+}
+
+/// What a policy of one's own may be written in.
+fn language(page: &mut String) {
+    let names = ALLOWED.iter().filter(|it| !it.starts_with("__"));
+    let names: Vec<String> = names.map(|it| format!("`{it}`")).collect();
+    let weighed: Vec<String> = WEIGHED.iter().map(|it| format!("`{it}`")).collect();
+    let _ = write!(
+        page,
+        "\n## The Rego of a policy\n\n\
+         A policy may call these builtins, and its own rules. They are those whose time and answer \
+         grow with their arguments and no faster; another one, or a rule that calls itself, is \
+         refused when the policy is loaded (`quell policy lint` says where).\n\n{}\n\n\
+         - Rules may call each other {POLICY_CALLS_DEEP_MAX} deep. A reference to `data` names one \
+         rule.\n\
+         - {} fail, and the judgment with them, when their arguments are more than \
+         {POLICY_VALUE_MAX_BYTES} bytes of text. So is the answer of a policy limited.\n\
+         - The format of `sprintf` stands in the call as a string; a width has at most \
+         {FORMAT_WIDTH_MAX_DIGITS} digits.\n\
+         - Instead of `replace`: `concat(new, split(text, old))`. Instead of `numbers.range`: a \
+         parameter with the numbers. Instead of `walk`: the properties by name.\n",
+        names.join(", "),
+        weighed.join(", "),
+    );
 }
 
 fn section(library: &Library, policy: &Policy, cases: &str, page: &mut String) {

@@ -1,5 +1,6 @@
 //! A change as a diff: what goes in red, what comes in green.
 
+use super::terminal::visible;
 use anstyle::{AnsiColor, Style};
 use quell_core::change::Change;
 use serde_json::Value;
@@ -7,7 +8,8 @@ use std::io::{self, Write};
 
 /// Writes a change as a diff.
 pub fn write(out: &mut impl Write, change: &Change) -> io::Result<()> {
-    writeln!(out, "  {} {}", change.action, change.facet)?;
+    let (action, facet) = (&change.action, change.facet.to_string());
+    writeln!(out, "  {} {}", visible(action), visible(&facet))?;
     side(out, '-', AnsiColor::Red.on_default(), &change.before)?;
     side(out, '+', AnsiColor::Green.on_default(), &change.after)
 }
@@ -18,7 +20,7 @@ fn side(out: &mut impl Write, sign: char, style: Style, value: &Value) -> io::Re
     }
     let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
     for line in text.lines() {
-        writeln!(out, "  {style}{sign} {line}{style:#}")?;
+        writeln!(out, "  {style}{sign} {}{style:#}", visible(line))?;
     }
     Ok(())
 }

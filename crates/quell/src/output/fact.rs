@@ -1,11 +1,16 @@
 //! A fact of the ledger in one line, for people.
 
 use super::table::word;
+use super::terminal::visible;
 use quell_core::heartbeat::{Beat, Heartbeat};
 use quell_core::record::{Fact, Verdict};
 
-/// One line that says what happened.
+/// One line that says what happened, whatever a fact holds.
 pub fn line(fact: &Fact) -> String {
+    visible(&told(fact)).into_owned()
+}
+
+fn told(fact: &Fact) -> String {
     match fact {
         Fact::Decided { finding, verdict, .. } => format!(
             "{:<12} {} {}: {}{}",
@@ -70,4 +75,25 @@ fn beat(step: &Beat) -> String {
 fn why(verdict: &Verdict) -> String {
     let why = verdict.why();
     if why.is_empty() { why } else { format!(" [{why}]") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_one_line_whatever_an_attacker_named_things() {
+        let fact = Fact::Processed {
+            event: "a1\u{1b}[31m\u{7}\n  99 2026 processed all fine".to_owned(),
+            event_time: jiff::Timestamp::UNIX_EPOCH,
+            operation: "Put\u{202e}Bucket".to_owned(),
+            findings: 2,
+        };
+        let line = line(&fact);
+        assert_eq!(
+            line,
+            "processed    Put\\u{202e}Bucket a1\\u{1b}[31m\\u{7}\\n  99 2026 processed all fine: \
+             2 findings"
+        );
+    }
 }

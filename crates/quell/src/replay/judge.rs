@@ -157,6 +157,8 @@ impl<'j> Worker<'j> {
             found.failed_calls.extend(policies.map(|id| Signal::new(id, &event.uid)));
             return;
         }
+        let missed = policies.iter().filter(|(_, it)| self.judge.library.misses(it, &event));
+        found.unproven.extend(missed.map(|(id, _)| Signal::new(*id, &event.uid)));
         let slim = Arc::new(Event { envelope: Envelope::default(), ..event.clone() });
         for (target, policies) in self.targets(&event, &policies) {
             self.judge_target(number, &event, &slim, &target, &policies, found);

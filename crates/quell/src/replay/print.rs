@@ -1,9 +1,9 @@
 //! The report, as text, JSON Lines or CSV.
 
 use super::report::{Decisions, ErrorEntry, Line, Report, Summary};
-use crate::output::table::{self, severity_cell, word};
-use crate::output::{Out, count, visible};
-use comfy_table::Cell;
+use crate::output::table::{self, cell, severity_cell, word};
+use crate::output::terminal::visible;
+use crate::output::{Out, count};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -23,6 +23,7 @@ pub fn json(report: &Report, out: &mut Out) -> io::Result<()> {
 
 /// A head and a row per finding (RFC 4180), with the fields of the JSON.
 pub fn csv(report: &Report, out: &mut Out) -> io::Result<()> {
+    let out = out.data()?;
     writeln!(
         out,
         "event_id,event_name,time,account,region,actor,policy,resource,severity,decision,change"
@@ -71,13 +72,13 @@ pub fn text(report: &Report, out: &mut Out) -> io::Result<()> {
         let mut rows = table::table(&heads);
         for line in &report.lines {
             rows.add_row([
-                Cell::new(line.time),
-                Cell::new(line.decision),
+                cell(line.time),
+                cell(line.decision),
                 severity_cell(line.severity),
-                Cell::new(&line.policy),
-                Cell::new(visible(&line.resource)),
-                Cell::new(visible(&line.actor)),
-                Cell::new(visible(&why(line))),
+                cell(&line.policy),
+                cell(&line.resource),
+                cell(&line.actor),
+                cell(why(line)),
             ]);
         }
         table::write(out, &mut rows)?;
@@ -144,7 +145,7 @@ fn by_policy(title: &str, counts: &BTreeMap<String, usize>, out: &mut Out) -> io
     }
     writeln!(out, "\n{title}")?;
     for (policy, events) in counts {
-        writeln!(out, "  {events:>6}  {policy}")?;
+        writeln!(out, "  {events:>6}  {}", visible(policy))?;
     }
     Ok(())
 }

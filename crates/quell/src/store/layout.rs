@@ -77,13 +77,21 @@ impl Layout {
 
     /// The chains, sorted.
     pub fn chains(&self) -> Result<Vec<ChainId>, StoreError> {
-        let mut chains = Vec::new();
-        for path in entries(&self.ledger())? {
-            if path.is_dir() {
-                chains.push(ChainId::new(path.file_name().unwrap_or_default())?);
+        self.chain_names()?.into_iter().map(|it| Ok(ChainId::new(&it)?)).collect()
+    }
+
+    /// The names of the folders where chains lie, sorted; not each must be able to name one.
+    pub fn chain_names(&self) -> Result<Vec<String>, StoreError> {
+        let ledger = self.ledger();
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&ledger).map_err(at(&ledger))? {
+            let entry = entry.map_err(at(&ledger))?;
+            if entry.path().is_dir() {
+                names.push(entry.file_name().to_string_lossy().into_owned());
             }
         }
-        Ok(chains)
+        names.sort();
+        Ok(names)
     }
 
     /// The segments of a chain, in order.

@@ -6,6 +6,7 @@ use std::fs;
 
 use camino::Utf8Path;
 use ed25519_dalek::VerifyingKey;
+use quell_core::ledger::ids::ChainId;
 use quell_core::ledger::verify::{Audit, Report};
 
 use crate::store::at;
@@ -31,7 +32,14 @@ pub fn verify(
         let wrong = |source| StoreError::Anchor { path: path.to_owned(), source };
         audit.anchor(path.as_str(), &json).map_err(wrong)?;
     }
-    for chain in layout.chains()? {
+    for name in layout.chain_names()? {
+        let chain = match ChainId::new(&name) {
+            Ok(chain) => chain,
+            Err(error) => {
+                audit.stray(&name, &error);
+                continue;
+            }
+        };
         let mut walk = audit.walk(chain.clone());
         let tail = walk_chain(&layout, &chain, &mut walk, &mut |_, _, _| Ok(()))?;
         // Beside a writer the last line may be one that is being written.

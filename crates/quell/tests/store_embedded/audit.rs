@@ -23,6 +23,22 @@ async fn an_intact_ledger_verifies_and_its_tail_is_unanchored() {
     assert_eq!((report.records(), report.chains[0].unanchored_since), (5, Some(1)));
 }
 
+/// A folder that anybody can make must not keep the rest from being verified.
+#[tokio::test]
+async fn what_is_no_chain_among_the_chains_is_told_and_the_rest_verified() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let (_folder, dir) = folder();
+    filled(&dir, &facts(0..5), 600).await;
+    let ledger = dir.join("ledger");
+    for name in [&b"\x1b[31mevil"[..], b"\xff"] {
+        fs::create_dir(ledger.as_std_path().join(std::ffi::OsStr::from_bytes(name))).unwrap();
+        let report = verify(&dir, &[], None).unwrap();
+        let faults: Vec<_> = report.faults().collect();
+        assert!(!faults.is_empty() && faults.iter().all(|it| it.tampering == Tampering::Malformed));
+        assert_eq!(report.records(), 5, "{report}");
+    }
+}
+
 #[tokio::test]
 async fn a_checkpoint_vouches_with_its_key_and_closing_signs_the_head() {
     let (_folder, dir) = folder();

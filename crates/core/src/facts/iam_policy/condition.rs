@@ -10,7 +10,8 @@
 //! - Its operator demands the value. Negated operators, `…IfExists` and `ForAllValues:` pass when
 //!   the key is absent, so they limit nobody, unless a `Null` condition demands the key as well.
 //! - All its values are fixed: no wildcard and no policy variable where the identity stands. In an
-//!   ARN the account must be fixed, the name need not be. CIDR blocks must not be broader than /8
+//!   ARN the account must be fixed, the name need not be; under `StringLike` nothing before the
+//!   account may be a `*`, which spans colons there. CIDR blocks must not be broader than /8
 //!   (IPv4) or /32 (IPv6). ("The meaning of public", S3 user guide.) Wildcards count even under
 //!   `StringEquals`, which takes them literally: no value that anybody has contains one.
 //!
@@ -87,9 +88,10 @@ pub struct Condition {
 /// How far a condition limits who may call. The strings name the limit for the reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// To a network, a service or a unique id, which AWS trusts when it is fixed.
+    /// To a network or a service, which AWS trusts when it is fixed.
     Fixed(String),
-    /// To something fixed of which it cannot be told whose it is: a bucket's ARN has no account.
+    /// To something fixed of which it cannot be told whose it is: a bucket's ARN has no account, a
+    /// unique id does not tell it.
     Unknown(String),
     /// To somebody who is inside.
     Inside(String),
@@ -233,6 +235,10 @@ fn limit_of(condition: &Condition, key_demanded: bool, allow: &Allow) -> Option<
     if subject == Subject::Ip {
         return ip_limit(&condition.values);
     }
+    let is_text = subject == Subject::Arn && operator.base == Base::Like;
+    if is_text && condition.values.iter().any(|it| hides_account(it)) {
+        return None;
+    }
     let limits = condition.values.iter().map(|it| value_limit(subject, &condition.key, it, allow));
     let limits: Vec<Limit> = limits.collect::<Option<_>>()?;
     // Any of the values suffices, so the weakest limit is the condition's.
@@ -354,6 +360,13 @@ fn arn_limit(arn: &str, allow: &Allow) -> Option<Limit> {
     }
 }
 
+/// Whether a `*` stands before the account of an ARN. `ArnLike` compares part by part; to
+/// `StringLike` an ARN is a text, so `arn:aws:lambda:*:111122223333:*` also matches another
+/// account's function of the name `111122223333`. ("ARN condition operators", IAM user guide.)
+fn hides_account(arn: &str) -> bool {
+    arn.starts_with("arn:") && arn.splitn(6, ':').take(4).any(|it| it.contains('*'))
+}
+
 /// Within an allowed organization, or at or below an allowed path. The root may be a wildcard: an
 /// organization has one.
 fn org_path_limit(path: &str, allow: &Allow) -> Option<Limit> {
@@ -379,11 +392,12 @@ fn user_id_limit(id: &str, allow: &Allow) -> Option<Limit> {
     if !is_fixed(unique) {
         return None;
     }
-    let is_account = unique.bytes().all(|it| it.is_ascii_digit());
-    Some(match is_account {
-        true => listed(allow.accounts.contains(unique), "account", unique),
-        false => Limit::Fixed(format!("the unique id `{unique}`")),
-    })
+    if unique.bytes().all(|it| it.is_ascii_digit()) {
+        return Some(listed(allow.accounts.contains(unique), "account", unique));
+    }
+    let text = format!("the unique id `{unique}`");
+    let is_inside = allow.principals.iter().any(|it| wildcard::covers(it, unique, false));
+    Some(if is_inside { Limit::Inside(text) } else { Limit::Unknown(text) })
 }
 
 /// S3 calls a policy public whose blocks are broader than this; so does a union that is the world.

@@ -100,11 +100,11 @@ enum Side {
 
 /// What an Allow with principals comes to, with the reason.
 pub(crate) fn judge(statement: &Statement<'_>, allow: &Allow) -> (Verdict, String) {
+    let limits = limits(&statement.conditions, allow);
     let sides: Vec<Side> = match statement.principals.as_slice() {
         [] => vec![Side::Everybody("it names no principal".to_owned())],
-        principals => principals.iter().map(|it| side_of(it, statement, allow)).collect(),
+        principals => principals.iter().map(|it| side_of(it, statement, &limits, allow)).collect(),
     };
-    let limits = limits(&statement.conditions, allow);
     let everybody = sides.iter().find_map(|it| match it {
         Side::Everybody(who) => Some(who),
         _ => None,
@@ -142,7 +142,12 @@ fn telling(limits: &[Limit]) -> Option<&Limit> {
     })
 }
 
-fn side_of(principal: &Principal<'_>, statement: &Statement<'_>, allow: &Allow) -> Side {
+fn side_of(
+    principal: &Principal<'_>,
+    statement: &Statement<'_>,
+    limits: &[Limit],
+    allow: &Allow,
+) -> Side {
     let written = principal.written;
     let described = format!("principal `{written}`");
     let is_listed = allow.accounts.contains(written)
@@ -151,7 +156,12 @@ fn side_of(principal: &Principal<'_>, statement: &Statement<'_>, allow: &Allow) 
         Who::EverybodyBut => Side::Everybody("everybody whom `NotPrincipal` leaves".to_owned()),
         Who::Everybody => Side::Everybody(described),
         _ if is_listed => Side::Inside,
-        Who::Service | Who::CloudFront => Side::Inside,
+        // A service acts for whoever told it to: the limit names them ("The confused deputy
+        // problem", IAM user guide).
+        Who::Service | Who::CloudFront => match telling(limits) {
+            Some(Limit::Outside(to)) => Side::Outside(format!("{described}, limited to {to},")),
+            _ => Side::Inside,
+        },
         Who::Account(account) if allow.accounts.contains(account) => Side::Inside,
         Who::Provider(it) if provider::admits_everybody(it, &statement.conditions) => {
             Side::Everybody(format!("everybody with an account at `{}`", provider::name_of(it)))

@@ -2,8 +2,9 @@
 
 use crate::cli::files;
 use crate::exit::{CliError, Exit};
-use crate::output::table::{self, word};
-use crate::output::{Format, Out, visible};
+use crate::output::table::{self, cell, word};
+use crate::output::terminal::visible;
+use crate::output::{Format, Out};
 use clap::ValueEnum;
 use comfy_table::{Cell, Color};
 use quell_core::facts::iam_policy::{Allow, Analysis, Kind, StatementFacts, analyze_text};
@@ -170,30 +171,25 @@ fn print(format: Format, answer: Answer, out: &mut Out) -> io::Result<()> {
         (_, true) => "nobody from outside, no administrator".to_owned(),
         (_, false) => says.join(", "),
     };
-    writeln!(out, "{name}: {verdict}")?;
+    writeln!(out, "{}: {verdict}", visible(&name))?;
     if let Some(error) = &answer.error {
-        writeln!(out, "AWS would refuse it: {error}")?;
+        writeln!(out, "AWS would refuse it: {}", visible(error))?;
     }
     let mut rows = table::table(&["STATEMENT", "EFFECT", "VERDICT", "WHY"]);
     for it in &answer.statements {
         let name = it.sid.clone().unwrap_or_else(|| format!("#{}", it.index));
         let verdict = verdict_cell(it);
-        rows.add_row([
-            Cell::new(visible(&name)),
-            Cell::new(word(&it.effect)),
-            verdict,
-            Cell::new(visible(&it.reason)),
-        ]);
+        rows.add_row([cell(&name), cell(word(&it.effect)), verdict, cell(&it.reason)]);
     }
     if answer.statements.is_empty() { Ok(()) } else { table::write(out, &mut rows) }
 }
 
 fn verdict_cell(statement: &StatementFacts) -> Cell {
     match (statement.public, statement.cross_account, statement.admin) {
-        (true, _, _) => Cell::new("public").fg(Color::Red),
-        (_, true, _) => Cell::new("cross-account").fg(Color::Yellow),
-        (_, _, true) => Cell::new("admin").fg(Color::Red),
-        _ => Cell::new("-"),
+        (true, _, _) => cell("public").fg(Color::Red),
+        (_, true, _) => cell("cross-account").fg(Color::Yellow),
+        (_, _, true) => cell("admin").fg(Color::Red),
+        _ => cell("-"),
     }
 }
 

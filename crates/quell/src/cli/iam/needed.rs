@@ -9,9 +9,8 @@ use crate::cli::global::Global;
 use crate::cli::modes::{AskedMode, most};
 use crate::exit::{CliError, Exit};
 use crate::output::Out;
-use crate::output::table::{self, word};
+use crate::output::table::{self, cell, word};
 use clap::ValueEnum;
-use comfy_table::Cell;
 use quell_core::policy::Policy;
 use quell_core::resource::{Permission, Purpose};
 use quell_library::permissions::{document, fill_wide, needed};
@@ -101,10 +100,10 @@ fn text(args: &Args, all: &BTreeSet<Permission>, out: &mut Out) -> io::Result<()
                 format!("{operator} {key} = {}", fill(value))
             });
             rows.add_row([
-                Cell::new(word(&it.purpose)),
-                Cell::new(it.action),
-                Cell::new(fill(it.resource)),
-                Cell::new(condition),
+                cell(word(&it.purpose)),
+                cell(it.action),
+                cell(fill(it.resource)),
+                cell(condition),
             ]);
         }
     }

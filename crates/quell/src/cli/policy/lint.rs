@@ -6,6 +6,7 @@
 
 use crate::cli::global::Global;
 use crate::exit::{CliError, Exit};
+use crate::output::terminal::{lines, visible};
 use crate::output::{Format, Out, count};
 use quell_core::action::{ActionMeta, Reversibility};
 use quell_core::policy::{Policy, PolicyLimits};
@@ -62,7 +63,10 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
     for it in &problems {
         match args.format {
             Format::Json => out.json_line(it)?,
-            Format::Text => writeln!(out, "{} ({}): {}", it.policy, it.place, it.problem)?,
+            Format::Text => {
+                let (policy, place) = (visible(&it.policy), visible(&it.place));
+                writeln!(out, "{policy} ({place}): {}", lines(&it.problem))?;
+            }
         }
     }
     if args.format == Format::Text {

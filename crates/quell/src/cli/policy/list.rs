@@ -3,9 +3,8 @@
 use crate::cli::global::Global;
 use crate::cli::modes::most;
 use crate::exit::{CliError, Exit};
-use crate::output::table::{self, severity_cell, word};
+use crate::output::table::{self, cell, severity_cell, word};
 use crate::output::{Format, Out};
-use comfy_table::Cell;
 use quell_core::action::Reversibility;
 use quell_core::policy::{Mode, Policy, Severity};
 use quell_library::Library;
@@ -66,11 +65,11 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
     let mut table = table::table(&["POLICY", "SEVERITY", "MODE", "FIX", "WHAT IS WRONG"]);
     for it in &lines {
         table.add_row([
-            Cell::new(it.id),
+            cell(it.id),
             severity_cell(it.severity),
-            Cell::new(word(&it.mode)),
-            Cell::new(it.action.unwrap_or("-")),
-            Cell::new(it.title),
+            cell(word(&it.mode)),
+            cell(it.action.unwrap_or("-")),
+            cell(it.title),
         ]);
     }
     table::write(out, &mut table)?;

@@ -5,6 +5,7 @@ use crate::cli::global::{Global, unknown_policy};
 use crate::cli::modes::most;
 use crate::exit::{CliError, Exit};
 use crate::output::table::word;
+use crate::output::terminal::{lines, visible};
 use crate::output::{Format, Out};
 use quell_core::policy::{Mode, Policy, PolicyMeta};
 use quell_core::resource::Permission;
@@ -77,12 +78,12 @@ fn text(
     out: &mut Out,
 ) -> io::Result<()> {
     let meta = policy.meta();
-    writeln!(out, "{}\n{}\n", policy.id(), meta.title)?;
-    writeln!(out, "{}\n", meta.description.trim())?;
+    writeln!(out, "{}\n{}\n", visible(policy.id()), visible(&meta.title))?;
+    writeln!(out, "{}\n", lines(meta.description.trim()))?;
     writeln!(out, "severity      {}", word(&meta.severity))?;
-    writeln!(out, "events        {}", policy.trigger_event_names().join(", "))?;
+    writeln!(out, "events        {}", visible(&policy.trigger_event_names().join(", ")))?;
     for (kind, _) in meta.resources() {
-        writeln!(out, "resource      {kind}")?;
+        writeln!(out, "resource      {}", visible(kind))?;
         match library.action_of(policy, kind).map(|it| it.meta()) {
             Some(action) => {
                 writeln!(out, "fix           {}: {}", action.name, action.title)?;
@@ -93,20 +94,21 @@ fn text(
     }
     writeln!(out, "highest mode  {}", word(&meta.highest_mode))?;
     for (framework, controls) in &meta.controls {
-        writeln!(out, "controls      {framework}: {}", controls.join(", "))?;
+        let controls = controls.join(", ");
+        writeln!(out, "controls      {}: {}", visible(framework), visible(&controls))?;
     }
     if !meta.mitre.is_empty() {
-        writeln!(out, "att&ck        {}", meta.mitre.join(", "))?;
+        writeln!(out, "att&ck        {}", visible(&meta.mitre.join(", ")))?;
     }
     for (name, value) in &meta.params {
-        writeln!(out, "parameter     {name} = {value}")?;
+        writeln!(out, "parameter     {}", visible(&format!("{name} = {value}")))?;
     }
     for it in permissions {
         writeln!(out, "permission    {}: {} on {}", word(&it.purpose), it.action, it.resource)?;
     }
     let cases: Vec<&str> = folder.cases.keys().map(String::as_str).collect();
-    writeln!(out, "cases         {}", cases.join(", "))?;
-    writeln!(out, "from          {}", folder.place)?;
-    writeln!(out, "\ntrigger\n\n{:#}", meta.trigger)?;
-    writeln!(out, "\npolicy.rego\n\n{}", folder.rego.trim_end())
+    writeln!(out, "cases         {}", visible(&cases.join(", ")))?;
+    writeln!(out, "from          {}", visible(&folder.place))?;
+    writeln!(out, "\ntrigger\n\n{}", lines(&format!("{:#}", meta.trigger)))?;
+    writeln!(out, "\npolicy.rego\n\n{}", lines(folder.rego.trim_end()))
 }

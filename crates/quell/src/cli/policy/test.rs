@@ -6,6 +6,7 @@
 
 use crate::cli::global::{Global, bad_policy};
 use crate::exit::{CliError, Exit};
+use crate::output::terminal::{lines, visible};
 use crate::output::{Format, Out};
 use quell_core::policy::{Policy, PolicyLimits};
 use quell_library::folder::{self, Case, PolicyFolder};
@@ -86,9 +87,12 @@ fn library(args: &Args, global: &Global) -> Result<Library, CliError> {
 fn print(format: Format, told: &Told, out: &mut Out) -> io::Result<()> {
     match (format, &told.problem) {
         (Format::Json, _) => out.json_line(told),
-        (Format::Text, None) => writeln!(out, "ok      {} {}", told.policy, told.case),
+        (Format::Text, None) => {
+            writeln!(out, "ok      {} {}", visible(&told.policy), visible(&told.case))
+        }
         (Format::Text, Some(problem)) => {
-            writeln!(out, "FAILED  {} {}\n{}", told.policy, told.case, indented(problem))
+            writeln!(out, "FAILED  {} {}", visible(&told.policy), visible(&told.case))?;
+            writeln!(out, "{}", lines(&indented(problem)))
         }
     }
 }
