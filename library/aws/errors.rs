@@ -39,17 +39,15 @@ fn kind(code: Option<&str>, answered: bool) -> CloudErrorKind {
     let has = |parts: &[&str]| parts.iter().any(|it| code.contains(it));
     if has(&["AccessDenied", "Unauthorized", "AuthFailure", "Forbidden", "InvalidClientTokenId"]) {
         CloudErrorKind::Denied
-    } else if has(&["Throttl", "RequestLimitExceeded", "SlowDown", "TooManyRequests"]) {
+    } else if has(&["Throttl", "RequestLimitExceeded", "SlowDown", "TooManyRequests"])
+        || code == "ProvisionedThroughputExceededException"
+    {
         CloudErrorKind::Throttled
     } else if has(&["NoSuch", "NotFound"]) {
         CloudErrorKind::NotFound
-    } else if has(&[
-        "InternalError",
-        "InternalFailure",
-        "InternalServ",
-        "Unavailable",
-        "RequestTimeout",
-    ]) {
+    } else if has(&["InternalError", "InternalFailure", "InternalServ", "Unavailable"])
+        || has(&["RequestTimeout", "TransactionConflict", "TransactionInProgress"])
+    {
         CloudErrorKind::Unavailable
     } else {
         CloudErrorKind::Invalid

@@ -5,7 +5,7 @@
 use std::fs;
 
 use camino::Utf8Path;
-use ed25519_dalek::VerifyingKey;
+use quell_core::ledger::keys::PublicKey;
 use quell_core::ledger::verify::{Audit, Report};
 
 use crate::store::at;
@@ -18,7 +18,7 @@ use crate::store::reader::walk_chain;
 /// given, and against an anchor: a checkpoint that was kept elsewhere.
 pub fn verify(
     dir: &Utf8Path,
-    keys: &[VerifyingKey],
+    keys: &[PublicKey],
     anchor: Option<&Utf8Path>,
 ) -> Result<Report, StoreError> {
     let layout = Layout::existing(dir)?;
