@@ -116,6 +116,11 @@ impl Aws {
         Aws { settings, base, readers: Mutex::new(HashMap::new()) }
     }
 
+    /// An entry whose base configuration the caller has made, with credentials of its own.
+    pub fn with_base(settings: AwsSettings, base: SdkConfig) -> Aws {
+        Aws { settings, base, readers: Mutex::new(HashMap::new()) }
+    }
+
     /// The settings that it was made with.
     pub fn settings(&self) -> &AwsSettings {
         &self.settings

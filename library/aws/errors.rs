@@ -48,13 +48,15 @@ fn kind(code: &str, answer: Option<&HttpResponse>) -> CloudErrorKind {
     let has = |parts: &[&str]| parts.iter().any(|it| code.contains(it));
     if has(&["AccessDenied", "Unauthorized", "AuthFailure", "Forbidden", "InvalidClientTokenId"]) {
         CloudErrorKind::Denied
-    } else if has(&["Throttl", "RequestLimitExceeded", "SlowDown", "TooManyRequests"]) || has(&BUSY)
+    } else if has(&["Throttl", "RequestLimitExceeded", "SlowDown", "TooManyRequests"])
+        || code == "ProvisionedThroughputExceededException"
+        || has(&BUSY)
     {
         CloudErrorKind::Throttled
     } else if has(&["NoSuch", "NotFound"]) {
         CloudErrorKind::NotFound
     } else if has(&["InternalError", "InternalFailure", "InternalServ", "Unavailable"])
-        || has(&["RequestTimeout"])
+        || has(&["RequestTimeout", "TransactionConflict", "TransactionInProgress"])
         || answer.is_some_and(|it| it.status().is_server_error())
     {
         CloudErrorKind::Unavailable

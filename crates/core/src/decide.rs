@@ -61,16 +61,29 @@ pub fn decide(rails: &Guardrails, history: &History, case: &Case<'_>, now: Times
             authorized: Some(Authorized::new(change)),
             opens_breaker: None,
         },
-        Err(verdict) => {
-            let opens_breaker = match &verdict {
-                Verdict::Withhold { reason: reason @ Reason::BlastRadius { .. } } => {
-                    Some((later(now, rails.breaker_open_s), reason.to_string()))
-                }
-                _ => None,
-            };
-            Decision { verdict, authorized: None, opens_breaker }
-        }
+        Err(verdict) => refused(rails, verdict, now),
     }
+}
+
+/// What becomes of an authorized change when the fleet's common count says that the cap is
+/// reached: `changes` were made by all writers together. One that has opened the breaker is enough.
+pub fn over_cap(rails: &Guardrails, history: &History, changes: usize, now: Timestamp) -> Decision {
+    let open = history.breaker_open(now).filter(|_| !rails.override_breaker);
+    let reason = match open {
+        Some(until) => Reason::BreakerOpen { until },
+        None => Reason::BlastRadius { changes, fleet_changes_max: rails.fleet_changes_max },
+    };
+    refused(rails, withhold(reason), now)
+}
+
+fn refused(rails: &Guardrails, verdict: Verdict, now: Timestamp) -> Decision {
+    let opens_breaker = match &verdict {
+        Verdict::Withhold { reason: reason @ Reason::BlastRadius { .. } } => {
+            Some((later(now, rails.breaker_open_s), reason.to_string()))
+        }
+        _ => None,
+    };
+    Decision { verdict, authorized: None, opens_breaker }
 }
 
 /// The guardrails in their order; `Err` is the first objection.

@@ -265,6 +265,39 @@ impl History {
         });
     }
 
+    /// Takes a reservation back: the attempt will not be made.
+    pub fn cancel(&mut self, attempt: &str) {
+        self.made.retain(|it| it.attempt != attempt);
+    }
+
+    /// The resource in whose history a fact counts; `None` for one that is about no resource, or
+    /// that nothing is decided by.
+    pub fn subject<'a>(&'a self, fact: &'a Fact) -> Option<&'a ResourceRef> {
+        let of_finding = |key: &str| self.findings.get(key).map(|it| &it.finding.resource);
+        match fact {
+            Fact::Decided { finding, .. } => Some(&finding.resource),
+            Fact::Attempted(attempt) => Some(&attempt.change.resource),
+            Fact::Heartbeat { heartbeat, .. } => Some(&heartbeat.rule),
+            Fact::Concluded { attempt, .. } => self.attempt(attempt).map(|it| &it.change.resource),
+            Fact::Approval { finding, .. } | Fact::Resolved { finding, .. } => of_finding(finding),
+            Fact::Processed { .. }
+            | Fact::CallFailed { .. }
+            | Fact::Failed { .. }
+            | Fact::DeadLettered { .. }
+            | Fact::Impostor { .. }
+            | Fact::UndoRequested { .. }
+            | Fact::Exempted(_)
+            | Fact::ExemptionRemoved { .. }
+            | Fact::BreakerOpened { .. }
+            | Fact::TailRepaired { .. } => None,
+        }
+    }
+
+    /// Attempts without a conclusion on one resource.
+    pub fn unfinished_on(&self, resource: &ResourceRef) -> impl Iterator<Item = &Attempt> {
+        self.unfinished.values().filter(move |it| it.change.resource == *resource)
+    }
+
     /// Findings on one resource.
     pub fn findings_on(&self, resource: &ResourceRef) -> impl Iterator<Item = &Open> {
         let keys = self.by_resource.get(resource).into_iter().flatten();

@@ -18,5 +18,6 @@
 pub mod ids;
 pub mod line;
 pub mod chain;
+pub mod keys;
 pub mod checkpoint;
 pub mod verify;

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use quell_core::ledger::{
     chain::Chain,
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, Unsigned},
     ids::{ChainId, Digest, Head},
+    keys::{PublicKey, p256_signature},
     line::{DIGEST_DOMAIN, FACT_BYTES_MAX, FACT_DEPTH_MAX, FactError, FactJson, Line, LineError},
     verify::{Audit, Report, Tampering},
 };
@@ -218,12 +219,34 @@ fn a_clock_that_goes_backwards_is_no_tampering() {
 }
 
 #[test]
+fn a_key_that_never_leaves_its_service_signs_checkpoints_too() {
+    use p256::ecdsa::signature::Signer as _;
+    let (lines, heads) = ledger(&[json!(1), json!(2)]);
+    let private = p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
+    let public = PublicKey::P256(*private.verifying_key());
+    let unsigned = Unsigned::new(now(), vec![heads[1].clone()], &public);
+    let der: p256::ecdsa::DerSignature = private.sign(&unsigned.message());
+    let signature = p256_signature(der.as_bytes()).unwrap();
+    let signed = unsigned.signed(&signature);
+
+    signed.verify(&[key(1).verifying_key().into(), public.clone()]).unwrap();
+    let mut audit = Audit::new(std::slice::from_ref(&public));
+    audit.anchor("anchor.json", signed.to_json().as_bytes()).unwrap();
+    let report = finish(audit, &file_of(&lines));
+    assert!(report.intact(), "{report}");
+    assert_eq!(report.chains[0].unanchored_since, None);
+
+    let moved = signed.to_json().replacen("\"sequence\":2", "\"sequence\":1", 1);
+    assert!(Checkpoint::parse(moved.as_bytes()).unwrap().verify(&[public]).is_err());
+}
+
+#[test]
 fn checkpoints_in_the_ledger_are_held_against_it() {
     let (mut lines, heads) = ledger(&[json!(1), json!(2), json!(3)]);
     let signed = Checkpoint::sign(now(), vec![heads[1].clone()], &key(1));
-    let public = key(1).verifying_key();
+    let public = PublicKey::from(key(1).verifying_key());
 
-    let mut intact = Audit::new(&[public]);
+    let mut intact = Audit::new(std::slice::from_ref(&public));
     intact.checkpoint("2.json", signed.to_json().as_bytes());
     let report = finish(intact, &file_of(&lines));
     assert!(report.intact(), "{report}");
@@ -236,7 +259,7 @@ fn checkpoints_in_the_ledger_are_held_against_it() {
     assert_eq!(report.chains[0].unanchored_since, Some(1), "an unchecked signature is no proof");
 
     lines.truncate(1);
-    let mut cut = Audit::new(&[public]);
+    let mut cut = Audit::new(std::slice::from_ref(&public));
     cut.checkpoint("2.json", signed.to_json().as_bytes());
     let report = finish(cut, &file_of(&lines));
     assert_eq!(first(&report), Some((Tampering::CheckpointMismatch, 2)));
@@ -251,7 +274,7 @@ fn a_forged_checkpoint_is_detected() {
     let other_time = genuine.replacen("2026-", "2025-", 1);
     for forged in [by_another, other_head, other_time] {
         assert_ne!(forged, genuine);
-        let mut audit = Audit::new(&[key(1).verifying_key()]);
+        let mut audit = Audit::new(&[key(1).verifying_key().into()]);
         audit.checkpoint("c.json", forged.as_bytes());
         let report = finish(audit, &file_of(&lines));
         let fault = &report.checkpoint_faults[0];
@@ -265,7 +288,7 @@ fn a_checkpoint_may_be_formatted_anew_but_not_extended() {
     let genuine = Checkpoint::sign(now(), vec![heads[0].clone()], &key(1));
     let value: Value = serde_json::from_str(&genuine.to_json()).unwrap();
     let pretty = serde_json::to_string_pretty(&value).unwrap();
-    let mut audit = Audit::new(&[key(1).verifying_key()]);
+    let mut audit = Audit::new(&[key(1).verifying_key().into()]);
     audit.anchor("pretty.json", pretty.as_bytes()).unwrap();
     let report = finish(audit, &file_of(&lines));
     assert!(report.intact(), "{report}");

@@ -39,7 +39,7 @@ pub struct Config {
     pub guardrails: Guardrails,
     /// Where events come from.
     pub sources: SourcesConfig,
-    /// The embedded store.
+    /// Where the ledger and its state lie.
     pub store: StoreConfig,
     /// How references to secrets are resolved.
     pub secrets: SecretsConfig,
@@ -182,7 +182,7 @@ pub struct WebhookConfig {
     pub token: String,
 }
 
-/// The embedded store.
+/// Where the ledger and its state lie: the data folder, or tables that many writers share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
@@ -191,11 +191,110 @@ pub struct StoreConfig {
     pub signing_key: Option<String>,
     /// How often a running service signs a checkpoint, in seconds; it also signs one when it ends.
     pub checkpoint_period_s: u64,
+    /// The distributed store, in place of the data folder.
+    pub dynamodb: Option<DynamoConfig>,
 }
 
 impl Default for StoreConfig {
     fn default() -> StoreConfig {
-        StoreConfig { signing_key: None, checkpoint_period_s: 3600 }
+        StoreConfig { signing_key: None, checkpoint_period_s: 3600, dynamodb: None }
+    }
+}
+
+/// The distributed store: the tables `<name>-ledger` and `<name>-state`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DynamoConfig {
+    /// What the tables' names begin with.
+    pub name: String,
+    /// The tables' region; `aws.region` where it is absent.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// How long a resource's lease holds, in seconds: longer than a function may run.
+    #[serde(default = "lease_time_s")]
+    pub lease_time_s: u64,
+    /// Longest wait for a lease that another writer has, in milliseconds; then the delivery comes
+    /// again.
+    #[serde(default = "lease_wait_max_ms")]
+    pub lease_wait_max_ms: u64,
+    /// Where checkpoints are kept, a bucket with Object Lock: `s3://BUCKET/PREFIX`.
+    #[serde(default)]
+    pub checkpoints: Option<String>,
+    /// Who signs checkpoints: `kms://KEY_ARN` (ECC_NIST_P256), or a reference to an Ed25519 private
+    /// key.
+    #[serde(default)]
+    pub signer: Option<String>,
+    /// How long a checkpoint can't be removed, in days.
+    #[serde(default = "checkpoint_retention_days")]
+    pub checkpoint_retention_days: u32,
+    /// Who could remove it earlier.
+    #[serde(default)]
+    pub checkpoint_lock: LockMode,
+}
+
+/// The mode of an object's lock. Source: "Using Object Lock" in the Amazon S3 user guide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LockMode {
+    /// Whoever has `s3:BypassGovernanceRetention`.
+    #[default]
+    Governance,
+    /// Nobody, not even the account's root user.
+    Compliance,
+}
+
+/// What a signer that is a key in AWS KMS is written with.
+pub const KMS_SCHEME: &str = "kms://";
+
+/// The longest lease, in seconds: a day.
+pub const LEASE_TIME_MAX_S: u64 = 24 * 3600;
+
+fn lease_time_s() -> u64 {
+    300
+}
+
+fn lease_wait_max_ms() -> u64 {
+    20_000
+}
+
+fn checkpoint_retention_days() -> u32 {
+    365
+}
+
+impl DynamoConfig {
+    /// The store of a name, with the defaults.
+    pub fn named(name: &str) -> DynamoConfig {
+        DynamoConfig {
+            name: name.to_owned(),
+            region: None,
+            lease_time_s: lease_time_s(),
+            lease_wait_max_ms: lease_wait_max_ms(),
+            checkpoints: None,
+            signer: None,
+            checkpoint_retention_days: checkpoint_retention_days(),
+            checkpoint_lock: LockMode::default(),
+        }
+    }
+
+    /// The reference to the signer's secret, where the signer is one.
+    pub fn secret(&self) -> Option<&str> {
+        self.signer.as_deref().filter(|it| !it.starts_with(KMS_SCHEME))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let fits = |it: char| it.is_ascii_alphanumeric() || "_.-".contains(it);
+        if self.name.is_empty() || !self.name.chars().all(fits) {
+            return Err(format!("name: `{}` can't begin the name of a table", self.name));
+        }
+        if !(1..=LEASE_TIME_MAX_S).contains(&self.lease_time_s) {
+            return Err(format!("lease_time_s: must be between 1 and {LEASE_TIME_MAX_S}"));
+        }
+        match &self.checkpoints {
+            Some(it) if !it.starts_with("s3://") => {
+                Err(format!("checkpoints: `{it}` is not `s3://BUCKET/PREFIX`"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -327,6 +426,9 @@ impl Config {
         if DOCUMENT_MAX_BYTES < self.limits.delivery_max_bytes {
             return Err(format!("limits.delivery_max_bytes: at most {DOCUMENT_MAX_BYTES}"));
         }
+        if let Some(dynamodb) = &self.store.dynamodb {
+            dynamodb.check().map_err(|it| format!("store.dynamodb.{it}"))?;
+        }
         let positive = [
             ("limits.deliveries_at_once_max", 0 < self.limits.deliveries_at_once_max),
             ("limits.delivery_attempts_max", 0 < self.limits.delivery_attempts_max),
@@ -351,6 +453,7 @@ impl Config {
         let own = [
             ("sources.webhook.token", webhook),
             ("store.signing_key", self.store.signing_key.as_deref()),
+            ("store.dynamodb.signer", self.store.dynamodb.as_ref().and_then(|it| it.secret())),
         ];
         let own = own.into_iter().filter_map(|(setting, it)| Some((setting, it?)));
         own.chain(self.secrets.references().map(|it| ("secrets.vault.auth", it))).collect()

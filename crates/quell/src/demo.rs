@@ -95,7 +95,7 @@ pub async fn run(options: &Options, out: &mut Out) -> Result<(), DemoError> {
     show.opening(&stage)?;
     story::play(&mut stage, &mut show).await?;
     stage.account.stop(&*stage.clock).map_err(RuntimeError::Simulation)?;
-    store.close().await.map_err(RuntimeError::Store)?;
+    store.close().await.map_err(RuntimeError::Journal)?;
     show.closing(&stage)
 }
 

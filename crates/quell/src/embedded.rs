@@ -1,23 +1,28 @@
 //! The embedded store as the pipeline's [`Journal`].
 
 use crate::clock::Clock;
-use crate::journal::{Journal, JournalError, lock};
+use crate::journal::{
+    FleetCap, Journal, JournalError, Locks, ReserveResult, Reserved, Turn, chain, lock,
+};
 use crate::store::error::{AppendError, StoreError};
 use crate::store::{Options, Projection, Store, TornTail};
 use camino::Utf8Path;
 use ed25519_dalek::SigningKey;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use quell_core::event::Event;
 use quell_core::history::History;
 use quell_core::ledger::checkpoint::Checkpoint;
 use quell_core::ledger::line::Record;
 use quell_core::record::Fact;
+use quell_core::resource::ResourceRef;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A directory that holds the ledger, and the history that it folds to.
 pub struct Embedded {
     store: Store<Fact, Shared>,
     history: Arc<Mutex<History>>,
+    locks: Locks,
 }
 
 /// The history, shared with whoever decides.
@@ -41,17 +46,12 @@ impl Embedded {
         options.clock = Arc::new(move || clock.now());
         options.signing_key = signing_key;
         let store = Store::open(dir, options, Shared(Arc::clone(&history)))?;
-        Ok(Embedded { store, history })
+        Ok(Embedded { store, history, locks: Locks::default() })
     }
 
     /// Signs the present head; needs a signing key.
     pub async fn checkpoint(&self) -> Result<Checkpoint, StoreError> {
         self.store.checkpoint().await
-    }
-
-    /// Makes durable what was taken and gives the directory free.
-    pub async fn close(&self) -> Result<(), StoreError> {
-        self.store.close().await
     }
 }
 
@@ -59,13 +59,15 @@ fn tail_repaired(torn: TornTail) -> Fact {
     Fact::TailRepaired { bytes: torn.bytes, file: torn.file }
 }
 
-/// An error with all its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |it| it.source());
-    causes.fold(error.to_string(), |text, it| format!("{text}: {it}"))
-}
-
 impl Journal for Embedded {
+    fn turn<'a>(
+        &'a self,
+        resource: &'a ResourceRef,
+        _event: Option<&'a Event>,
+    ) -> BoxFuture<'a, Result<Turn, JournalError>> {
+        self.locks.turn(resource)
+    }
+
     fn append(&self, _: Timestamp, facts: Vec<Fact>) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(async move {
             let appended = self.store.append(facts).await;
@@ -80,6 +82,18 @@ impl Journal for Embedded {
 
     fn history(&self) -> MutexGuard<'_, History> {
         lock(&self.history)
+    }
+
+    fn reserve(&self, _now: Timestamp, _cap: FleetCap) -> BoxFuture<'_, ReserveResult> {
+        Box::pin(async { Ok(Reserved::Granted) })
+    }
+
+    fn load(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async { self.store.close().await.map_err(|it| JournalError::Broken(chain(&it))) })
     }
 }
 

@@ -3,11 +3,11 @@
 //!
 //! [`Pipeline::handle`] owns the branches; what it calls are straight lines. A delivery is done
 //! only when everything that it demanded is durable in the ledger. Work on one resource is
-//! serialized by a lock, in which the state is read, judged, fixed and read back; after each fix
-//! the read-back state is judged again, so that every change starts from what is really there.
+//! serialized by a turn, in which the state is read, judged, fixed, read back and recorded; after
+//! each fix the read-back state is judged again, so that every change starts from what is really
+//! there.
 
 mod enact;
-mod locks;
 mod people;
 mod pulse;
 mod recover;
@@ -17,18 +17,18 @@ pub use people::{PeopleError, Selector};
 pub use recover::{RetryFilter, RetryReport};
 
 use crate::clock::Clock;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{FleetCap, Journal, JournalError, Reserved};
 use crate::telemetry::trace;
 use event_pattern::{PatternSet, Scratch};
-use locks::Locks;
 use quell_core::action::{Plan, PlanError};
 use quell_core::decide::guardrails::Guardrails;
-use quell_core::decide::{Case, Decision, decide};
+use quell_core::decide::{Case, Decision, decide, over_cap};
 use quell_core::detect::{Detection, Finding, detect};
 use quell_core::event::{Event, Status};
+use quell_core::history::History;
 use quell_core::normalize;
 use quell_core::policy::Policy;
-use quell_core::record::{Fact, Outcome, Problem, processed};
+use quell_core::record::{Attempt, Fact, Outcome, Problem, processed};
 use quell_core::resource::{ResourceRef, State, Trust};
 use quell_library::Library;
 use quell_library::cloud::{CloudError, Resource, World};
@@ -65,7 +65,6 @@ pub struct Pipeline {
     /// Is told of every durable fact.
     pub observer: Observer,
     triggers: PatternSet,
-    locks: Locks,
 }
 
 /// Is told of every fact once it is durable, with the moment of its record.
@@ -109,7 +108,7 @@ pub enum Ack {
 /// Why an event could not be processed to its end.
 #[derive(Debug, Error)]
 pub enum PipelineError {
-    /// The ledger failed: the process must stop.
+    /// The ledger failed: see [`JournalError`] for what that means.
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The cloud failed.
@@ -126,7 +125,7 @@ pub enum PipelineError {
 }
 
 impl Pipeline {
-    /// A pipeline; the fields are public, the locks are its own.
+    /// A pipeline; the fields are public, the compiled triggers are its own.
     pub fn new(
         library: Arc<Library>,
         world: Arc<dyn World>,
@@ -147,7 +146,6 @@ impl Pipeline {
             readback: Readback::default(),
             observer: Arc::new(|_, _| {}),
             triggers,
-            locks: Locks::default(),
         }
     }
 
@@ -165,6 +163,9 @@ impl Pipeline {
                     Ok(()) => {}
                     Err(PipelineError::Journal(error @ JournalError::Broken(_))) => {
                         return Err(error);
+                    }
+                    Err(PipelineError::Journal(error @ JournalError::Later(_))) => {
+                        retry.push(format!("{}: {error}", event.uid));
                     }
                     Err(PipelineError::Cloud { resource, error }) if error.is_transient() => {
                         retry.push(format!("{}: {resource}: {error}", event.uid));
@@ -218,6 +219,8 @@ impl Pipeline {
         }
         match failed {
             Some(error) => Err(error),
+            // Another delivery of it was done first.
+            None if self.journal.history().has_seen(&event.uid) => Ok(()),
             None => {
                 let mut facts = self.misses(event, &policies);
                 facts.push(processed(event, findings));
@@ -252,15 +255,20 @@ impl Pipeline {
         policies: &[&Policy],
         event: &Event,
     ) -> Result<usize, PipelineError> {
-        let _turn = self.locks.take(resource).await;
+        let turn = self.journal.turn(resource, Some(event)).await?;
         let mut facts = Vec::new();
         // Another delivery of the event may have been handled while this one waited.
-        if self.journal.history().has_seen(&event.uid) || self.is_self_caused(event, &mut facts) {
-            self.record(facts).await?;
-            return Ok(0);
-        }
-        let looked = self.look(resource, policies, Some(event), &mut facts).await;
+        let looked = if self.journal.history().has_seen(&event.uid) {
+            Ok(BTreeSet::new())
+        } else {
+            self.resume_on(resource).await?;
+            match self.is_self_caused(event, &mut facts) {
+                true => Ok(BTreeSet::new()),
+                false => self.look(resource, policies, Some(event), &mut facts).await,
+            }
+        };
         self.record(facts).await?;
+        turn.release().await;
         Ok(looked?.len())
     }
 
@@ -330,7 +338,7 @@ impl Pipeline {
     }
 
     /// Reads a resource, judges it, and does what may be done, until nothing new is found. Returns
-    /// the keys of what it found. The caller holds the resource's lock.
+    /// the keys of what it found. The caller has the resource's turn.
     async fn look(
         &self,
         resource: &ResourceRef,
@@ -434,22 +442,7 @@ impl Pipeline {
             action: self.library.action_of(policy, &finding.resource.kind).map(|it| it.meta()),
             plan: &plan,
         };
-        let now = self.clock.now();
-        let (decision, attempt) = {
-            let mut history = self.journal.history();
-            let decision = decide(&self.rails, &history, &case, now);
-            let attempt = self.attempt(&case, &decision, &history);
-            if let Some(attempt) = &attempt {
-                history.reserve(now, attempt);
-            }
-            if let Some((until, reason)) = decision.opens_breaker.clone() {
-                let opened = Fact::BreakerOpened { until, reason };
-                // Seen before it is durable, as the reservation is: it opens once in a storm.
-                history.apply(now, &opened);
-                facts.push(opened);
-            }
-            (decision, attempt)
-        };
+        let (decision, attempt) = self.decide(&case, facts).await?;
         let Decision { verdict, authorized, opens_breaker } = decision;
         let opened = opens_breaker.is_some();
         facts.push(Fact::Decided {
@@ -461,7 +454,10 @@ impl Pipeline {
         match (authorized, attempt) {
             (Some(authorized), Some(attempt)) => {
                 facts.push(Fact::Attempted(attempt.clone()));
-                self.record(std::mem::take(facts)).await?;
+                if let Err(error) = self.record(std::mem::take(facts)).await {
+                    self.journal.history().cancel(&attempt.id);
+                    return Err(error.into());
+                }
                 let (fact, after) = self.enact(&authorized, &attempt).await;
                 facts.push(fact);
                 Ok(after)
@@ -472,6 +468,44 @@ impl Pipeline {
                     self.record(std::mem::take(facts)).await?;
                 }
                 Ok(None)
+            }
+        }
+    }
+
+    /// Decides, and counts what was authorized against all budgets before it is durable.
+    async fn decide(
+        &self,
+        case: &Case<'_>,
+        facts: &mut Vec<Fact>,
+    ) -> Result<(Decision, Option<Attempt>), JournalError> {
+        let now = self.clock.now();
+        let (decision, attempt) = {
+            let mut history = self.journal.history();
+            let decision = decide(&self.rails, &history, case, now);
+            let attempt = self.attempt(case, &decision, &history);
+            if let Some(attempt) = &attempt {
+                history.reserve(now, attempt);
+            }
+            open_breaker(&mut history, &decision, now, facts);
+            (decision, attempt)
+        };
+        let Some(attempt) = attempt else { return Ok((decision, None)) };
+        let cap = FleetCap {
+            changes_max: self.rails.fleet_changes_max,
+            window_s: self.rails.fleet_window_s,
+        };
+        match self.journal.reserve(now, cap).await {
+            Ok(Reserved::Granted) => Ok((decision, Some(attempt))),
+            Ok(Reserved::OverCap { changes }) => {
+                let mut history = self.journal.history();
+                history.cancel(&attempt.id);
+                let refused = over_cap(&self.rails, &history, changes, now);
+                open_breaker(&mut history, &refused, now, facts);
+                Ok((refused, None))
+            }
+            Err(error) => {
+                self.journal.history().cancel(&attempt.id);
+                Err(error)
             }
         }
     }
@@ -592,4 +626,18 @@ fn impostor(event: &Event) -> Fact {
 /// The resource's type, where only events tell of it.
 fn proven_by_events(resource: &ResourceRef) -> Option<&'static dyn Resource> {
     quell_library::resource(&resource.kind).filter(|it| it.meta().is_proven_by_events())
+}
+
+/// Seen before it is durable, as a reservation is, so that it opens once in a storm.
+fn open_breaker(
+    history: &mut History,
+    decision: &Decision,
+    now: jiff::Timestamp,
+    facts: &mut Vec<Fact>,
+) {
+    if let Some((until, reason)) = decision.opens_breaker.clone() {
+        let opened = Fact::BreakerOpened { until, reason };
+        history.apply(now, &opened);
+        facts.push(opened);
+    }
 }

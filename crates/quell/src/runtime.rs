@@ -6,11 +6,12 @@
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::embedded::Embedded;
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 use crate::pipeline::{Pipeline, Readback, Scope};
 use crate::secret::reference::Reference;
 use crate::secret::{SecretError, Secrets};
 use crate::simulation::{self, SimulatedAccount};
+use crate::store::dynamodb::Dynamo;
 use crate::store::error::StoreError;
 use crate::store::keys::{self, KeyError};
 use crate::telemetry::Telemetry;
@@ -26,15 +27,14 @@ use std::sync::Arc;
 use thiserror::Error;
 
 /// Everything that acts.
-#[derive(Debug)]
 pub struct Runtime {
     /// The configuration.
     pub config: Config,
     /// The path of an event.
     pub pipeline: Arc<Pipeline>,
     /// The store behind it.
-    pub store: Arc<Embedded>,
-    /// The data folder.
+    pub store: Arc<dyn Journal>,
+    /// The data folder: the embedded store's, and where put-aside deliveries are kept.
     pub data_dir: Utf8PathBuf,
     /// The live cloud, where it is one.
     pub live: Option<Arc<Live>>,
@@ -42,6 +42,12 @@ pub struct Runtime {
     pub secrets: Arc<Secrets>,
     /// Measures what is done.
     pub telemetry: Arc<Telemetry>,
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Runtime").field("data_dir", &self.data_dir).finish_non_exhaustive()
+    }
 }
 
 /// Why nothing can act.
@@ -62,26 +68,27 @@ pub enum RuntimeError {
     /// The simulated account can't be read.
     #[error("{0}")]
     Simulation(String),
+    /// The store does not take what was recorded.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The configuration contradicts itself.
     #[error("{0}")]
     Config(String),
 }
 
 impl Runtime {
-    /// Opens the store in `data_dir` for writing and connects to the cloud.
+    /// Opens the store that is configured, or the one in `data_dir`, and connects to the cloud.
     pub async fn open(config: Config, data_dir: &Utf8Path) -> Result<Runtime, RuntimeError> {
         let library = Arc::new(library(&config)?);
         let (world, clock, live) = world(&config, data_dir).await?;
         let telemetry = Arc::new(Telemetry::default());
         let secrets = Arc::new(secrets(&config, Arc::clone(&clock), Arc::clone(&telemetry)));
-        let key = signing_key(&config, &secrets, data_dir).await?;
-        let store = Arc::new(Embedded::open(data_dir, Arc::clone(&clock), key)?);
+        let store = store(&config, &secrets, data_dir, live.as_deref(), &clock).await?;
         telemetry.remember(&store.history());
-        let journal = Arc::clone(&store) as Arc<dyn Journal>;
         let mut pipeline = Pipeline::new(
             library,
             world,
-            Arc::new(Watched::new(journal, Arc::clone(&telemetry))),
+            Arc::new(Watched::new(Arc::clone(&store), Arc::clone(&telemetry))),
             clock,
             config.guardrails.clone(),
             scope(&config),
@@ -135,7 +142,25 @@ pub fn secrets(config: &Config, clock: Arc<dyn Clock>, telemetry: Arc<Telemetry>
     Secrets::new(config.secrets.clone(), config.aws_settings(), clock, telemetry)
 }
 
-/// The key that signs checkpoints, if one is configured.
+async fn store(
+    config: &Config,
+    secrets: &Secrets,
+    data_dir: &Utf8Path,
+    live: Option<&Live>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Journal>, RuntimeError> {
+    let clock = Arc::clone(clock);
+    let Some(settings) = config.store.dynamodb.clone() else {
+        let key = signing_key(config, secrets, data_dir).await?;
+        return Ok(Arc::new(Embedded::open(data_dir, clock, key)?));
+    };
+    Ok(Arc::new(match live {
+        Some(live) => Dynamo::new(live.aws(), settings, clock),
+        None => Dynamo::new(&Aws::connect(config.aws_settings()).await, settings, clock),
+    }))
+}
+
+/// The key that signs the embedded store's checkpoints, if one is configured.
 pub async fn signing_key(
     config: &Config,
     secrets: &Secrets,

@@ -2,8 +2,8 @@
 //!
 //! The ledger is the only truth; state is a fold over it. Facts go in through [`Store::append`],
 //! which answers when they are durable; then, and only then, the [`Projection`] sees them, so a
-//! reader of state never sees what a crash could take back. A store that lives elsewhere (a table
-//! in the cloud) has the same few verbs: append, read, replay, head, checkpoint, close.
+//! reader of state never sees what a crash could take back. The store that many writers share is
+//! [`dynamodb`].
 //!
 //! All appends go through one thread, which takes whatever waits, seals it into the chain, writes
 //! it with one call and makes it durable with one `fdatasync`: group commit. The queue is bounded,
@@ -16,6 +16,7 @@
 //! was written. A hole of zeros in the middle of the last group, which some file systems can leave
 //! after a power failure, looks like tampering and is refused too.
 
+pub mod dynamodb;
 pub mod error;
 pub mod layout;
 pub mod lines;

@@ -5,15 +5,17 @@
 //! {"time":"…","heads":[{"chain":"main","sequence":7,"digest":"…"}],"key_id":"…","signature":"…"}
 //! ```
 //!
-//! The signature is Ed25519 (RFC 8032) over [`SIGNATURE_DOMAIN`] followed by the checkpoint's
-//! compact JSON up to the comma before `"signature"`. White space between tokens does not matter:
-//! a checkpoint is meant to be carried through other systems, which may format it anew.
+//! The signature is over [`SIGNATURE_DOMAIN`] followed by the checkpoint's compact JSON up to the
+//! comma before `"signature"`; which algorithm follows from the key ([`PublicKey`]). White space
+//! between tokens does not matter: a checkpoint is meant to be carried through other systems, which
+//! may format it anew.
 
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signer as _, SigningKey};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::ids::{Digest, Head};
+use crate::ledger::keys::{PublicKey, SIGNATURE_BYTES};
 
 /// What is signed before the bytes of a checkpoint.
 pub const SIGNATURE_DOMAIN: &[u8] = b"quell.ledger.checkpoint.v1\n";
@@ -29,18 +31,18 @@ pub struct Checkpoint {
     pub time: Timestamp,
     /// Where each chain ended, sorted by chain.
     pub heads: Vec<Head>,
-    /// The SHA-256 of the public key's 32 bytes: says which key to look for, proves nothing.
+    /// [`PublicKey::id`]: says which key to look for, proves nothing.
     pub key_id: Digest,
     /// 64 bytes, as 128 lowercase hexadecimal digits.
     signature: String,
 }
 
-/// What is signed: a checkpoint without its signature.
-#[derive(Serialize)]
-struct Signed<'a> {
-    time: &'a Timestamp,
-    heads: &'a [Head],
-    key_id: &'a Digest,
+/// A checkpoint that is still to be signed, perhaps by a key that lies elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unsigned {
+    time: Timestamp,
+    heads: Vec<Head>,
+    key_id: Digest,
 }
 
 /// Bytes that are not a checkpoint.
@@ -71,14 +73,36 @@ pub enum SignatureError {
     Wrong,
 }
 
+impl Unsigned {
+    /// The heads of all chains, to be signed with `key`.
+    pub fn new(time: Timestamp, mut heads: Vec<Head>, key: &PublicKey) -> Self {
+        heads.sort_by(|a, b| a.chain.cmp(&b.chain));
+        Self { time, heads, key_id: key.id() }
+    }
+
+    /// The bytes to sign.
+    pub fn message(&self) -> Vec<u8> {
+        let mut message = SIGNATURE_DOMAIN.to_vec();
+        // The JSON of `Checkpoint` up to the comma before its signature is this without the brace.
+        let mut json = serde_json::to_vec(self).unwrap_or_default();
+        json.pop();
+        message.append(&mut json);
+        message
+    }
+
+    /// The checkpoint with its signature.
+    pub fn signed(self, signature: &[u8; SIGNATURE_BYTES]) -> Checkpoint {
+        let Self { time, heads, key_id } = self;
+        Checkpoint { time, heads, key_id, signature: hex::encode(signature) }
+    }
+}
+
 impl Checkpoint {
     /// Signs the heads of all chains.
-    pub fn sign(time: Timestamp, mut heads: Vec<Head>, key: &SigningKey) -> Self {
-        heads.sort_by(|a, b| a.chain.cmp(&b.chain));
-        let key_id = key_id(&key.verifying_key());
-        let message = message(&Signed { time: &time, heads: &heads, key_id: &key_id });
-        let signature = hex::encode(key.sign(&message).to_bytes());
-        Self { time, heads, key_id, signature }
+    pub fn sign(time: Timestamp, heads: Vec<Head>, key: &SigningKey) -> Self {
+        let unsigned = Unsigned::new(time, heads, &PublicKey::Ed25519(key.verifying_key()));
+        let signature = key.sign(&unsigned.message()).to_bytes();
+        unsigned.signed(&signature)
     }
 
     /// Reads a checkpoint; its signature is checked by [`Self::verify`].
@@ -98,30 +122,13 @@ impl Checkpoint {
     }
 
     /// Checks the signature against the one of `keys` that the checkpoint names.
-    pub fn verify(&self, keys: &[VerifyingKey]) -> Result<(), SignatureError> {
-        let key = keys
-            .iter()
-            .find(|it| key_id(it) == self.key_id)
-            .ok_or(SignatureError::UnknownKey(self.key_id))?;
-        let mut bytes = [0; 64];
-        hex::decode_to_slice(&self.signature, &mut bytes).map_err(|_| SignatureError::Wrong)?;
-        let Self { time, heads, key_id, .. } = self;
-        let message = message(&Signed { time, heads, key_id });
-        key.verify_strict(&message, &Signature::from_bytes(&bytes))
-            .map_err(|_| SignatureError::Wrong)
+    pub fn verify(&self, keys: &[PublicKey]) -> Result<(), SignatureError> {
+        let named = keys.iter().find(|it| it.id() == self.key_id);
+        let key = named.ok_or(SignatureError::UnknownKey(self.key_id))?;
+        let mut signature = [0; SIGNATURE_BYTES];
+        hex::decode_to_slice(&self.signature, &mut signature).map_err(|_| SignatureError::Wrong)?;
+        let Self { time, heads, key_id, .. } = self.clone();
+        let message = Unsigned { time, heads, key_id }.message();
+        if key.vouches(&message, &signature) { Ok(()) } else { Err(SignatureError::Wrong) }
     }
-}
-
-/// The name of a public key: the SHA-256 of its 32 bytes.
-pub fn key_id(key: &VerifyingKey) -> Digest {
-    Digest::of(&[key.as_bytes()])
-}
-
-fn message(signed: &Signed<'_>) -> Vec<u8> {
-    let mut message = SIGNATURE_DOMAIN.to_vec();
-    // The JSON of `Checkpoint` up to the comma before its signature is this without the brace.
-    let mut json = serde_json::to_vec(signed).unwrap_or_default();
-    json.pop();
-    message.append(&mut json);
-    message
 }

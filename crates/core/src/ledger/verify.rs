@@ -17,13 +17,13 @@ use std::{
     sync::Arc,
 };
 
-use ed25519_dalek::VerifyingKey;
 use serde::Serialize;
 
 use crate::ledger::{
     chain::{Break, Chain},
     checkpoint::{Checkpoint, CheckpointError},
     ids::{ChainId, Digest, Head, IdError},
+    keys::PublicKey,
     line::{Line, LineError},
 };
 
@@ -96,7 +96,7 @@ pub struct Report {
 /// The evidence, and what was found so far.
 #[derive(Debug)]
 pub struct Audit {
-    keys: Vec<VerifyingKey>,
+    keys: Vec<PublicKey>,
     marks: BTreeMap<ChainId, Marks>,
     anchored: BTreeSet<ChainId>,
     report: Report,
@@ -127,7 +127,7 @@ struct Mark {
 
 impl Audit {
     /// An audit that checks signatures against `keys`; without keys no signature is checked.
-    pub fn new(keys: &[VerifyingKey]) -> Self {
+    pub fn new(keys: &[PublicKey]) -> Self {
         let report = Report {
             chains: Vec::new(),
             checkpoints: 0,

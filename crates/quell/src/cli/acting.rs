@@ -1,16 +1,20 @@
 //! What commands that read or change the ledger share: opening it, and saying who asks.
 
 use super::global::Global;
+use crate::config::Config;
 use crate::exit::CliError;
 use crate::journal::lock;
 use crate::pipeline::PeopleError;
 use crate::runtime::{Runtime, RuntimeError};
 use crate::store::Projection;
+use crate::store::dynamodb::audit::Reader;
 use crate::store::error::StoreError;
 use crate::store::reader;
+use camino::Utf8Path;
 use quell_core::history::History;
 use quell_core::ledger::line::Record;
 use quell_core::record::Fact;
+use quell_library::aws::Aws;
 use std::env;
 use std::future::Future;
 use std::sync::Mutex;
@@ -51,8 +55,19 @@ pub fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T,
 
 /// Opens everything that acts.
 pub async fn open(global: &Global) -> Result<Runtime, CliError> {
-    let config = global.acting_config()?;
-    Runtime::open(config, &global.data_dir()?).await.map_err(cannot_open)
+    open_with(global.acting_config()?, global).await
+}
+
+/// Opens everything that acts, by this configuration.
+pub async fn open_with(config: Config, global: &Global) -> Result<Runtime, CliError> {
+    let runtime = Runtime::open(config, &global.data_dir()?).await.map_err(cannot_open)?;
+    let loaded = runtime.store.load().await;
+    loaded.map_err(|it| CliError::outside("the ledger can't be read").because(it))?;
+    if runtime.config.store.dynamodb.is_some() {
+        // The embedded store's history was there, and taken over, when it was opened.
+        runtime.telemetry.remember(&runtime.store.history());
+    }
+    Ok(runtime)
 }
 
 /// Why nothing could be opened, with what to do next.
@@ -88,20 +103,45 @@ pub fn refused(error: PeopleError) -> CliError {
     }
 }
 
-/// The history, read beside a writer without its lock. An empty one where there is no ledger.
+/// Whether there is a ledger to read.
+pub fn has_ledger(global: &Global) -> Result<bool, CliError> {
+    let shared = global.config()?.store.dynamodb.is_some();
+    Ok(shared || global.data_dir()?.join("ledger").is_dir())
+}
+
+/// The history, read beside its writers.
 pub fn history(global: &Global) -> Result<History, CliError> {
+    let config = global.config()?;
+    let Some(settings) = &config.store.dynamodb else { return history_in(&global.data_dir()?) };
+    block_on(async {
+        let aws = Aws::connect(config.aws_settings()).await;
+        let records = Reader::new(&aws, settings).records().await;
+        let records = records.map_err(|it| {
+            CliError::outside(format!("the ledger of `{}` can't be read", settings.name))
+                .because(it)
+                .hint("`quell audit verify` tells what is wrong with it")
+        })?;
+        let mut history = History::default();
+        for it in &records {
+            history.apply(it.time, &it.fact);
+        }
+        Ok(history)
+    })
+}
+
+/// The history in a folder, read without its lock.
+fn history_in(dir: &Utf8Path) -> Result<History, CliError> {
     struct Fold(Mutex<History>);
     impl Projection<Fact> for Fold {
         fn apply(&mut self, record: &Record<Fact>) {
             lock(&self.0).apply(record.time, &record.fact);
         }
     }
-    let dir = global.data_dir()?;
     if !dir.join("ledger").is_dir() {
-        return Err(no_ledger(&dir));
+        return Err(no_ledger(dir));
     }
     let mut fold = Fold(Mutex::new(History::default()));
-    reader::fold::<Fact, Fold>(&dir, &mut fold).map_err(|it| {
+    reader::fold::<Fact, Fold>(dir, &mut fold).map_err(|it| {
         CliError::outside(format!("the ledger in `{dir}` can't be read"))
             .because(it)
             .hint("`quell audit verify` tells what is wrong with it")
@@ -110,7 +150,7 @@ pub fn history(global: &Global) -> Result<History, CliError> {
 }
 
 /// There is no ledger in the data folder.
-pub fn no_ledger(dir: &camino::Utf8Path) -> CliError {
+pub fn no_ledger(dir: &Utf8Path) -> CliError {
     CliError::usage(format!("there is no ledger in `{dir}`"))
-        .hint("name its folder with --data-dir; `quell run` and `quell demo` make one")
+        .hint("name its folder with --data-dir, or tables with --store; `quell run` makes one")
 }

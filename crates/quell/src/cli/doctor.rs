@@ -3,12 +3,13 @@
 use super::acting;
 use super::global::Global;
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, DynamoConfig};
 use crate::exit::{CliError, Exit};
 use crate::output::terminal::visible;
 use crate::output::{Format, Out};
 use crate::runtime;
 use crate::simulation;
+use crate::store::dynamodb::audit::Reader;
 use crate::store::verify;
 use anstyle::AnsiColor;
 use jiff::{SignedDuration, Timestamp};
@@ -61,7 +62,10 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
     let mut checks = Vec::new();
     let policies = runtime::library(&config).map(|it| format!("{} enabled", it.policies().len()));
     checks.push(check("policies", policies.map_err(|it| it.to_string())));
-    checks.push(ledger(global)?);
+    checks.push(match &config.store.dynamodb {
+        Some(settings) => shared_ledger(&config, settings, args.offline)?,
+        None => ledger(global)?,
+    });
     checks.extend(acting::block_on(secrets(&config, args.offline, global))?);
     checks.push(exemptions(&config));
     checks.push(accounts(&config));
@@ -97,6 +101,27 @@ fn ledger(global: &Global) -> Result<Check, CliError> {
             None => Ok(format!("{} records verified in `{dir}`", it.records())),
         }),
     ))
+}
+
+fn shared_ledger(
+    config: &Config,
+    settings: &DynamoConfig,
+    offline: bool,
+) -> Result<Check, CliError> {
+    let name = &settings.name;
+    if offline {
+        let detail = format!("`{name}` was not asked");
+        return Ok(Check { name: "ledger".to_owned(), result: Health::Warning, detail });
+    }
+    let heads = acting::block_on(async {
+        let aws = Aws::connect(config.aws_settings()).await;
+        Ok(Reader::new(&aws, settings).heads().await)
+    })?;
+    let heads = heads.map_err(|it| it.to_string()).map(|it| {
+        let records: u64 = it.iter().map(|it| it.sequence).sum();
+        format!("{records} records in {} chains of `{name}`", it.len())
+    });
+    Ok(check("ledger", heads))
 }
 
 /// Whether each secret resolves; never what it is.

@@ -152,7 +152,7 @@ fn record(global: &Global, fact: Fact) -> Result<(), CliError> {
 
 fn list(args: &List, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
     let config = global.acting_config()?;
-    let added = match global.data_dir()?.join("ledger").is_dir() {
+    let added = match acting::has_ledger(global)? {
         true => acting::history(global)?.exemptions().cloned().collect(),
         false => Vec::new(),
     };

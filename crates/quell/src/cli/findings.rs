@@ -171,9 +171,7 @@ fn retry(args: &Retry, global: &Global, out: &mut Out) -> Result<Exit, CliError>
             config.guardrails.fleet_changes_max = cap;
             config.guardrails.override_breaker = true;
         }
-        let runtime = crate::runtime::Runtime::open(config, &global.data_dir()?)
-            .await
-            .map_err(acting::cannot_open)?;
+        let runtime = acting::open_with(config, global).await?;
         let failed = |it| CliError::outside("the ledger failed").because(it);
         let filter = RetryFilter { keys: args.ids.clone(), policies: Vec::new() };
         let done = async {

@@ -1,6 +1,6 @@
 //! The options that every command has, and what they lead to.
 
-use crate::config::Config;
+use crate::config::{Config, DynamoConfig};
 use crate::exit::CliError;
 use crate::output::Color;
 use crate::runtime;
@@ -22,6 +22,10 @@ pub struct Global {
     /// ~/.local/state/quell]
     #[arg(long, global = true, value_name = "DIR", env = "QUELL_DATA_DIR", hide_env_values = true)]
     data_dir: Option<Utf8PathBuf>,
+    /// The distributed store, `dynamodb://NAME` or `dynamodb://NAME?region=REGION`, in place of a
+    /// data folder [default: the configuration's `store.dynamodb`, unless --data-dir is given]
+    #[arg(long, global = true, value_name = "URL", env = "QUELL_STORE", hide_env_values = true)]
+    store: Option<String>,
     /// A folder of private policies to add, or ids (`aws.s3.*`) to use only these; repeatable
     #[arg(long, global = true, value_name = "DIR|ID")]
     pub policies: Vec<String>,
@@ -50,6 +54,28 @@ impl Global {
         Ok(state.join("quell"))
     }
 
+    /// Which store the ledger lies in: the one that is nearest on the command line, else the
+    /// configured one, else the data folder's.
+    fn choose_store(&self, config: &mut Config) -> Result<(), CliError> {
+        let Some(url) = self.store.as_deref().filter(|it| !it.is_empty()) else {
+            if given(&self.data_dir).is_some() {
+                config.store.dynamodb = None;
+            }
+            return Ok(());
+        };
+        let (name, region) = store_url(url).ok_or_else(|| {
+            CliError::usage(format!("`{url}` names no store"))
+                .hint("write `dynamodb://NAME` or `dynamodb://NAME?region=eu-central-1`")
+        })?;
+        let configured = config.store.dynamodb.take().filter(|it| it.name == name);
+        let mut settings = configured.unwrap_or_else(|| DynamoConfig::named(name));
+        if let Some(region) = region {
+            settings.region = Some(region.to_owned());
+        }
+        config.store.dynamodb = Some(settings);
+        config.check().map_err(|it| CliError::usage("--store").because(it))
+    }
+
     /// The folder that was named for the ledger, if one was.
     pub fn given_data_dir(&self) -> Option<&Utf8Path> {
         self.data_dir.as_deref()
@@ -57,12 +83,16 @@ impl Global {
 
     /// The configuration file; without one, the defaults.
     pub fn config(&self) -> Result<Config, CliError> {
-        let Some(path) = given(&self.config) else { return Ok(Config::default()) };
-        Config::load(path.as_std_path()).map_err(|it| {
-            CliError::usage("the configuration cannot be used")
-                .because(it)
-                .hint("every setting is described in docs/reference/config.md")
-        })
+        let mut config = match given(&self.config) {
+            None => Config::default(),
+            Some(path) => Config::load(path.as_std_path()).map_err(|it| {
+                CliError::usage("the configuration cannot be used")
+                    .because(it)
+                    .hint("every setting is described in docs/reference/config.md")
+            })?,
+        };
+        self.choose_store(&mut config)?;
+        Ok(config)
     }
 
     /// The configuration, with the policies that the command line names.
@@ -108,6 +138,15 @@ pub fn bad_policy(error: folder::FolderError) -> CliError {
     CliError::usage("the policies could not be loaded")
         .because(error)
         .hint("`quell policy lint DIR` lists everything that is wrong with a folder")
+}
+
+/// Name and region in `dynamodb://NAME?region=REGION`.
+fn store_url(url: &str) -> Option<(&str, Option<&str>)> {
+    let rest = url.strip_prefix("dynamodb://")?;
+    match rest.split_once('?') {
+        None => Some((rest, None)),
+        Some((name, query)) => Some((name, Some(query.strip_prefix("region=")?))),
+    }
 }
 
 /// An empty variable is one that is not set.

@@ -69,7 +69,7 @@ async fn open_with(args: &Args, global: &Global) -> Result<Runtime, CliError> {
     let Some(url) = &args.endpoint_url else { return open(global).await };
     let mut config = global.acting_config()?;
     config.aws.endpoint_url = Some(url.clone());
-    Runtime::open(config, &global.data_dir()?).await.map_err(super::acting::cannot_open)
+    super::acting::open_with(config, global).await
 }
 
 async fn serve(args: &Args, runtime: &mut Runtime, out: &mut Out) -> Result<Exit, CliError> {

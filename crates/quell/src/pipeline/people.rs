@@ -51,7 +51,7 @@ impl Pipeline {
         reason: &str,
     ) -> Result<Outcome, PeopleError> {
         let open = self.waiting(name)?;
-        let _turn = self.locks.take(&open.finding.resource).await;
+        let turn = self.journal.turn(&open.finding.resource, None).await?;
         let fresh = self.fresh_change(&open).await?;
         let key = &open.finding.key;
         let now = self.clock.now();
@@ -81,12 +81,17 @@ impl Pipeline {
             by: by.to_owned(),
             reason: reason.to_owned(),
         };
-        self.make(vec![approval], &authorized, attempt).await
+        let outcome = self.make(vec![approval], &authorized, attempt).await;
+        turn.release().await;
+        outcome
     }
 
     /// Denies the change that a finding waits with.
     pub async fn deny(&self, name: &Selector, by: &str, reason: &str) -> Result<(), PeopleError> {
         let open = self.waiting(name)?;
+        let turn = self.journal.turn(&open.finding.resource, None).await?;
+        // Somebody may have answered, or the finding moved on, before we had the turn.
+        let open = self.waiting(&Selector(open.finding.key))?;
         let fact = Fact::Approval {
             finding: open.finding.key.clone(),
             change: open.change.as_ref().map(Change::id).unwrap_or_default(),
@@ -94,7 +99,9 @@ impl Pipeline {
             by: by.to_owned(),
             reason: reason.to_owned(),
         };
-        Ok(self.record(vec![fact]).await?)
+        self.record(vec![fact]).await?;
+        turn.release().await;
+        Ok(())
     }
 
     /// Undoes what a name stands for, newest change first. Each attempt comes with its outcome.
@@ -110,7 +117,11 @@ impl Pipeline {
                 quell_library::action(&attempt.change.action).map(|it| it.meta());
             let action = action.ok_or_else(|| Refusal::Unknown(attempt.change.action.clone()))?;
             let authorized = decide::undo(&self.rails, &attempt, action)?;
-            let _turn = self.locks.take(&attempt.change.resource).await;
+            let turn = self.journal.turn(&attempt.change.resource, None).await?;
+            if self.journal.history().is_undone(&attempt.id) {
+                turn.release().await;
+                continue;
+            }
             let asked = Fact::UndoRequested {
                 attempt: attempt.id.clone(),
                 by: by.to_owned(),
@@ -125,6 +136,7 @@ impl Pipeline {
                 ..attempt.clone()
             };
             let outcome = self.make(vec![asked], &authorized, undo).await?;
+            turn.release().await;
             let stop = !matches!(outcome, Outcome::Corrected { .. } | Outcome::AlreadyCompliant);
             outcomes.push((attempt, outcome));
             if stop {

@@ -18,7 +18,7 @@ impl Pipeline {
         nonce: String,
         late_s: i64,
     ) -> Result<(Beat, usize), JournalError> {
-        let _turn = self.locks.take(rule).await;
+        let turn = self.journal.turn(rule, None).await?;
         let now = self.clock.now();
         let mut facts: Vec<Fact> = {
             let history = self.journal.history();
@@ -39,6 +39,7 @@ impl Pipeline {
             Err(error) => Beat::Failed { error: error.to_string() },
         };
         self.record(vec![Fact::Heartbeat { heartbeat, step: step.clone() }]).await?;
+        turn.release().await;
         Ok((step, late))
     }
 
@@ -50,7 +51,7 @@ impl Pipeline {
         if event.status != Status::Success || !(our_name || self.scope.own_roles.is_empty()) {
             return Ok(false);
         }
-        let _turn = self.locks.take(&heartbeat.rule).await;
+        let turn = self.journal.turn(&heartbeat.rule, Some(event)).await?;
         let now = self.clock.now();
         let facts = {
             let history = self.journal.history();
@@ -68,6 +69,7 @@ impl Pipeline {
             }
         };
         self.record(facts).await?;
+        turn.release().await;
         Ok(true)
     }
 }

@@ -5,7 +5,9 @@ use crate::journal::JournalError;
 use quell_core::decide;
 use quell_core::history::Status;
 use quell_core::record::{Attempt, Fact, Outcome};
+use quell_core::resource::ResourceRef;
 use quell_core::scope::glob;
+use std::collections::BTreeSet;
 
 /// Which findings are looked at again.
 #[derive(Debug, Clone, Default)]
@@ -32,9 +34,31 @@ pub struct RetryReport {
 impl Pipeline {
     /// Concludes every attempt that has no conclusion: re-read, then conclude or make it again.
     pub async fn resume(&self) -> Result<usize, JournalError> {
-        let unfinished: Vec<Attempt> = self.journal.history().unfinished().cloned().collect();
+        let unfinished: BTreeSet<ResourceRef> =
+            self.journal.history().unfinished().map(|it| it.change.resource.clone()).collect();
+        let mut resumed = 0;
+        for resource in &unfinished {
+            let turn = self.journal.turn(resource, None).await?;
+            resumed += self.conclude_each(self.unfinished_on(resource)).await?;
+            turn.release().await;
+        }
+        Ok(resumed)
+    }
+
+    /// Concludes what a crash left behind on one resource, whose turn the caller has. An undo is
+    /// left to people: events may not use its role.
+    pub(super) async fn resume_on(&self, resource: &ResourceRef) -> Result<(), JournalError> {
+        let mut unfinished = self.unfinished_on(resource);
+        unfinished.retain(|it| it.undoes.is_none());
+        self.conclude_each(unfinished).await.map(drop)
+    }
+
+    fn unfinished_on(&self, resource: &ResourceRef) -> Vec<Attempt> {
+        self.journal.history().unfinished_on(resource).cloned().collect()
+    }
+
+    async fn conclude_each(&self, unfinished: Vec<Attempt>) -> Result<usize, JournalError> {
         for attempt in &unfinished {
-            let _turn = self.locks.take(&attempt.change.resource).await;
             let authorized = decide::resume(attempt);
             let (mut fact, _) = self.enact(&authorized, attempt).await;
             // Found as wanted after a crash: the call was ours and had gone through.
@@ -58,13 +82,14 @@ impl Pipeline {
                 report.failed += 1;
                 continue;
             };
-            let _turn = self.locks.take(&resource).await;
+            let turn = self.journal.turn(&resource, None).await?;
             let mut facts = Vec::new();
             match self.look(&resource, &[policy], None, &mut facts).await {
                 Err(PipelineError::Journal(error)) => return Err(error),
                 Err(_) => report.failed += 1,
                 Ok(_) => {
                     self.record(facts).await?;
+                    turn.release().await;
                     let history = self.journal.history();
                     let open = history.finding(&key).is_some_and(|it| it.status.is_open());
                     report.open += usize::from(open);
@@ -75,10 +100,7 @@ impl Pipeline {
         Ok(report)
     }
 
-    fn held_back(
-        &self,
-        filter: &RetryFilter,
-    ) -> Vec<(String, quell_core::resource::ResourceRef, String)> {
+    fn held_back(&self, filter: &RetryFilter) -> Vec<(String, ResourceRef, String)> {
         let any = |wanted: &[String], fits: &dyn Fn(&str) -> bool| {
             wanted.is_empty() || wanted.iter().any(|it| fits(it))
         };

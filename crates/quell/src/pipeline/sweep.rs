@@ -16,7 +16,8 @@ impl Pipeline {
         resource: &ResourceRef,
         policies: &[&Policy],
     ) -> Result<BTreeSet<String>, PipelineError> {
-        let _turn = self.locks.take(resource).await;
+        let turn = self.journal.turn(resource, None).await?;
+        self.resume_on(resource).await?;
         let mut facts = Vec::new();
         let looked = self.look(resource, policies, None, &mut facts).await;
         self.record(facts).await?;
@@ -26,6 +27,7 @@ impl Pipeline {
         {
             self.unseen(error.to_string(), Some(resource)).await?;
         }
+        turn.release().await;
         looked
     }
 

@@ -1,17 +1,19 @@
 //! Key files: Ed25519 keys as PEM, the private one in PKCS #8 (RFC 8410), the public one as
 //! SubjectPublicKeyInfo, which is what `openssl genpkey -algorithm ed25519` and
-//! `openssl pkey -pubout` write.
+//! `openssl pkey -pubout` write. A public key may also be P-256's, whose private half lies in a key
+//! management service.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use ed25519_dalek::pkcs8::KeypairBytes;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _};
 use ed25519_dalek::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
 use ed25519_dalek::{SigningKey, VerifyingKey};
+use quell_core::ledger::keys::PublicKey;
 use rand::TryRngCore as _;
 use rand::rngs::OsRng;
 use zeroize::Zeroizing;
@@ -35,7 +37,7 @@ pub enum KeyError {
         path: Utf8PathBuf,
     },
     /// Not a public key.
-    #[error("`{path}` is not an Ed25519 public key in PEM")]
+    #[error("`{path}` is not an Ed25519 or P-256 public key in PEM")]
     NotPublic {
         /// The key file.
         path: Utf8PathBuf,
@@ -70,16 +72,15 @@ pub fn signing_key(pem: &str, reference: &str) -> Result<SigningKey, KeyError> {
     SigningKey::from_pkcs8_pem(pem).map_err(|_| KeyError::NotPrivate { path: reference.into() })
 }
 
-/// Reads one public key or, after a rotation, several in one file.
-pub fn public_keys(path: &Utf8Path) -> Result<Vec<VerifyingKey>, KeyError> {
+/// Reads one public key (Ed25519 or P-256) or, after a rotation, several in one file.
+pub fn public_keys(path: &Utf8Path) -> Result<Vec<PublicKey>, KeyError> {
     let text = fs::read_to_string(path)
         .map_err(|source| KeyError::Io { path: path.to_owned(), source })?;
     let wrong = || KeyError::NotPublic { path: path.to_owned() };
     let end = "-----END PUBLIC KEY-----\n";
     let text = format!("{}\n", text.trim());
-    let keys: Result<Vec<_>, _> =
-        text.split_inclusive(end).map(VerifyingKey::from_public_key_pem).collect();
-    keys.map_err(|_| wrong())
+    let keys: Option<Vec<_>> = text.split_inclusive(end).map(PublicKey::from_pem).collect();
+    keys.ok_or_else(wrong)
 }
 
 /// Makes a new pair of keys: the private one in `path`, which must not be there yet and which only

@@ -5,8 +5,8 @@
 use std::fs;
 
 use camino::Utf8Path;
-use ed25519_dalek::VerifyingKey;
 use quell_core::ledger::ids::ChainId;
+use quell_core::ledger::keys::PublicKey;
 use quell_core::ledger::verify::{Audit, Report};
 
 use crate::store::at;
@@ -19,7 +19,7 @@ use crate::store::reader::walk_chain;
 /// given, and against an anchor: a checkpoint that was kept elsewhere.
 pub fn verify(
     dir: &Utf8Path,
-    keys: &[VerifyingKey],
+    keys: &[PublicKey],
     anchor: Option<&Utf8Path>,
 ) -> Result<Report, StoreError> {
     let layout = Layout::existing(dir)?;

@@ -2,11 +2,13 @@
 
 use super::metric::Metric;
 use super::{Point, Telemetry};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{FleetCap, Journal, JournalError, ReserveResult, Turn};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use quell_core::event::Event;
 use quell_core::history::History;
 use quell_core::record::Fact;
+use quell_core::resource::ResourceRef;
 use std::sync::{Arc, MutexGuard};
 
 /// A journal, and who counts its failures.
@@ -20,22 +22,44 @@ impl Watched {
     pub fn new(journal: Arc<dyn Journal>, telemetry: Arc<Telemetry>) -> Watched {
         Watched { journal, telemetry }
     }
+
+    /// Counts what failed.
+    fn told<T>(&self, answer: Result<T, JournalError>) -> Result<T, JournalError> {
+        if let Err(error) = &answer {
+            tracing::error!(%error, "ledger did not answer as it should");
+            self.telemetry.add(Point::new(Metric::StoreErrors, &[], 1.0));
+        }
+        answer
+    }
 }
 
 impl Journal for Watched {
+    fn turn<'a>(
+        &'a self,
+        resource: &'a ResourceRef,
+        event: Option<&'a Event>,
+    ) -> BoxFuture<'a, Result<Turn, JournalError>> {
+        Box::pin(async move { self.told(self.journal.turn(resource, event).await) })
+    }
+
     fn append(&self, time: Timestamp, facts: Vec<Fact>) -> BoxFuture<'_, Result<(), JournalError>> {
-        Box::pin(async move {
-            let appended = self.journal.append(time, facts).await;
-            if let Err(error) = &appended {
-                tracing::error!(%error, "ledger did not take facts");
-                self.telemetry.add(Point::new(Metric::StoreErrors, &[], 1.0));
-            }
-            appended
-        })
+        Box::pin(async move { self.told(self.journal.append(time, facts).await) })
     }
 
     fn history(&self) -> MutexGuard<'_, History> {
         self.journal.history()
+    }
+
+    fn reserve(&self, now: Timestamp, cap: FleetCap) -> BoxFuture<'_, ReserveResult> {
+        Box::pin(async move { self.told(self.journal.reserve(now, cap).await) })
+    }
+
+    fn load(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async move { self.told(self.journal.load().await) })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async move { self.told(self.journal.close().await) })
     }
 }
 

@@ -3,10 +3,11 @@
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use quell::journal::{Journal, JournalError, MemoryJournal};
+use quell::journal::{FleetCap, Journal, JournalError, MemoryJournal, ReserveResult, Turn};
 use quell::simulation::SimulatedAccount;
 use quell_core::change::Change;
 use quell_core::decide::authorized::Authorized;
+use quell_core::event::Event;
 use quell_core::history::History;
 use quell_core::record::Fact;
 use quell_core::resource::{ResourceRef, State};
@@ -98,6 +99,14 @@ pub struct Fused {
 }
 
 impl Journal for Fused {
+    fn turn<'a>(
+        &'a self,
+        resource: &'a ResourceRef,
+        event: Option<&'a Event>,
+    ) -> BoxFuture<'a, Result<Turn, JournalError>> {
+        self.journal.turn(resource, event)
+    }
+
     fn append(&self, time: Timestamp, facts: Vec<Fact>) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(async move {
             self.fuse.step().await;
@@ -109,6 +118,18 @@ impl Journal for Fused {
 
     fn history(&self) -> MutexGuard<'_, History> {
         self.journal.history()
+    }
+
+    fn reserve(&self, now: Timestamp, cap: FleetCap) -> BoxFuture<'_, ReserveResult> {
+        self.journal.reserve(now, cap)
+    }
+
+    fn load(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.journal.load()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.journal.close()
     }
 }
 

@@ -47,7 +47,7 @@ async fn a_checkpoint_vouches_with_its_key_and_closing_signs_the_head() {
     let checkpoint = store.checkpoint().await.unwrap();
     assert_eq!(checkpoint.heads, [store.head()]);
     store.append(facts(3..5)).await.unwrap();
-    let keys = [key().verifying_key()];
+    let keys = [key().verifying_key().into()];
     let report = verify(&dir, &keys, None).unwrap();
     assert_eq!(report.chains[0].unanchored_since, Some(4), "{report}");
     store.close().await.unwrap();
@@ -97,9 +97,9 @@ async fn a_signature_by_another_key_is_named() {
     store.append(facts(0..2)).await.unwrap();
     store.close().await.unwrap();
     let other = ed25519_dalek::SigningKey::from_bytes(&[8; 32]).verifying_key();
-    let report = verify(&dir, &[other], None).unwrap();
+    let report = verify(&dir, &[other.into()], None).unwrap();
     assert_eq!(report.faults().next().unwrap().tampering, Tampering::BadCheckpointSignature);
-    assert!(verify(&dir, &[other, key().verifying_key()], None).unwrap().intact());
+    assert!(verify(&dir, &[other.into(), key().verifying_key().into()], None).unwrap().intact());
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn verifying_and_folding_beside_a_busy_writer_find_no_fault() {
     let reader = tokio::task::spawn_blocking(move || {
         let mut last = 0;
         while last < 400 {
-            let report = verify(&path, &[key().verifying_key()], None).unwrap();
+            let report = verify(&path, &[key().verifying_key().into()], None).unwrap();
             assert!(report.intact(), "{report}");
             let mut seen = Seen::default();
             quell::store::reader::fold(&path, &mut seen).unwrap();
@@ -176,13 +176,13 @@ fn keys_are_made_read_and_kept_out_of_the_ledger() {
     assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEI"), "{pem}");
     assert_eq!(signing_key(pem.trim_end(), "file://…").unwrap().verifying_key(), public);
     let public_file = Utf8PathBuf::from(format!("{outside}.pub"));
-    assert_eq!(public_keys(&public_file).unwrap(), [public]);
+    assert_eq!(public_keys(&public_file).unwrap(), [public.into()]);
     assert!(matches!(generate(&outside), Err(KeyError::Io { .. })), "no key is overwritten");
 
     let text = fs::read_to_string(&public_file).unwrap();
     let both = Utf8PathBuf::from(format!("{outside}.both"));
     fs::write(&both, format!("{text}\n{text}")).unwrap();
-    assert_eq!(public_keys(&both).unwrap(), [public, public]);
+    assert_eq!(public_keys(&both).unwrap(), [public.into(), public.into()]);
     assert!(matches!(public_keys(&outside), Err(KeyError::NotPublic { .. })));
     assert!(matches!(signing_key(&text, "file://…"), Err(KeyError::NotPrivate { .. })));
 

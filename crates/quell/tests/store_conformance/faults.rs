@@ -1,0 +1,100 @@
+//! A throttled DynamoDB, and one whose answers get lost. The faults are injected by [`proxy`], a
+//! labelled stand-in; behind it is the real ministack.
+
+use crate::proxy::{self, Faults};
+use crate::support::*;
+use quell::clock::SystemClock;
+use quell::pipeline::Ack;
+use quell::store::dynamodb::Dynamo;
+use quell::store::dynamodb::audit::Reader;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use testkit::Ministack;
+
+async fn behind_a_proxy(shared: &Shared) -> (Arc<Faults>, Arc<Dynamo>) {
+    let faults = Arc::new(Faults::default());
+    let endpoint = Ministack::shared(false).unwrap().endpoint();
+    let aws = aws(&proxy::start(&endpoint, Arc::clone(&faults))).await;
+    let store = Dynamo::new(&aws, shared.settings.clone(), Arc::new(SystemClock));
+    (faults, Arc::new(store))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_throttling_is_ridden_out() {
+    let shared = Shared::new().await;
+    let world = Buckets::new(3);
+    let (faults, store) = behind_a_proxy(&shared).await;
+    let pipeline = pipeline(Arc::clone(&store) as _, Arc::clone(&world) as _, rails());
+    for it in 0..3 {
+        faults.throttle.store(2, Ordering::SeqCst);
+        let ack = pipeline.handle(&body(&name(it), &format!("e-{it}"))).await.unwrap();
+        assert_eq!(ack, Ack::Done);
+    }
+    assert_eq!(faults.throttled.load(Ordering::SeqCst), 6, "it was throttled");
+    assert_eq!(world.fixed().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_throttling_means_again_later_and_nothing_is_lost() {
+    let shared = Shared::new().await;
+    let world = Buckets::new(1);
+    let (faults, store) = behind_a_proxy(&shared).await;
+    let pipeline = pipeline(Arc::clone(&store) as _, Arc::clone(&world) as _, rails());
+    faults.throttle.store(usize::MAX, Ordering::SeqCst);
+    let ack = pipeline.handle(&body(&name(0), "e-1")).await.unwrap();
+    assert!(matches!(ack, Ack::Retry(_)), "{ack:?}");
+    assert!(world.fixed().is_empty(), "nothing is done that is not recorded");
+    faults.throttle.store(0, Ordering::SeqCst);
+    assert_eq!(pipeline.handle(&body(&name(0), "e-1")).await.unwrap(), Ack::Done);
+    assert_eq!(world.fixed(), [(name(0), 1)].into());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_is_neither_a_second_record_nor_a_second_fix() {
+    let shared = Shared::new().await;
+    let world = Buckets::new(4);
+    let (faults, store) = behind_a_proxy(&shared).await;
+    let pipeline = pipeline(Arc::clone(&store) as _, Arc::clone(&world) as _, rails());
+    for it in 0..4 {
+        // The SDK repeats the call under the same token; the store must not record it twice.
+        faults.lose_answer.store(1, Ordering::SeqCst);
+        let ack = pipeline.handle(&body(&name(it), &format!("e-{it}"))).await.unwrap();
+        assert_eq!(ack, Ack::Done);
+    }
+    assert_eq!(world.fixed().len(), 4);
+    let reader = Reader::new(&shared.aws, &shared.settings);
+    let report = reader.verify(&[], None).await.unwrap();
+    assert!(report.intact(), "{report}");
+    let words: Vec<&str> = reader.records().await.unwrap().iter().map(kind).collect();
+    let count = |word: &str| words.iter().filter(|it| **it == word).count();
+    assert_eq!((count("attempted"), count("concluded"), count("processed")), (4, 4, 4));
+}
+
+fn kind(record: &quell_core::ledger::line::Record<quell_core::record::Fact>) -> &'static str {
+    use quell_core::record::Fact;
+    match &record.fact {
+        Fact::Attempted(_) => "attempted",
+        Fact::Concluded { .. } => "concluded",
+        Fact::Processed { .. } => "processed",
+        _ => "other",
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_store_nothing_is_acknowledged() {
+    // Nothing listens there.
+    let aws = aws("http://127.0.0.1:9").await;
+    let settings = quell::config::DynamoConfig::named("nowhere");
+    let store = Arc::new(Dynamo::new(&aws, settings, Arc::new(SystemClock)));
+    let world = Buckets::new(1);
+    let pipeline = pipeline(Arc::clone(&store) as _, Arc::clone(&world) as _, rails());
+    let ack = pipeline.handle(&body(&name(0), "e-1")).await.unwrap();
+    assert!(matches!(ack, Ack::Retry(_)), "{ack:?}");
+    assert!(world.fixed().is_empty());
+    // Opening it made no call, nor does an event that no policy wants.
+    let other = br#"{"eventVersion":"1.09","eventID":"x","eventTime":"2026-11-23T12:00:00Z",
+        "eventName":"GetObject","eventSource":"s3.amazonaws.com","awsRegion":"eu-central-1",
+        "eventType":"AwsApiCall","recipientAccountId":"111122223333",
+        "userIdentity":{"type":"Root","accountId":"111122223333"}}"#;
+    assert_eq!(pipeline.handle(other).await.unwrap(), Ack::Done);
+}
