@@ -6,6 +6,7 @@
 //! serialized by a lock, in which the state is read, judged, fixed and read back; after each fix
 //! the read-back state is judged again, so that every change starts from what is really there.
 
+pub mod deadline;
 mod enact;
 mod locks;
 mod people;
@@ -19,6 +20,7 @@ pub use recover::{RetryFilter, RetryReport};
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
 use crate::telemetry::trace;
+use deadline::Deadline;
 use event_pattern::{PatternSet, Scratch};
 use locks::Locks;
 use quell_core::action::{Plan, PlanError};
@@ -28,7 +30,8 @@ use quell_core::detect::{Detection, Finding, detect};
 use quell_core::event::{Event, Status};
 use quell_core::normalize;
 use quell_core::policy::Policy;
-use quell_core::record::{Fact, Outcome, Problem, processed};
+use quell_core::reason::Reason;
+use quell_core::record::{Fact, Outcome, Problem, Verdict, processed};
 use quell_core::resource::{ResourceRef, State, Trust};
 use quell_library::Library;
 use quell_library::cloud::{CloudError, Resource, World};
@@ -62,6 +65,8 @@ pub struct Pipeline {
     pub scope: Scope,
     /// Limits of reading back.
     pub readback: Readback,
+    /// When the process will be stopped from outside.
+    pub deadline: Deadline,
     /// Is told of every durable fact.
     pub observer: Observer,
     triggers: PatternSet,
@@ -123,6 +128,9 @@ pub enum PipelineError {
     /// The event is not ours to handle, or not readable.
     #[error("{0}")]
     NotOurs(String),
+    /// Too little time is left to begin a change.
+    #[error("{0}")]
+    TooLate(Reason),
 }
 
 impl Pipeline {
@@ -145,6 +153,7 @@ impl Pipeline {
             rails,
             scope,
             readback: Readback::default(),
+            deadline: Deadline::default(),
             observer: Arc::new(|_, _| {}),
             triggers,
             locks: Locks::default(),
@@ -168,6 +177,9 @@ impl Pipeline {
                     }
                     Err(PipelineError::Cloud { resource, error }) if error.is_transient() => {
                         retry.push(format!("{}: {resource}: {error}", event.uid));
+                    }
+                    Err(PipelineError::TooLate(reason)) => {
+                        retry.push(format!("{}: {reason}", event.uid));
                     }
                     Err(error) => dead.push(format!("{}: {error}", event.uid)),
                 },
@@ -231,6 +243,7 @@ impl Pipeline {
         event: &Event,
     ) -> Result<usize, PipelineError> {
         let _turn = self.locks.take(resource).await;
+        self.resume_on(resource).await?;
         let mut facts = Vec::new();
         // Another delivery of the event may have been handled while this one waited.
         if self.journal.history().has_seen(&event.uid) || self.is_self_caused(event, &mut facts) {
@@ -415,7 +428,7 @@ impl Pipeline {
         let now = self.clock.now();
         let (decision, attempt) = {
             let mut history = self.journal.history();
-            let decision = decide(&self.rails, &history, &case, now);
+            let decision = self.in_time(decide(&self.rails, &history, &case, now), now);
             let attempt = self.attempt(&case, &decision, &history);
             if let Some(attempt) = &attempt {
                 history.reserve(now, attempt);
@@ -430,6 +443,10 @@ impl Pipeline {
         };
         let Decision { verdict, authorized, opens_breaker } = decision;
         let opened = opens_breaker.is_some();
+        let too_late = match &verdict {
+            Verdict::Withhold { reason: reason @ Reason::TooLate { .. } } => Some(reason.clone()),
+            _ => None,
+        };
         facts.push(Fact::Decided {
             finding: finding.clone(),
             verdict,
@@ -445,11 +462,11 @@ impl Pipeline {
                 Ok(after)
             }
             _ => {
-                // An open breaker must outlive a crash.
-                if opened {
+                // An open breaker must outlive a crash; a delivery that is too late ends here.
+                if opened || too_late.is_some() {
                     self.record(std::mem::take(facts)).await?;
                 }
-                Ok(None)
+                too_late.map_or(Ok(None), |it| Err(PipelineError::TooLate(it)))
             }
         }
     }
@@ -538,7 +555,7 @@ impl Pipeline {
     }
 
     /// Makes facts durable, then tells the observer.
-    async fn record(&self, facts: Vec<Fact>) -> Result<(), JournalError> {
+    pub(crate) async fn record(&self, facts: Vec<Fact>) -> Result<(), JournalError> {
         if facts.is_empty() {
             return Ok(());
         }

@@ -5,6 +5,7 @@ use crate::journal::JournalError;
 use quell_core::decide;
 use quell_core::history::Status;
 use quell_core::record::{Attempt, Fact, Outcome};
+use quell_core::resource::ResourceRef;
 use quell_core::scope::glob;
 
 /// Which findings are looked at again.
@@ -35,18 +36,41 @@ impl Pipeline {
         let unfinished: Vec<Attempt> = self.journal.history().unfinished().cloned().collect();
         for attempt in &unfinished {
             let _turn = self.locks.take(&attempt.change.resource).await;
-            let authorized = decide::resume(attempt);
-            let (mut fact, _) = self.enact(&authorized, attempt).await;
-            // Found as wanted after a crash: the call was ours and had gone through.
-            if let Fact::Concluded { outcome, note, .. } = &mut fact
-                && *outcome == Outcome::AlreadyCompliant
-            {
-                *outcome = Outcome::Corrected { after: attempt.change.after.clone() };
-                *note = Some("found made when resuming after a stop".to_owned());
-            }
-            self.record(vec![fact]).await?;
+            self.finish(attempt).await?;
         }
         Ok(unfinished.len())
+    }
+
+    /// Concludes what a stop cut off on one resource, before it is judged anew: who holds the
+    /// resource's lock knows that nobody else is still at it. An undo is left to the person who
+    /// asked for it: the event path may not make one.
+    pub(super) async fn resume_on(&self, resource: &ResourceRef) -> Result<(), PipelineError> {
+        let unfinished: Vec<Attempt> = {
+            let history = self.journal.history();
+            let here = |it: &&Attempt| it.change.resource == *resource && it.undoes.is_none();
+            history.unfinished().filter(here).cloned().collect()
+        };
+        for attempt in &unfinished {
+            if let Some(reason) = self.deadline.too_late(self.clock.now()) {
+                return Err(PipelineError::TooLate(reason));
+            }
+            self.finish(attempt).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes an attempt that has no conclusion to its end. The caller holds the resource's lock.
+    async fn finish(&self, attempt: &Attempt) -> Result<(), JournalError> {
+        let authorized = decide::resume(attempt);
+        let (mut fact, _) = self.enact(&authorized, attempt).await;
+        // Found as wanted after a crash: the call was ours and had gone through.
+        if let Fact::Concluded { outcome, note, .. } = &mut fact
+            && *outcome == Outcome::AlreadyCompliant
+        {
+            *outcome = Outcome::Corrected { after: attempt.change.after.clone() };
+            *note = Some("found made when resuming after a stop".to_owned());
+        }
+        self.record(vec![fact]).await
     }
 
     /// Re-reads and re-decides what stands open because something held it back.
@@ -75,10 +99,7 @@ impl Pipeline {
         Ok(report)
     }
 
-    fn held_back(
-        &self,
-        filter: &RetryFilter,
-    ) -> Vec<(String, quell_core::resource::ResourceRef, String)> {
+    fn held_back(&self, filter: &RetryFilter) -> Vec<(String, ResourceRef, String)> {
         let any = |wanted: &[String], fits: &dyn Fn(&str) -> bool| {
             wanted.is_empty() || wanted.iter().any(|it| fits(it))
         };

@@ -17,6 +17,7 @@ impl Pipeline {
         policies: &[&Policy],
     ) -> Result<BTreeSet<String>, PipelineError> {
         let _turn = self.locks.take(resource).await;
+        self.resume_on(resource).await?;
         let mut facts = Vec::new();
         let looked = self.look(resource, policies, None, &mut facts).await;
         self.record(facts).await?;
