@@ -93,9 +93,10 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Loads the standard credential chain.
+    /// Loads the standard credential chain. Nothing is called yet.
     pub async fn connect(settings: AwsSettings) -> Aws {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(super::http::client())
             .region(Region::new(settings.region.clone()))
             .retry_config(
                 aws_config::retry::RetryConfig::adaptive()

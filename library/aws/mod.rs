@@ -11,6 +11,7 @@ pub mod deployment;
 pub mod ec2;
 pub mod errors;
 pub mod events;
+mod http;
 pub mod iam;
 pub mod queue;
 pub mod s3;

@@ -21,10 +21,11 @@ pub struct Arguments {
 }
 
 /// What `quell docs` is asked for, and where its answer lies.
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 8] = [
     ("cli", "docs/reference/cli.md"),
     ("config", "docs/reference/config.md"),
     ("exit-codes", "docs/reference/exit-codes.md"),
+    ("function", "docs/reference/function.md"),
     ("metrics", "docs/reference/metrics.md"),
     ("permissions", "docs/reference/permissions.md"),
     ("policies", "docs/reference/policies.md"),

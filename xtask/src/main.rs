@@ -1,15 +1,16 @@
-//! The only build script: five words that developers and CI share.
+//! The only build script: six words that developers and CI share.
 //!
 //! `cargo xtask test` prepares what tests need and runs them all; `tidy` is every check that is no
 //! test; `codegen` writes the reference pages out of the binary; `e2e` runs an end-to-end test too
-//! slow for `test`; `bench` prints the numbers. Each command prints the commands that it runs, so
-//! all of it can be done by hand.
+//! slow for `test`; `bench` prints the numbers; `dist` makes the function's package. Each command
+//! prints the commands that it runs, so all of it can be done by hand.
 //!
 //! Exit codes: 0 fine, 1 a test or a check failed, 2 usage or a broken checkout, 3 something
 //! outside failed (pip, a missing Python).
 
 mod bench;
 mod codegen;
+mod dist;
 mod e2e;
 mod run;
 mod test;
@@ -38,6 +39,7 @@ Examples:
   cargo xtask codegen                       write docs/reference anew
   cargo xtask e2e loop                      the whole loop on LocalEmu (minutes)
   cargo xtask bench                         all benchmarks, one after the other
+  cargo xtask dist                          the serverless function's package, in target/dist
 
 Exit codes: 0 fine, 1 a test or check failed, 2 usage, 3 something outside failed (pip, Python)";
 
@@ -53,6 +55,8 @@ enum Command {
     E2e(e2e::Arguments),
     /// Run the benchmarks one after the other
     Bench(bench::Arguments),
+    /// Make the serverless function's package, its bill of materials and checksums
+    Dist(dist::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
         Command::Codegen(arguments) => codegen::run(&arguments),
         Command::E2e(arguments) => e2e::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Dist(arguments) => dist::run(&arguments),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

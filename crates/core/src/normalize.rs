@@ -19,6 +19,10 @@ pub const RECORDS_MAX: usize = 100_000;
 /// The longest error message kept, in bytes.
 pub const MESSAGE_MAX_BYTES: usize = 1024;
 
+/// `detail-type` of what a person sends from Security Hub. Source: "Security Hub event formats" in
+/// the AWS Security Hub user guide.
+pub const CUSTOM_ACTION: &str = "Security Hub Findings - Custom Action";
+
 /// Why a document could not become events.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum NormalizeError {
@@ -34,6 +38,17 @@ pub enum NormalizeError {
     /// JSON, but no envelope that carries CloudTrail.
     #[error("neither an EventBridge event, nor a CloudTrail record, nor a log file: {0}")]
     Shape(String),
+    /// Findings that a person sent from Security Hub. They are told apart, so that whoever pressed
+    /// the button reads why nothing came of it; nothing here judges findings yet.
+    #[error(
+        "the custom action `{action}` of Security Hub, {findings} findings: no policy takes these"
+    )]
+    CustomAction {
+        /// The action's name, as the person saw it.
+        action: String,
+        /// How many findings came with it.
+        findings: usize,
+    },
     /// A field that every record must have is missing or wrong.
     #[error("field `{field}` {problem}")]
     Field {
@@ -123,6 +138,11 @@ pub fn value_events(value: Value) -> Result<Vec<Result<Event, NormalizeError>>, 
             }
             Ok(records.into_iter().map(cloudtrail::from_record).collect())
         }
+        Value::Object(object)
+            if object.get("detail-type").is_some_and(|it| it == CUSTOM_ACTION) =>
+        {
+            Ok(vec![Err(custom_action(object.get("detail").unwrap_or(&Value::Null)))])
+        }
         Value::Object(object) if object.contains_key("detail") => {
             Ok(vec![cloudtrail::from_envelope(Value::Object(object))])
         }
@@ -135,6 +155,12 @@ pub fn value_events(value: Value) -> Result<Vec<Result<Event, NormalizeError>>, 
         }
         other => Err(NormalizeError::Shape(format!("a JSON {}", kind_of(&other)))),
     }
+}
+
+fn custom_action(detail: &Value) -> NormalizeError {
+    let action = detail.get("actionName").and_then(Value::as_str).unwrap_or("?").to_owned();
+    let findings = detail.get("findings").and_then(Value::as_array).map_or(0, Vec::len);
+    NormalizeError::CustomAction { action, findings }
 }
 
 fn kind_of(value: &Value) -> &'static str {

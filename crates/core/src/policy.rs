@@ -1,12 +1,12 @@
 //! A policy: a trigger, a judgment in Rego, and the name of the fix.
 //!
 //! A policy is a folder: `policy.yaml` ([`PolicyMeta`]) and `policy.rego`. It is parsed and
-//! compiled once ([`Policy::compile`]): the trigger to an event pattern, the Rego to a program of
-//! regorus' virtual machine, which then runs under a limit of instructions and of time. What could
-//! escape these limits is refused when the policy is loaded: recursion ([`program`]) and builtins
-//! without bounds ([`builtins`]). Rego can reach neither network nor clock: those builtins are not
-//! compiled in, so a verdict depends on its input alone. A policy that fails to evaluate is a
-//! [`PolicyError`], never a pass.
+//! compiled once: the trigger to an event pattern, the Rego to a program of regorus' virtual
+//! machine, right away ([`Policy::compile`]) or when it is first needed ([`Policy::deferred`]). It
+//! runs under a limit of instructions and of time. What could escape these limits is refused when
+//! the policy is compiled: recursion ([`program`]) and builtins without bounds ([`builtins`]). Rego
+//! can reach neither network nor clock: those builtins are not compiled in, so a verdict depends on
+//! its input alone. A policy that fails to evaluate is a [`PolicyError`], never a pass.
 //!
 //! The limits are against mistakes, and against hostile input. They are no sandbox for hostile
 //! policies: a policy decides what Quell changes, so its author is trusted anyway.
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -251,7 +251,8 @@ impl Default for PolicyLimits {
 pub struct Policy {
     meta: PolicyMeta,
     trigger: Pattern,
-    program: Arc<Program>,
+    rego: String,
+    program: OnceLock<Result<Arc<Program>, String>>,
     params: regorus::Value,
     limits: PolicyLimits,
 }
@@ -259,6 +260,20 @@ pub struct Policy {
 impl Policy {
     /// Parses and compiles the two files of a policy's folder. `params` override the defaults.
     pub fn compile(
+        yaml: &str,
+        rego: &str,
+        params: &BTreeMap<String, Value>,
+        limits: PolicyLimits,
+    ) -> Result<Policy, PolicyLoadError> {
+        let policy = Policy::deferred(yaml, rego, params, limits)?;
+        let program = compile_rego(policy.id(), rego)?;
+        Ok(Policy { program: OnceLock::from(Ok(program)), ..policy })
+    }
+
+    /// Like [`Policy::compile`], but the Rego is compiled when it is first needed: for the built-in
+    /// policies, each of which a test compiles. A function that starts for one event would spend
+    /// most of its start on programs that the event does not want.
+    pub fn deferred(
         yaml: &str,
         rego: &str,
         params: &BTreeMap<String, Value>,
@@ -287,9 +302,9 @@ impl Policy {
         }
         let trigger = Pattern::parse(&meta.trigger.to_string())
             .map_err(|it| PolicyLoadError::Trigger(it.to_string()))?;
-        let program = compile_rego(&meta.id, rego)?;
         let params = regorus::Value::from(Value::from_iter(meta.params.clone()));
-        Ok(Policy { meta, trigger, program, params, limits })
+        let (rego, program) = (rego.to_owned(), OnceLock::new());
+        Ok(Policy { meta, trigger, rego, program, params, limits })
     }
 
     /// The policy's id.
@@ -330,6 +345,11 @@ impl Policy {
             .map_err(|problem| PolicyError { policy: self.meta.id.clone(), problem })
     }
 
+    fn program(&self) -> Result<Arc<Program>, String> {
+        let compiled = || compile_rego(self.id(), &self.rego).map_err(|it| it.to_string());
+        self.program.get_or_init(compiled).clone()
+    }
+
     fn evaluate(
         &self,
         event: Option<&regorus::Value>,
@@ -342,7 +362,7 @@ impl Policy {
             // One multiplication of large numbers can outlast all instructions before it.
             check_interval: NonZeroU32::MIN,
         }));
-        vm.load_program(Arc::clone(&self.program));
+        vm.load_program(self.program()?);
         let mut input = BTreeMap::new();
         input.insert(regorus::Value::from("resource"), resource.clone());
         input.insert(regorus::Value::from("params"), self.params.clone());

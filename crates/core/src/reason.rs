@@ -72,6 +72,13 @@ pub enum Reason {
         /// Until when.
         until: Timestamp,
     },
+    /// The process will be stopped before a change could be made and read back.
+    TooLate {
+        /// What is left until then, in milliseconds; negative where it is over.
+        left_ms: i64,
+        /// The limit in milliseconds.
+        apply_time_min_ms: u64,
+    },
     /// Two controllers fight over one facet: Quell stops and names the other.
     Oscillation {
         /// How often we fixed it within the window.
@@ -133,6 +140,9 @@ impl fmt::Display for Reason {
                 )
             }
             Reason::BreakerOpen { until } => write!(out, "the breaker is open until {until}"),
+            Reason::TooLate { left_ms, apply_time_min_ms } => {
+                write!(out, "{left_ms} ms are left; apply_time_min_ms is {apply_time_min_ms}")
+            }
             Reason::Oscillation { rounds, other } => {
                 write!(out, "fixed {rounds} times and moved back each time by {other}")
             }

@@ -339,6 +339,8 @@ pub struct LimitsConfig {
     pub readback_wait_ms: u64,
     /// Longest wait for work under way when the process is asked to stop, in seconds.
     pub shutdown_max_s: u64,
+    /// Least time that must be left of a function's time-out to begin a change, in milliseconds.
+    pub apply_time_min_ms: u64,
 }
 
 impl Default for LimitsConfig {
@@ -350,6 +352,7 @@ impl Default for LimitsConfig {
             readback_attempts_max: 6,
             readback_wait_ms: 100,
             shutdown_max_s: 25,
+            apply_time_min_ms: 10_000,
         }
     }
 }

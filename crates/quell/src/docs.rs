@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod config;
 pub mod exit_codes;
+pub mod function;
 pub mod metrics;
 pub mod permissions;
 pub mod policies;

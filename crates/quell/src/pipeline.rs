@@ -7,6 +7,7 @@
 //! each fix the read-back state is judged again, so that every change starts from what is really
 //! there.
 
+pub mod deadline;
 mod enact;
 mod people;
 mod pulse;
@@ -19,6 +20,7 @@ pub use recover::{RetryFilter, RetryReport};
 use crate::clock::Clock;
 use crate::journal::{FleetCap, Journal, JournalError, Reserved};
 use crate::telemetry::trace;
+use deadline::Deadline;
 use event_pattern::{PatternSet, Scratch};
 use quell_core::action::{Plan, PlanError};
 use quell_core::decide::guardrails::Guardrails;
@@ -28,7 +30,8 @@ use quell_core::event::{Event, Status};
 use quell_core::history::History;
 use quell_core::normalize;
 use quell_core::policy::Policy;
-use quell_core::record::{Attempt, Fact, Outcome, Problem, processed};
+use quell_core::reason::Reason;
+use quell_core::record::{Attempt, Fact, Outcome, Problem, Verdict, processed};
 use quell_core::resource::{ResourceRef, State, Trust};
 use quell_library::Library;
 use quell_library::cloud::{CloudError, Resource, World};
@@ -62,6 +65,8 @@ pub struct Pipeline {
     pub scope: Scope,
     /// Limits of reading back.
     pub readback: Readback,
+    /// When the process will be stopped from outside.
+    pub deadline: Deadline,
     /// Is told of every durable fact.
     pub observer: Observer,
     triggers: PatternSet,
@@ -122,6 +127,9 @@ pub enum PipelineError {
     /// The event is not ours to handle, or not readable.
     #[error("{0}")]
     NotOurs(String),
+    /// Too little time is left to begin a change.
+    #[error("{0}")]
+    TooLate(Reason),
 }
 
 impl Pipeline {
@@ -144,6 +152,7 @@ impl Pipeline {
             rails,
             scope,
             readback: Readback::default(),
+            deadline: Deadline::default(),
             observer: Arc::new(|_, _| {}),
             triggers,
         }
@@ -169,6 +178,9 @@ impl Pipeline {
                     }
                     Err(PipelineError::Cloud { resource, error }) if error.is_transient() => {
                         retry.push(format!("{}: {resource}: {error}", event.uid));
+                    }
+                    Err(PipelineError::TooLate(reason)) => {
+                        retry.push(format!("{}: {reason}", event.uid));
                     }
                     Err(error) => dead.push(format!("{}: {error}", event.uid)),
                 },
@@ -445,6 +457,10 @@ impl Pipeline {
         let (decision, attempt) = self.decide(&case, facts).await?;
         let Decision { verdict, authorized, opens_breaker } = decision;
         let opened = opens_breaker.is_some();
+        let too_late = match &verdict {
+            Verdict::Withhold { reason: reason @ Reason::TooLate { .. } } => Some(reason.clone()),
+            _ => None,
+        };
         facts.push(Fact::Decided {
             finding: finding.clone(),
             verdict,
@@ -463,11 +479,11 @@ impl Pipeline {
                 Ok(after)
             }
             _ => {
-                // An open breaker must outlive a crash.
-                if opened {
+                // An open breaker must outlive a crash; a delivery that is too late ends here.
+                if opened || too_late.is_some() {
                     self.record(std::mem::take(facts)).await?;
                 }
-                Ok(None)
+                too_late.map_or(Ok(None), |it| Err(PipelineError::TooLate(it)))
             }
         }
     }
@@ -481,7 +497,7 @@ impl Pipeline {
         let now = self.clock.now();
         let (decision, attempt) = {
             let mut history = self.journal.history();
-            let decision = decide(&self.rails, &history, case, now);
+            let decision = self.in_time(decide(&self.rails, &history, case, now), now);
             let attempt = self.attempt(case, &decision, &history);
             if let Some(attempt) = &attempt {
                 history.reserve(now, attempt);
@@ -594,7 +610,7 @@ impl Pipeline {
     }
 
     /// Makes facts durable, then tells the observer.
-    async fn record(&self, facts: Vec<Fact>) -> Result<(), JournalError> {
+    pub(crate) async fn record(&self, facts: Vec<Fact>) -> Result<(), JournalError> {
         if facts.is_empty() {
             return Ok(());
         }

@@ -7,6 +7,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::embedded::Embedded;
 use crate::journal::{Journal, JournalError};
+use crate::pipeline::deadline::Deadline;
 use crate::pipeline::{Pipeline, Readback, Scope};
 use crate::secret::reference::Reference;
 use crate::secret::{SecretError, Secrets};
@@ -98,6 +99,7 @@ impl Runtime {
             readback_wait_ms: config.limits.readback_wait_ms,
         };
         pipeline.observer = telemetry.observer();
+        pipeline.deadline = Deadline::new(config.limits.apply_time_min_ms);
         let data_dir = data_dir.to_owned();
         let pipeline = Arc::new(pipeline);
         Ok(Runtime { config, pipeline, store, data_dir, live, secrets, telemetry })

@@ -10,6 +10,7 @@
 //! | [`Ministack`] | IAM enforcement (`auth: true`), EventBridge, SQS, Lambda | S3 account block |
 //! | [`Moto`] | what ministack lacks: the S3 account block, managed policies | proof about IAM |
 //! | [`LocalEmu`] | real API calls that become CloudTrail events, after 60 s | speed |
+//! | [`RuntimeApi`] | our stand-in: any deadline, bytes that are no JSON | Lambda itself |
 //!
 //! The services are Python packages in a virtual environment that `cargo xtask test` makes in the
 //! user's cache folder; [`Venv`] says which and where. Where it is missing, starting a service is
@@ -25,6 +26,7 @@ mod localemu;
 mod ministack;
 mod moto;
 mod python;
+mod runtime_api;
 mod service;
 
 pub use binary::{Background, Quell, Ran};
@@ -35,6 +37,7 @@ pub use localemu::LocalEmu;
 pub use ministack::Ministack;
 pub use moto::Moto;
 pub use python::{Venv, cache_folder};
+pub use runtime_api::{Answered, RuntimeApi};
 
 /// Access key id of the administrator that every emulator knows from the start.
 pub const ADMIN_ACCESS_KEY_ID: &str = "test";

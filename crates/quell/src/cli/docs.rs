@@ -26,6 +26,8 @@ enum Page {
     Config,
     /// Every exit code
     ExitCodes,
+    /// Every input and variable of the serverless function
+    Function,
     /// Every metric and every alarm
     Metrics,
     /// Every permission, by action and resource type
@@ -43,6 +45,7 @@ pub fn run(args: &Args, _: &Global, out: &mut Out) -> Result<Exit, CliError> {
         Page::Config => docs::config::page(),
         Page::Schema => docs::config::schema(),
         Page::ExitCodes => docs::exit_codes::page(),
+        Page::Function => docs::function::page(),
         Page::Metrics => docs::metrics::page(),
         Page::Permissions => docs::permissions::page(),
         Page::Policies => docs::policies::page(&Library::builtin().map_err(bad_policy)?),

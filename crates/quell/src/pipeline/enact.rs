@@ -5,18 +5,31 @@
 //! that was not read back.
 
 use super::Pipeline;
+use jiff::Timestamp;
 use quell_core::action::Reversibility;
 use quell_core::change::Change;
 use quell_core::decide::authorized::Authorized;
 use quell_core::decide::{Case, Decision};
 use quell_core::detect::Cause;
 use quell_core::history::History;
-use quell_core::record::{Attempt, Authority, Fact, Outcome};
+use quell_core::record::{Attempt, Authority, Fact, Outcome, Verdict};
 use quell_core::resource::State;
 use quell_library::cloud::{Applied, CloudError};
 use std::time::Duration;
 
 impl Pipeline {
+    /// Withholds a change that could not be made and read back before the process is stopped.
+    pub(super) fn in_time(&self, decision: Decision, now: Timestamp) -> Decision {
+        match self.deadline.too_late(now).filter(|_| decision.authorized.is_some()) {
+            Some(reason) => Decision {
+                verdict: Verdict::Withhold { reason },
+                authorized: None,
+                opens_breaker: None,
+            },
+            None => decision,
+        }
+    }
+
     /// The attempt that a decision leads to.
     pub(super) fn attempt(
         &self,

@@ -39,38 +39,47 @@ impl Pipeline {
         let mut resumed = 0;
         for resource in &unfinished {
             let turn = self.journal.turn(resource, None).await?;
-            resumed += self.conclude_each(self.unfinished_on(resource)).await?;
+            for attempt in self.unfinished_on(resource) {
+                self.finish(&attempt).await?;
+                resumed += 1;
+            }
             turn.release().await;
         }
         Ok(resumed)
     }
 
-    /// Concludes what a crash left behind on one resource, whose turn the caller has. An undo is
-    /// left to people: events may not use its role.
-    pub(super) async fn resume_on(&self, resource: &ResourceRef) -> Result<(), JournalError> {
-        let mut unfinished = self.unfinished_on(resource);
-        unfinished.retain(|it| it.undoes.is_none());
-        self.conclude_each(unfinished).await.map(drop)
+    /// Concludes what a stop cut off on one resource, before it is judged anew; the caller has its
+    /// turn, so nobody else is still at it. An undo is left to people: events may not use its role.
+    pub(super) async fn resume_on(&self, resource: &ResourceRef) -> Result<(), PipelineError> {
+        for attempt in self.unfinished_on(resource) {
+            if attempt.undoes.is_some() {
+                continue;
+            }
+            if let Some(reason) = self.deadline.too_late(self.clock.now()) {
+                return Err(PipelineError::TooLate(reason));
+            }
+            self.finish(&attempt).await?;
+        }
+        Ok(())
     }
 
     fn unfinished_on(&self, resource: &ResourceRef) -> Vec<Attempt> {
         self.journal.history().unfinished_on(resource).cloned().collect()
     }
 
-    async fn conclude_each(&self, unfinished: Vec<Attempt>) -> Result<usize, JournalError> {
-        for attempt in &unfinished {
-            let authorized = decide::resume(attempt);
-            let (mut fact, _) = self.enact(&authorized, attempt).await;
-            // Found as wanted after a crash: the call was ours and had gone through.
-            if let Fact::Concluded { outcome, note, .. } = &mut fact
-                && *outcome == Outcome::AlreadyCompliant
-            {
-                *outcome = Outcome::Corrected { after: attempt.change.after.clone() };
-                *note = Some("found made when resuming after a stop".to_owned());
-            }
-            self.record(vec![fact]).await?;
+    /// Makes an attempt that has no conclusion to its end. The caller has the resource's turn.
+    async fn finish(&self, attempt: &Attempt) -> Result<(), JournalError> {
+        let authorized = decide::resume(attempt);
+        let (mut fact, _) = self.enact(&authorized, attempt).await;
+        // Found as wanted after a crash: the call was ours and had gone through, as far as anybody
+        // can tell.
+        if let Fact::Concluded { outcome, note, .. } = &mut fact
+            && *outcome == Outcome::AlreadyCompliant
+        {
+            *outcome = Outcome::Corrected { after: attempt.change.after.clone() };
+            *note = Some("found made when resuming after a stop".to_owned());
         }
-        Ok(unfinished.len())
+        self.record(vec![fact]).await
     }
 
     /// Re-reads and re-decides what stands open because something held it back.

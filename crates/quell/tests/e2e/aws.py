@@ -1,8 +1,9 @@
 """A person's hand in end-to-end tests: AWS calls by boto3, which Quell does not use.
 
 Usage: aws.py ENDPOINT. Each line in is {"service", "call", "arguments", "keys"?}: boto3's names,
-and the access key id, the secret and the session token where it is not the administrator's. Each
-line out is {"answer"} or {"code", "message"}.
+and the access key id, the secret and the session token where it is not the administrator's. An
+argument {"file": PATH} stands for the file's bytes. Each line out is {"answer"} or {"code",
+"message"}.
 """
 
 import json
@@ -39,11 +40,21 @@ def client(service, keys):
     return clients[name]
 
 
+def with_files(arguments):
+    """The arguments, with each {"file": PATH} replaced by the file's bytes."""
+    if not isinstance(arguments, dict):
+        return arguments
+    if list(arguments) == ["file"]:
+        with open(arguments["file"], "rb") as file:
+            return file.read()
+    return {name: with_files(it) for name, it in arguments.items()}
+
+
 for line in sys.stdin:
     wanted = json.loads(line)
     try:
         call = getattr(client(wanted["service"], wanted.get("keys") or ADMIN), wanted["call"])
-        answer = call(**wanted["arguments"])
+        answer = call(**with_files(wanted["arguments"]))
         answer.pop("ResponseMetadata", None)
         told = {"answer": answer}
     except ClientError as error:

@@ -12,7 +12,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
-use testkit::{ADMIN_ACCESS_KEY_ID, ADMIN_SECRET_ACCESS_KEY, Quell, Ran, Venv};
+use testkit::{ADMIN_ACCESS_KEY_ID, ADMIN_SECRET_ACCESS_KEY, Quell, Ran, RuntimeApi, Venv};
 
 /// ministack's account.
 pub const MINISTACK_ACCOUNT: &str = "000000000000";
@@ -144,15 +144,9 @@ impl Deployed {
     /// with the external id, and which hold exactly what `quell iam` prints.
     pub fn with_roles(endpoint: &str, name: &str) -> Deployed {
         let mut deployed = Deployed::plainly(endpoint, MINISTACK_ACCOUNT, name);
-        let needed = deployed.needed(&[]);
         let runner = format!("{name}-runner");
         let user = deployed.admin.call("iam", "create_user", json!({ "UserName": runner }));
-        let user = text(&user["User"]["Arn"]);
-        let mut access = json!({ "external_id": EXTERNAL_ID });
-        for role in ROLES {
-            let arn = deployed.make_role(role, &user, &needed[role]);
-            access[format!("{role}_role")] = json!(arn);
-        }
+        let access = deployed.make_roles(&text(&user["User"]["Arn"]));
         let arn = |role: &str| access[format!("{role}_role")].clone();
         let may = policy(&[json!({
             "Effect": "Allow",
@@ -164,9 +158,20 @@ impl Deployed {
         let [id, secret] = ["AccessKeyId", "SecretAccessKey"].map(|it| text(&key["AccessKey"][it]));
         deployed.quell = binary(endpoint, &id, &secret);
         deployed.runner = [Some(id), Some(secret), None];
-        deployed.config["aws"]["accounts"][MINISTACK_ACCOUNT] = access;
-        deployed.write_config();
         deployed
+    }
+
+    /// Makes the three roles, which trust this principal, and configures them; the account's
+    /// settings.
+    pub fn make_roles(&mut self, principal: &str) -> Value {
+        let needed = self.needed(&[]);
+        let mut access = json!({ "external_id": EXTERNAL_ID });
+        for role in ROLES {
+            let arn = self.make_role(role, principal, &needed[role]);
+            access[format!("{role}_role")] = json!(arn);
+        }
+        self.configure(|it| it["aws"]["accounts"][MINISTACK_ACCOUNT] = access.clone());
+        access
     }
 
     fn make_role(&self, role: &str, user: &str, document: &Value) -> String {
@@ -271,6 +276,13 @@ impl Deployed {
         let mut all = vec!["--config", config.as_str(), "--data-dir", data.as_str()];
         all.extend(arguments);
         self.quell.spawn(&all).unwrap()
+    }
+
+    /// The binary as Lambda starts it, with this deployment's configuration.
+    pub fn function(&self, api: &RuntimeApi) -> testkit::Background {
+        let quell = self.quell.clone().variable("QUELL_CONFIG", self.path("quell.yaml").as_str());
+        let quell = quell.variable("QUELL_EPHEMERAL_DATA_DIR", self.data().as_str());
+        api.environment(quell).spawn(&[]).unwrap()
     }
 
     /// Runs the binary to its end.

@@ -36,6 +36,8 @@ fn every_violation_is_fixed_once_or_withheld_by_name() {
     // A simulation in which nothing goes wrong proves nothing.
     assert!(0 < tally.crashes, "no crash in any run: {tally:?}");
     assert!(0 < tally.resumed, "no attempt was ever resumed: {tally:?}");
+    assert!(0 < tally.left_to_deliveries, "no delivery ever concluded another's: {tally:?}");
+    assert!(0 < tally.too_late, "no delivery ever came too late: {tally:?}");
     assert!(0 < tally.retried, "no delivery was ever retried: {tally:?}");
     assert!(0 < tally.failed, "no call ever failed: {tally:?}");
     assert!(0 < tally.duplicates, "no duplicate was ever delivered: {tally:?}");

@@ -5,7 +5,7 @@ use crate::attacks::{self, Attack, TERRAFORM};
 use crate::fuse::{Fuse, Fused, Made, Watched, reopened};
 use crate::laws;
 use futures::future::join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use quell::clock::Clock as _;
 use quell::demo::account;
 use quell::journal::{Journal as _, MemoryJournal};
@@ -36,6 +36,10 @@ pub struct Tally {
     pub runs: usize,
     pub crashes: usize,
     pub resumed: usize,
+    /// Attempts that a crash cut off and a function left to the next delivery.
+    pub left_to_deliveries: usize,
+    /// Deliveries that came too shortly before a function's time-out.
+    pub too_late: usize,
     pub retried: usize,
     pub duplicates: usize,
     pub corrected: usize,
@@ -74,6 +78,9 @@ pub struct Run {
     start: Timestamp,
     dice: Dice,
     chaos: Chaos,
+    /// Whether its processes are a function's: they resume nothing at their start, and have a
+    /// time-out.
+    is_function: bool,
     schedule: BTreeSet<(i64, u64)>,
     due: BTreeMap<u64, Due>,
     crashes_left: usize,
@@ -129,6 +136,7 @@ impl Run {
             crashes_left: if chaos == Chaos::All { 4 } else { 0 },
             dice,
             chaos,
+            is_function: seed % 2 == 1,
             schedule: BTreeSet::new(),
             due: BTreeMap::new(),
         };
@@ -246,6 +254,10 @@ impl Run {
         tally: &mut Tally,
     ) -> (Pipeline, Arc<Fuse>) {
         let (pipeline, fuse) = process;
+        if self.is_function && self.chaos == Chaos::All {
+            let left_s = if self.dice.percent(10) { 1 } else { 900 };
+            pipeline.deadline.set(Some(self.clock.now() + SignedDuration::from_secs(left_s)));
+        }
         let bodies: Vec<&[u8]> = batch.iter().map(|it| self.deliveries[*it].as_slice()).collect();
         let work = join_all(bodies.into_iter().map(|it| pipeline.handle(it)));
         let acks = tokio::select! {
@@ -264,8 +276,9 @@ impl Run {
         for (it, ack) in batch.iter().zip(acks) {
             match ack.unwrap() {
                 Ack::Done => {}
-                Ack::Retry(_) => {
+                Ack::Retry(why) => {
                     tally.retried += 1;
+                    tally.too_late += usize::from(why.contains("apply_time_min_ms"));
                     let at = self.elapsed_s() + 30;
                     self.at(at, Due::Deliver(*it));
                 }
@@ -281,6 +294,10 @@ impl Run {
             tally.crashes += 1;
             self.journal = Arc::new(reopened(&self.journal).await);
             let (pipeline, fuse) = self.process();
+            if self.is_function {
+                tally.left_to_deliveries += self.journal.history().unfinished().count();
+                return (pipeline, fuse);
+            }
             let resumed = tokio::select! {
                 biased;
                 resumed = pipeline.resume() => Some(resumed.unwrap()),
@@ -316,6 +333,10 @@ impl Run {
     async fn recover(&mut self, tally: &mut Tally) {
         self.account.heal();
         self.crashes_left = 0;
+        let left = self.journal.history().unfinished().count();
+        if self.is_function && 0 < left {
+            self.problems.push(format!("{left} attempts that no delivery concluded"));
+        }
         let (pipeline, _) = self.process();
         tally.resumed += pipeline.resume().await.unwrap();
         for _ in 0..3 {
