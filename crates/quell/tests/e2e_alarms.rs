@@ -123,8 +123,8 @@ fn what_is_measured_sets_an_alarm_off_and_people_are_told() {
 
     let mut told = BTreeSet::new();
     for _ in 0..20 {
-        let wanted = json!({ "QueueUrl": queue, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1 });
-        let found = person.call("sqs", "receive_message", wanted);
+        let ask = json!({ "QueueUrl": queue, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1 });
+        let found = person.call("sqs", "receive_message", ask);
         for message in found["Messages"].as_array().into_iter().flatten() {
             let envelope: Value = serde_json::from_str(&text(&message["Body"])).unwrap();
             let alarm: Value = serde_json::from_str(&text(&envelope["Message"])).unwrap();
