@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
+/// What [`Actor::id`] says where nothing names the caller.
+pub const UNKNOWN_ACTOR: &str = "unknown";
+
 /// One normalized event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
@@ -133,7 +136,7 @@ impl Actor {
         [&self.issuer_arn, &self.arn, &self.invoked_by, &self.principal_id, &self.account]
             .into_iter()
             .find_map(|it| it.as_deref())
-            .unwrap_or("unknown")
+            .unwrap_or(UNKNOWN_ACTOR)
     }
 }
 

@@ -182,6 +182,8 @@ fn the_same_resource_or_actor_again_is_a_repetition() {
     assert_eq!(repeated(&[first.clone(), seen("p", "b", "2", "trent", 60)]), (1, 0));
     assert_eq!(repeated(&[first.clone(), seen("p", "c", "2", "mallory", 60)]), (0, 1));
     assert_eq!(repeated(&[first.clone(), seen("q", "b", "2", "trent", 60)]), (0, 0));
+    let nameless = seen("p", "c", "1", "unknown", 0);
+    assert_eq!(repeated(&[nameless, seen("p", "d", "2", "unknown", 60)]), (0, 0));
     // One event with two findings, and the same event again, are one violation.
     assert_eq!(repeated(&[first.clone(), first.clone()]), (0, 0));
     // More than a week later.

@@ -1,6 +1,7 @@
-//! `docs/reference/metrics.md`: every metric, every alarm.
+//! `docs/reference/metrics.md`: every metric, every alarm, and how to read the log.
 
 use crate::telemetry::alarms::ALARMS;
+use crate::telemetry::log::{LOG_FORMAT_VARIABLE, LOG_VARIABLE};
 use crate::telemetry::metric::{Metric, NAMESPACE};
 use std::fmt::Write as _;
 
@@ -36,5 +37,23 @@ pub fn page() -> String {
         let link = format!("[`{name}`](../guides/runbook.md#{name})");
         let _ = writeln!(page, "| {link} | {meaning} | {} |", super::cell(&alarm.condition()));
     }
+    logs(&mut page);
     page
+}
+
+fn logs(page: &mut String) {
+    let _ = writeln!(
+        page,
+        "\n## Logs and traces\n\n`{LOG_FORMAT_VARIABLE}=json` writes one JSON object per line on \
+         standard error, `text` what people read\nin a terminal; `{LOG_VARIABLE}` filters, such as \
+         `quell=info,warn`. A JSON line is flat: `time`, `level`, `target`,\n`message` and its \
+         fields. Every line of the work on an event has `trace_id`, `event`, `operation`, \
+         `account` and\n`region`; what was decided and done is told by the messages \
+         `FindingDecided`, `ChangeAttempted`,\n`ChangeConcluded`, `FindingResolved`, \
+         `JudgmentFailed`, `ViolatingCallFailed`, `OurNameMisused` and `BreakerOpened`.\n\nThe \
+         trace id is the one that the delivery carries (`traceparent`, `X-Amzn-Trace-Id`, the \
+         `AWSTraceHeader` of SQS);\nelse it is derived from the event's id, so that it is the same \
+         wherever the event is worked on. In Lambda the AWS\nSDK passes X-Ray's header on with \
+         every call. Quell exports no spans, neither to X-Ray nor by OTLP."
+    );
 }

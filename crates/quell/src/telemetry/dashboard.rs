@@ -52,8 +52,8 @@ pub fn body(names: &Names<'_>, region: &str) -> Value {
 fn series(metric: Metric, region: &str) -> Vec<Value> {
     let meta = metric.meta();
     if meta.kind == Kind::Distribution {
-        let percentile = |it: &&str| json!([NAMESPACE, meta.name, {"stat": it, "label": it}]);
-        return ["p50", "p90", "p99"].iter().map(|it| percentile(it)).collect();
+        let percentile = |it| json!([NAMESPACE, meta.name, {"stat": it, "label": it}]);
+        return ["p50", "p90", "p99"].map(percentile).to_vec();
     }
     match meta.dimensions {
         [] => vec![json!([NAMESPACE, meta.name])],

@@ -16,10 +16,12 @@ pub const DIMENSION_VALUE_MAX_CHARS: usize = 1024;
 
 /// A metric with what a line says of it.
 type Said = (Metric, Value);
+/// Dimensions with their values, by name.
+type Labels<'a> = Vec<(&'a str, &'a str)>;
 
 /// The lines for what was measured; `now` is their moment.
 pub fn lines(series: &BTreeMap<Series, Samples>, now: Timestamp) -> Vec<Value> {
-    let mut groups: BTreeMap<Vec<(&str, &str)>, Vec<(Metric, &Samples)>> = BTreeMap::new();
+    let mut groups: BTreeMap<Labels<'_>, Vec<(Metric, &Samples)>> = BTreeMap::new();
     for (series, samples) in series {
         let labels = series.labels.iter().map(|(name, value)| (name.name(), value.as_str()));
         groups.entry(labels.collect()).or_default().push((series.metric, samples));

@@ -13,6 +13,7 @@ use super::Point;
 use super::metric::Metric;
 use jiff::{SignedDuration, Timestamp};
 use quell_core::detect::{Cause, Finding};
+use quell_core::event::UNKNOWN_ACTOR;
 use quell_core::heartbeat::{Beat, Heartbeat};
 use quell_core::history::History;
 use quell_core::policy::Severity;
@@ -165,7 +166,9 @@ impl Fold {
     }
 
     fn is_repeated_actor(&mut self, finding: &Finding, event: &str, actor: &str) -> bool {
-        is_repeated(&mut self.actors, actor.to_owned(), event, finding.time)
+        // Two who can't be named need not be the same.
+        actor != UNKNOWN_ACTOR
+            && is_repeated(&mut self.actors, actor.to_owned(), event, finding.time)
     }
 
     /// Forgets what fell out of the window.

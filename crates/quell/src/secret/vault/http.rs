@@ -176,7 +176,8 @@ fn judge(status: StatusCode, path: &str) -> Result<(), Problem> {
     let said = format!("`{path}` answered {status}");
     match status.as_u16() {
         200..300 => Ok(()),
-        300..400 => Err(Problem::Useless(format!(
+        // A standby that does not forward: passing, like every failover.
+        300..400 => Err(Problem::Unavailable(format!(
             "{said}: redirects are not followed, name the active node or its load balancer"
         ))),
         403 => Err(Problem::Denied(said)),
