@@ -1,4 +1,4 @@
-//! The only build script: five words that developers and CI share.
+//! The only build script: the words that developers and CI share.
 //!
 //! `cargo xtask test` prepares what tests need and runs them all; `tidy` is every check that is no
 //! test; `codegen` writes the reference pages out of the binary; `e2e` runs an end-to-end test too
@@ -11,6 +11,7 @@
 mod bench;
 mod codegen;
 mod e2e;
+mod infra;
 mod run;
 mod test;
 mod tidy;
@@ -37,6 +38,7 @@ Examples:
   cargo xtask tidy --quick                  the checks that build nothing
   cargo xtask codegen                       write docs/reference anew
   cargo xtask e2e loop                      the whole loop on LocalEmu (minutes)
+  cargo xtask infra                         what checks our own Terraform and CloudFormation
   cargo xtask bench                         all benchmarks, one after the other
 
 Exit codes: 0 fine, 1 a test or check failed, 2 usage, 3 something outside failed (pip, Python)";
@@ -51,6 +53,8 @@ enum Command {
     Codegen(codegen::Arguments),
     /// Run one end-to-end test that is too slow for `test`
     E2e(e2e::Arguments),
+    /// Check our own Terraform and CloudFormation: validate, test, scanners, our rules
+    Infra(infra::Arguments),
     /// Run the benchmarks one after the other
     Bench(bench::Arguments),
 }
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
         Command::Tidy(arguments) => tidy::run(&arguments),
         Command::Codegen(arguments) => codegen::run(&arguments),
         Command::E2e(arguments) => e2e::run(&arguments),
+        Command::Infra(arguments) => infra::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match done {

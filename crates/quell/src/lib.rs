@@ -18,5 +18,6 @@ pub mod scan;
 pub mod heartbeat;
 pub mod replay;
 pub mod demo;
+pub mod deploy;
 pub mod docs;
 pub mod cli;

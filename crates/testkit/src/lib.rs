@@ -26,6 +26,7 @@ mod ministack;
 mod moto;
 mod python;
 mod service;
+mod terraform;
 
 pub use binary::{Background, Quell, Ran};
 pub use e2e::{E2E_VARIABLE, e2e_opted_in};
@@ -35,6 +36,7 @@ pub use localemu::LocalEmu;
 pub use ministack::Ministack;
 pub use moto::Moto;
 pub use python::{Venv, cache_folder};
+pub use terraform::Terraform;
 
 /// Access key id of the administrator that every emulator knows from the start.
 pub const ADMIN_ACCESS_KEY_ID: &str = "test";

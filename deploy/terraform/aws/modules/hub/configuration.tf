@@ -1,0 +1,41 @@
+# The same YAML that `quell run --config` reads. JSON is YAML, and keeps the order of keys.
+
+locals {
+  configuration = {
+    aws = merge(
+      {
+        region = local.region
+        accounts = {
+          for account, external_id in var.accounts : account => merge(
+            {
+              read_role   = "arn:${local.partition}:iam::${account}:role/${var.prefix}-read"
+              write_role  = "arn:${local.partition}:iam::${account}:role/${var.prefix}-write"
+              external_id = external_id
+            },
+            var.undo ? { undo_role = "arn:${local.partition}:iam::${account}:role/${var.prefix}-undo" } : {},
+          )
+        }
+      },
+      var.endpoint_url == null ? {} : { endpoint_url = var.endpoint_url },
+    )
+    policies   = { enabled = var.policies }
+    guardrails = merge(var.guardrails, { modes = { default = var.mode, rules = var.mode_rules } })
+    store = {
+      dynamodb = {
+        name        = var.prefix
+        region      = local.region
+        checkpoints = "s3://${local.checkpoints_bucket}/checkpoints"
+        signer      = "kms://${aws_kms_key.signing.arn}"
+      }
+    }
+  }
+}
+
+resource "aws_ssm_parameter" "configuration" {
+  name        = "/${var.prefix}/configuration"
+  description = "Quell's configuration, as docs/reference/config.md describes it"
+  type        = "SecureString"
+  key_id      = local.key_id
+  tier        = "Intelligent-Tiering"
+  value       = jsonencode(local.configuration)
+}
