@@ -42,6 +42,8 @@ enum Check {
 
 const TERRAFORM: &str = "deploy/terraform/aws";
 const TEMPLATES: [&str; 2] = ["deploy/cloudformation/hub.yaml", "deploy/cloudformation/spoke.yaml"];
+/// cfn-lint cannot be run as a module, and scripts of the environment point to where it was built.
+const CFN_LINT: &str = "import sys; from cfnlint.runner import main; sys.exit(main())";
 const JUDGE: &str = "policies/deploy/judge.py";
 /// Modules with tests, and what is only validated.
 const TESTED: [&str; 2] = ["modules/hub", "modules/spoke"];
@@ -66,7 +68,7 @@ impl Check {
             Check::Terraform => terraform(),
             Check::Rego => rego(),
             Check::Checkov => checkov(),
-            Check::CfnLint => python(&["-m", "cfnlint"], &TEMPLATES),
+            Check::CfnLint => python(&["-c", CFN_LINT], &TEMPLATES),
             Check::CfnGuard => python(&["policies/deploy/guard.py"], &TEMPLATES),
         }
     }
@@ -101,8 +103,13 @@ fn rego() -> Result<bool> {
     clean &= run::succeeds(&mut command(&["init", "-input=false", "-no-color"]))?;
     // What is in the zip does not matter to a plan.
     let plan = [
-        "plan", "-input=false", "-no-color", "-out=plan.tfplan", "-var=function_zip=main.tf",
-        "-var=external_id=an-external-id-0", "-var=trail=true",
+        "plan",
+        "-input=false",
+        "-no-color",
+        "-out=plan.tfplan",
+        "-var=function_zip=main.tf",
+        "-var=external_id=an-external-id-0",
+        "-var=trail=true",
     ];
     clean &= run::succeeds(command(&plan).stdout(std::process::Stdio::null()))?;
     let shown = run::output(&mut command(&["show", "-json", "plan.tfplan"]))?;

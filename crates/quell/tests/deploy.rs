@@ -8,9 +8,11 @@ use proptest::sample::{Index, subsequence};
 use quell::deploy::grants::POLICY_MAX_CHARS;
 use quell::deploy::rules::{HEARTBEAT, PATTERN_MAX_CHARS, Rule, rules};
 use quell::deploy::{Role, deployment};
-use quell_core::policy::{Policy, PolicyLimits};
+use quell_core::policy::{Mode, Policy, PolicyLimits};
+use quell_core::resource::Purpose;
 use quell_library::Library;
 use quell_library::folder::{self, PolicyFolder};
+use quell_library::permissions::needed;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -36,10 +38,8 @@ fn assert_exact(policies: &[&Policy], rules: &[Rule], event: &Value) {
         .filter(|it| it.trigger().matches(bytes.as_bytes()).unwrap())
         .map(|it| it.id())
         .collect();
-    let matching: Vec<&Rule> = rules
-        .iter()
-        .filter(|it| it.name != HEARTBEAT && matches(&it.pattern, event))
-        .collect();
+    let matching: Vec<&Rule> =
+        rules.iter().filter(|it| it.name != HEARTBEAT && matches(&it.pattern, event)).collect();
     for rule in &matching {
         let its_own = rule.policies.iter().any(|it| triggered.contains(it.as_str()));
         assert!(its_own, "{} matches what no policy of it wants: {event}", rule.name);
@@ -55,10 +55,13 @@ fn with_triggers(triggers: &[Value]) -> Library {
     let model = folder::builtin().unwrap().into_iter().next().unwrap();
     let folders = triggers.iter().enumerate().map(|(at, trigger)| {
         let id = format!("test.service.policy_{at}");
-        let mut meta: Value = serde_json::to_value(LIBRARY.policy(&model.id).unwrap().meta()).unwrap();
+        let mut meta: Value =
+            serde_json::to_value(LIBRARY.policy(&model.id).unwrap().meta()).unwrap();
         meta["id"] = json!(id);
         meta["trigger"] = trigger.clone();
-        let rego = model.rego.replace(&format!("package quell.{}", model.id), &format!("package quell.{id}"));
+        let rego = model
+            .rego
+            .replace(&format!("package quell.{}", model.id), &format!("package quell.{id}"));
         // JSON is YAML.
         PolicyFolder { id, yaml: meta.to_string(), rego, ..model.clone() }
     });
@@ -201,6 +204,31 @@ fn roles_name_actions_and_keep_within_iams_limits() {
                 assert!(statement.actions.iter().all(|it| !it.contains('*')), "{statement:?}");
             }
         }
+    }
+}
+
+/// What is rendered is what the library says, no action more and none less.
+#[test]
+fn roles_hold_exactly_what_the_policies_need() {
+    let deployment = deployment(&LIBRARY).unwrap();
+    let needed = needed(&LIBRARY, &all(&LIBRARY), |_| Mode::Enforce);
+    let purposes =
+        [(Role::Read, Purpose::Read), (Role::Write, Purpose::Write), (Role::Undo, Purpose::Undo)];
+    for (role, purpose) in purposes {
+        let wanted: BTreeSet<(&str, String)> = needed
+            .iter()
+            .filter(|it| it.purpose == purpose)
+            .map(|it| (it.action, it.resource.replace("{id}", "*").replace("{region}", "*")))
+            .collect();
+        let statements = deployment.roles[&role].iter().flat_map(|it| &it.statements);
+        let rendered: BTreeSet<(&str, String)> = statements
+            .flat_map(|it| {
+                it.actions.iter().flat_map(|action| {
+                    it.resources.iter().map(|resource| (action.as_str(), resource.clone()))
+                })
+            })
+            .collect();
+        assert_eq!(rendered, wanted, "{role:?}");
     }
 }
 

@@ -50,7 +50,12 @@ impl Terraform {
 
     /// `terraform ARGUMENTS` in a folder, with nothing of the user's own settings. Its calls go to
     /// `endpoint`, or nowhere.
-    pub fn command(&self, folder: &Utf8Path, endpoint: Option<&str>, arguments: &[&str]) -> Command {
+    pub fn command(
+        &self,
+        folder: &Utf8Path,
+        endpoint: Option<&str>,
+        arguments: &[&str],
+    ) -> Command {
         let mut command = Command::new("terraform");
         command
             .args(arguments)

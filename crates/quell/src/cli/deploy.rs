@@ -62,7 +62,7 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
 }
 
 fn render(args: &RenderArgs, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
-    let library = global.library(&global.acting_config()?)?;
+    let library = Global::library(&global.acting_config()?)?;
     let deployment = deploy::deployment(&library)
         .map_err(|it| CliError::usage("the policies can't be deployed").because(it))?;
     let mut files = BTreeMap::new();

@@ -106,13 +106,18 @@ const FUNCTION: [Grant; 7] = [
 ];
 
 /// The checkpointer: it reads the ledger, and alone puts checkpoints.
-const CHECKPOINT: [Grant; 7] = [
+const CHECKPOINT: [Grant; 8] = [
     Grant { sid: "Ledger", actions: &["dynamodb:GetItem", "dynamodb:Query"], resources: &[LEDGER] },
     Grant { sid: "State", actions: &["dynamodb:GetItem", "dynamodb:Query"], resources: &[STATE] },
     Grant {
         sid: "Checkpoints",
-        actions: &["s3:GetObject", "s3:PutObject"],
+        actions: &["s3:GetObject", "s3:PutObject", "s3:PutObjectRetention"],
         resources: &["arn:{partition}:s3:::{checkpoints}/checkpoints/*"],
+    },
+    Grant {
+        sid: "FindCheckpoints",
+        actions: &["s3:ListBucket"],
+        resources: &["arn:{partition}:s3:::{checkpoints}"],
     },
     CONFIGURATION,
     FAILED_TICKS,
@@ -162,9 +167,8 @@ fn of_library(library: &BTreeSet<Permission>, purpose: Purpose) -> Vec<Statement
     let mut statements: Vec<Statement> = Vec::new();
     for ((action, condition), resources) in of_action {
         let resources: Vec<String> = resources.into_iter().collect();
-        let same = statements
-            .iter_mut()
-            .find(|it| it.resources == resources && it.condition == condition);
+        let same =
+            statements.iter_mut().find(|it| it.resources == resources && it.condition == condition);
         match same {
             Some(it) => it.actions.push(action.to_owned()),
             None => statements.push(Statement {

@@ -165,7 +165,8 @@ fn united(triggers: Vec<Trigger>) -> Vec<Trigger> {
             Some(same) => {
                 same.policies.extend(trigger.policies);
                 if let (Some(all), Some(calls)) = (calls_mut(&mut same.pattern), calls) {
-                    let new: Vec<Value> = calls.into_iter().filter(|it| !all.contains(it)).collect();
+                    let new: Vec<Value> =
+                        calls.into_iter().filter(|it| !all.contains(it)).collect();
                     all.extend(new);
                     all.sort_by_key(Value::to_string);
                 }

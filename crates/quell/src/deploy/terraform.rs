@@ -35,10 +35,7 @@ pub fn files(deployment: &Deployment) -> BTreeMap<String, String> {
     let rules: Vec<Value> = deployment.rules.iter().map(Rule::as_json).collect();
     BTreeMap::from([
         ("hub/generated/alarms.json".to_owned(), pretty(&alarms::properties(&PARTS).into())),
-        (
-            "hub/generated/dashboard.json".to_owned(),
-            pretty(&dashboard::body(&PARTS, "${region}")),
-        ),
+        ("hub/generated/dashboard.json".to_owned(), pretty(&dashboard::body(&PARTS, "${region}"))),
         ("hub/generated.tf".to_owned(), documents(deployment, &Role::HUB)),
         ("spoke/generated.tf".to_owned(), documents(deployment, &Role::SPOKE)),
         ("spoke/generated/rules.json".to_owned(), pretty(&rules.into())),

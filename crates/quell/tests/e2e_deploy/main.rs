@@ -7,10 +7,10 @@
 //!
 //! What ministack does otherwise than AWS, and what is done about it here, each by name:
 //!
-//! - It makes no metrics of Embedded Metric lines: [`watch::adapter`] does.
-//! - It reads metric alarms and bus policies back incompletely: [`QUIRKS`] are no drift.
+//! - It makes no metrics of Embedded Metric lines: `watch::adapter` does.
+//! - It reads metric alarms and bus policies back incompletely: `terraform::QUIRKS` are no drift.
 //! - It overlooks `ResourceIdList`, so that `cloudtrail:ListTags` is about any trail to it:
-//!   [`World::allow_list_tags`] grants that.
+//!   `World::allow_list_tags` grants that.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "tests")]
 #![allow(clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
@@ -19,6 +19,7 @@ mod e2e;
 mod heal;
 mod rules;
 mod stacks;
+mod storm;
 mod terraform;
 mod watch;
 mod world;

@@ -19,22 +19,32 @@ pub fn deploy_heal_and_leave_nothing(zip: &str) {
     let body = json!({ "file": zip });
     let zip = json!({ "Bucket": ARTIFACTS, "Key": "quell-lambda.zip", "Body": body });
     world.admin.call("s3", "put_object", zip);
-    let outputs = create(&world, "hub", include_str!("../../../../deploy/cloudformation/hub.yaml"), &[
-        ("Accounts", MINISTACK_ACCOUNT),
-        ("ExternalId", EXTERNAL_ID),
-        ("Mode", "enforce"),
-        ("CodeBucket", ARTIFACTS),
-        ("CodeKey", "quell-lambda.zip"),
-        ("CheckpointLockMode", "GOVERNANCE"),
-        ("DeletionProtection", "false"),
-        ("AlertQueueArn", &format!("arn:aws:sqs:us-east-1:{MINISTACK_ACCOUNT}:{ALERTS}")),
-        ("EndpointUrl", &world.ministack.endpoint()),
-    ]);
-    create(&world, "spoke", &with_region(include_str!("../../../../deploy/cloudformation/spoke.yaml")), &[
-        ("BusArn", &outputs["BusArn"]),
-        ("FunctionRoleArn", &outputs["FunctionRoleArn"]),
-        ("ExternalId", EXTERNAL_ID),
-    ]);
+    let outputs = create(
+        &world,
+        "hub",
+        include_str!("../../../../deploy/cloudformation/hub.yaml"),
+        &[
+            ("Accounts", MINISTACK_ACCOUNT),
+            ("ExternalId", EXTERNAL_ID),
+            ("Mode", "enforce"),
+            ("CodeBucket", ARTIFACTS),
+            ("CodeKey", "quell-lambda.zip"),
+            ("CheckpointLockMode", "GOVERNANCE"),
+            ("DeletionProtection", "false"),
+            ("AlertQueueArn", &format!("arn:aws:sqs:us-east-1:{MINISTACK_ACCOUNT}:{ALERTS}")),
+            ("EndpointUrl", &world.ministack.endpoint()),
+        ],
+    );
+    create(
+        &world,
+        "spoke",
+        &with_region(include_str!("../../../../deploy/cloudformation/spoke.yaml")),
+        &[
+            ("BusArn", &outputs["BusArn"]),
+            ("FunctionRoleArn", &outputs["FunctionRoleArn"]),
+            ("ExternalId", EXTERNAL_ID),
+        ],
+    );
     world.allow_list_tags();
     rules::match_what_they_must(&world);
     heal::everything(&world);

@@ -2,6 +2,7 @@
 
 use crate::e2e::text;
 use crate::world::{ALERTS, PREFIX, World};
+use quell::telemetry::metric::Metric;
 use serde_json::{Value, json};
 
 /// The alarm that every run raises: violations of critical severity were made.
@@ -39,37 +40,66 @@ pub fn alarm_arrives(world: &World) {
     });
 }
 
-/// Test adapter: CloudWatch makes metrics of the Embedded Metric lines in the function's log;
-/// ministack does not, so they are put here. What the lines hold is the function's own.
-pub fn adapter(world: &World) {
-    let mut put = 0;
+/// A measurement that the function wrote: namespace, name, dimensions, values, unit.
+struct Measured {
+    namespace: Value,
+    name: Value,
+    dimensions: Vec<(String, Value)>,
+    values: Vec<Value>,
+    unit: Value,
+}
+
+/// Everything that the Embedded Metric lines in the function's log say.
+fn measured(world: &World) -> Vec<Measured> {
+    let mut measured = Vec::new();
     for line in world.log_lines(PREFIX) {
         let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
         for directive in line["_aws"]["CloudWatchMetrics"].as_array().into_iter().flatten() {
-            for dimensions in directive["Dimensions"].as_array().unwrap() {
-                let dimensions: Vec<Value> = dimensions
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .map(|it| json!({ "Name": it, "Value": line[text(it)] }))
-                    .collect();
+            for names in directive["Dimensions"].as_array().unwrap() {
+                let names = names.as_array().unwrap().iter().map(text);
+                let dimensions: Vec<(String, Value)> =
+                    names.map(|it| (it.clone(), line[&it].clone())).collect();
                 for metric in directive["Metrics"].as_array().unwrap() {
                     let value = &line[text(&metric["Name"])];
                     let values = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
-                    let datum = json!({
-                        "MetricName": metric["Name"],
-                        "Dimensions": dimensions,
-                        "Values": values,
-                        "Unit": metric.get("Unit").cloned().unwrap_or(json!("None")),
+                    measured.push(Measured {
+                        namespace: directive["Namespace"].clone(),
+                        name: metric["Name"].clone(),
+                        dimensions: dimensions.clone(),
+                        values,
+                        unit: metric.get("Unit").cloned().unwrap_or(json!("None")),
                     });
-                    let wanted = json!({
-                        "Namespace": directive["Namespace"], "MetricData": [datum],
-                    });
-                    world.admin.call("cloudwatch", "put_metric_data", wanted);
-                    put += 1;
                 }
             }
         }
     }
-    assert!(0 < put, "the function logged no metric\n{}", world.log(PREFIX));
+    measured
+}
+
+/// Test adapter: CloudWatch makes metrics of the Embedded Metric lines in the function's log;
+/// ministack does not, so they are put here. What the lines hold is the function's own.
+fn adapter(world: &World) {
+    let measured = measured(world);
+    assert!(!measured.is_empty(), "the function logged no metric\n{}", world.log(PREFIX));
+    for it in measured {
+        let dimension = |(name, value): &(String, Value)| json!({ "Name": name, "Value": value });
+        let datum = json!({
+            "MetricName": it.name,
+            "Dimensions": it.dimensions.iter().map(dimension).collect::<Vec<_>>(),
+            "Values": it.values,
+            "Unit": it.unit,
+        });
+        let wanted = json!({ "Namespace": it.namespace, "MetricData": [datum] });
+        world.admin.call("cloudwatch", "put_metric_data", wanted);
+    }
+}
+
+/// How many fixes the metrics say were made.
+pub fn corrected(world: &World) -> f64 {
+    let is_corrected = |it: &Measured| {
+        it.name == Metric::Actions.name()
+            && it.dimensions.iter().any(|(_, value)| value == "corrected")
+    };
+    let values = measured(world).into_iter().filter(is_corrected).flat_map(|it| it.values);
+    values.map(|it| it.as_f64().unwrap()).sum()
 }

@@ -13,7 +13,7 @@ pub const EXTERNAL_ID: &str = "e2e-external-id-0123456789";
 /// The queue that alarms are sent to, so that a test sees them.
 pub const ALERTS: &str = "e2e-alerts";
 /// How long anything may take to show.
-const SHOWS_TIME_MAX: Duration = Duration::from_secs(180);
+const SHOWS_TIME_MAX: Duration = Duration::from_secs(600);
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 pub struct World {
@@ -98,6 +98,13 @@ impl World {
         ran.stdout
     }
 
+    /// The facts of the deployed ledger, all chains.
+    pub fn facts(&self) -> Vec<Value> {
+        let records = self.quell(&["audit", "show", "--format", "json"]);
+        let records = records.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
+        records.map(|it| it["fact"].clone()).collect()
+    }
+
     /// Waits until something holds.
     pub fn wait(&self, what: &str, mut holds: impl FnMut() -> bool) {
         let started = Instant::now();
@@ -156,7 +163,8 @@ impl World {
             }
         }
         let local = self.admin.call("iam", "list_policies", json!({ "Scope": "Local" }));
-        let policies = local["Policies"].as_array().unwrap().iter().map(|it| text(&it["PolicyName"]));
+        let policies =
+            local["Policies"].as_array().unwrap().iter().map(|it| text(&it["PolicyName"]));
         left.extend(policies.filter(|it| it.starts_with(PREFIX)).map(|it| format!("iam: {it}")));
         left
     }

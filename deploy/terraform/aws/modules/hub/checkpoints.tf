@@ -76,7 +76,7 @@ data "aws_iam_policy_document" "checkpoints" {
   statement {
     sid       = "OnlyTheCheckpointerWrites"
     effect    = "Deny"
-    actions   = ["s3:PutObject"]
+    actions   = ["s3:PutObject", "s3:PutObjectRetention"]
     resources = ["arn:${local.partition}:s3:::${local.checkpoints_bucket}/*"]
     principals {
       type        = "*"
@@ -96,7 +96,6 @@ data "aws_iam_policy_document" "checkpoints" {
       "s3:DeleteObject",
       "s3:DeleteObjectVersion",
       "s3:PutObjectLegalHold",
-      "s3:PutObjectRetention",
     ]
     resources = ["arn:${local.partition}:s3:::${local.checkpoints_bucket}/*"]
     principals {

@@ -22,10 +22,14 @@ locals {
     guardrails = merge(var.guardrails, { modes = { default = var.mode, rules = var.mode_rules } })
     store = {
       dynamodb = {
-        name        = var.prefix
-        region      = local.region
-        checkpoints = "s3://${local.checkpoints_bucket}/checkpoints"
-        signer      = "kms://${aws_kms_key.signing.arn}"
+        name   = var.prefix
+        region = local.region
+        # A lease outlives the function that took it.
+        lease_time_s              = 2 * var.function_timeout_s
+        checkpoints               = "s3://${local.checkpoints_bucket}/checkpoints"
+        checkpoint_retention_days = var.checkpoint_retention_days
+        checkpoint_lock           = lower(var.checkpoint_lock_mode)
+        signer                    = "kms://${aws_kms_key.signing.arn}"
       }
     }
   }
