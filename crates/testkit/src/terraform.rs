@@ -57,6 +57,9 @@ impl Terraform {
         arguments: &[&str],
     ) -> Command {
         let mut command = Command::new("terraform");
+        for (name, _) in env::vars().filter(|(name, _)| name.starts_with("TF_")) {
+            command.env_remove(name);
+        }
         command
             .args(arguments)
             .current_dir(folder)

@@ -163,17 +163,16 @@ fn headed(text: &str) -> String {
     format!("# {GENERATED}\n{text}")
 }
 
-/// Puts a value at the end of each line that ends with the marker, indented like that line.
+/// Puts a value after each line that ends with the marker, indented more than that line.
 fn with_value(text: &str, name: &str, value: &Value) -> String {
-    let marker = format!("{{{{{name}}}}}");
+    let marker = format!(" {{{{{name}}}}}");
     let mut with = String::new();
     for line in text.lines() {
         match line.strip_suffix(&marker) {
             None => with.push_str(line),
             Some(start) => {
-                let indent: String = line.chars().take_while(|it| *it == ' ').collect();
-                let pretty = format!("{value:#}").replace('\n', &format!("\n{indent}  "));
-                let _ = write!(with, "{start}{pretty}");
+                let indent = line.chars().take_while(|it| *it == ' ').count();
+                let _ = write!(with, "{start}{}", block(value, indent));
             }
         }
         with.push('\n');
@@ -183,14 +182,54 @@ fn with_value(text: &str, name: &str, value: &Value) -> String {
 
 /// Puts resources in place of the line that is the marker.
 fn with_resources(text: &str, name: &str, resources: &[(String, Value)]) -> String {
-    let marker = format!("{{{{{name}}}}}");
-    let mut lines = String::new();
-    for (id, resource) in resources {
-        let _ = writeln!(lines, "  {id}:");
-        for (key, value) in resource.as_object().into_iter().flatten() {
-            let pretty = format!("{value:#}").replace('\n', "\n      ");
-            let _ = writeln!(lines, "    {key}: {pretty}");
+    let lines = resources.iter().map(|(id, it)| format!("  {id}:{}\n", block(it, 2)));
+    text.replace(&format!("{{{{{name}}}}}\n"), &lines.collect::<String>())
+}
+
+/// A value as YAML after a key that is indented by so much. Texts are written as JSON has them,
+/// which YAML reads alike.
+fn block(value: &Value, indent: usize) -> String {
+    let pad = " ".repeat(indent + 2);
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            let fields = fields.iter();
+            fields
+                .map(|(key, it)| format!("\n{pad}{}:{}", key_text(key), block(it, indent + 2)))
+                .collect()
         }
+        Value::Array(list) if list.iter().any(Value::is_object) => {
+            let items = list.iter().map(|it| {
+                let item = block(it, indent + 2);
+                format!("\n{pad}- {}", item.trim_start())
+            });
+            items.collect()
+        }
+        Value::Array(list) => {
+            let items: Vec<String> = list.iter().map(scalar).collect();
+            format!(" [{}]", items.join(", "))
+        }
+        it => format!(" {}", scalar(it)),
     }
-    text.replace(&format!("{marker}\n"), &lines)
+}
+
+/// A scalar; texts that YAML could take for something else are in quotes.
+fn scalar(value: &Value) -> String {
+    let is_name = |text: &&str| {
+        let word = text.split_once(':').map_or(*text, |(_, action)| action);
+        text.starts_with(|it: char| it.is_ascii_alphabetic())
+            && text.chars().all(|it| it.is_ascii_alphanumeric() || it == ':')
+            && 3 < word.len()
+            && !["true", "false", "null"].contains(text)
+    };
+    value.as_str().filter(is_name).map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A key, in quotes where it has more than letters and colons inside.
+fn key_text(key: &str) -> String {
+    let plain = |it: char| it.is_ascii_alphanumeric() || it == '-' || it == ':';
+    if key.chars().all(plain) && !key.ends_with(':') {
+        key.to_owned()
+    } else {
+        json!(key).to_string()
+    }
 }

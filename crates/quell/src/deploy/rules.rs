@@ -224,22 +224,24 @@ fn either(triggers: &[Trigger]) -> Value {
     let objects: Vec<&Map<String, Value>> =
         triggers.iter().filter_map(|it| it.pattern.as_object()).collect();
     let Some((first, others)) = objects.split_first() else { return json!({}) };
-    if others.is_empty() {
-        return Value::Object((*first).clone());
-    }
     let is_shared = |key: &str, value: &Value| others.iter().all(|it| it.get(key) == Some(value));
     // A `$or` of a trigger's own cannot stand beside ours.
-    let (mut shared, _): (Map<String, Value>, Map<String, Value>) = (*first)
+    let mut shared: Map<String, Value> = (*first)
         .clone()
         .into_iter()
-        .partition(|(key, value)| key != "$or" && is_shared(key, value));
-    let alternatives: Vec<Value> = objects
+        .filter(|(key, value)| others.is_empty() || key != "$or" && is_shared(key, value))
+        .collect();
+    let alternatives: Vec<Map<String, Value>> = objects
         .iter()
         .map(|it| {
             let own = it.iter().filter(|(key, _)| !shared.contains_key(*key));
-            own.map(|(key, value)| (key.clone(), value.clone())).collect::<Map<_, _>>().into()
+            own.map(|(key, value)| (key.clone(), value.clone())).collect()
         })
         .collect();
-    shared.insert("$or".to_owned(), alternatives.into());
+    // A trigger that says nothing of its own takes in all others.
+    if alternatives.iter().all(|it| !it.is_empty()) {
+        let alternatives = alternatives.into_iter().map(Value::Object).collect();
+        shared.insert("$or".to_owned(), alternatives);
+    }
     shared.into()
 }

@@ -8,6 +8,7 @@ use crate::world::{ALERTS, EXTERNAL_ID, PREFIX, World};
 use crate::{heal, rules, watch};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fs;
 
 /// Where the zip and the templates are put for CloudFormation.
 const ARTIFACTS: &str = "e2e-artifacts";
@@ -22,7 +23,7 @@ pub fn deploy_heal_and_leave_nothing(zip: &str) {
     let outputs = create(
         &world,
         "hub",
-        include_str!("../../../../deploy/cloudformation/hub.yaml"),
+        &template("hub"),
         &[
             ("Accounts", MINISTACK_ACCOUNT),
             ("ExternalId", EXTERNAL_ID),
@@ -38,7 +39,7 @@ pub fn deploy_heal_and_leave_nothing(zip: &str) {
     create(
         &world,
         "spoke",
-        &with_region(include_str!("../../../../deploy/cloudformation/spoke.yaml")),
+        &with_region(&template("spoke")),
         &[
             ("BusArn", &outputs["BusArn"]),
             ("FunctionRoleArn", &outputs["FunctionRoleArn"]),
@@ -63,6 +64,12 @@ pub fn deploy_heal_and_leave_nothing(zip: &str) {
     }
     assert_eq!(world.left_behind(), Vec::<String>::new());
     println!("cloudformation: created, healed, audited, alarmed, deleted");
+}
+
+/// A template as the repository has it.
+fn template(name: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/cloudformation");
+    fs::read_to_string(format!("{folder}/{name}.yaml")).unwrap()
 }
 
 /// The template with the region in its conditions.

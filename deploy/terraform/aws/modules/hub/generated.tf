@@ -2,98 +2,159 @@
 
 data "aws_iam_policy_document" "function_1" {
   statement {
+    sid = "Events"
     actions = [
-      "sqs:ReceiveMessage",
       "sqs:DeleteMessage",
       "sqs:GetQueueAttributes",
-      "sqs:ChangeMessageVisibility",
+      "sqs:ReceiveMessage",
     ]
-    resources = ["arn:${local.partition}:sqs:${local.region}:${local.account}:${var.prefix}-events"]
+    resources = [
+      "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.prefix}-events",
+    ]
   }
   statement {
-    actions   = ["sqs:SendMessage"]
-    resources = ["arn:${local.partition}:sqs:${local.region}:${local.account}:${var.prefix}-dead-letters"]
-  }
-  statement {
+    sid = "LedgerAppendOnly"
     actions = [
-      "dynamodb:PutItem",
       "dynamodb:GetItem",
+      "dynamodb:PutItem",
       "dynamodb:Query",
     ]
-    resources = ["arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${var.prefix}-ledger"]
+    resources = [
+      "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${var.prefix}-ledger",
+    ]
   }
   statement {
+    sid = "State"
     actions = [
-      "dynamodb:PutItem",
+      "dynamodb:ConditionCheckItem",
+      "dynamodb:DeleteItem",
       "dynamodb:GetItem",
+      "dynamodb:PutItem",
       "dynamodb:Query",
       "dynamodb:UpdateItem",
-      "dynamodb:DeleteItem",
-      "dynamodb:ConditionCheckItem",
     ]
-    resources = ["arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${var.prefix}-state"]
+    resources = [
+      "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${var.prefix}-state",
+    ]
   }
   statement {
-    actions   = ["ssm:GetParameter"]
-    resources = ["arn:${local.partition}:ssm:${local.region}:${local.account}:parameter/${var.prefix}/configuration"]
+    sid = "Configuration"
+    actions = [
+      "ssm:GetParameter",
+    ]
+    resources = [
+      "arn:${local.partition}:ssm:${local.region}:${local.account}:parameter/${var.prefix}/configuration",
+    ]
   }
   statement {
+    sid = "FailedTicks"
+    actions = [
+      "sqs:SendMessage",
+    ]
+    resources = [
+      "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.prefix}-dead-letters",
+    ]
+  }
+  statement {
+    sid = "Logs"
     actions = [
       "logs:CreateLogStream",
       "logs:PutLogEvents",
     ]
-    resources = ["arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${var.prefix}:*"]
+    resources = [
+      "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${var.prefix}:*",
+    ]
   }
   statement {
+    sid = "Traces"
     actions = [
-      "xray:PutTraceSegments",
       "xray:PutTelemetryRecords",
+      "xray:PutTraceSegments",
     ]
-    resources = ["*"]
+    resources = [
+      "*",
+    ]
   }
 }
 
 data "aws_iam_policy_document" "checkpoint_1" {
   statement {
+    sid = "Ledger"
     actions = [
-      "dynamodb:Query",
       "dynamodb:GetItem",
-      "dynamodb:PutItem",
+      "dynamodb:Query",
     ]
-    resources = ["arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${var.prefix}-ledger"]
+    resources = [
+      "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${var.prefix}-ledger",
+    ]
   }
   statement {
+    sid = "State"
     actions = [
-      "s3:PutObject",
-      "s3:GetObject",
+      "dynamodb:GetItem",
+      "dynamodb:Query",
     ]
-    resources = ["arn:${local.partition}:s3:::${local.checkpoints_bucket}/*"]
+    resources = [
+      "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${var.prefix}-state",
+    ]
   }
   statement {
-    actions   = ["s3:ListBucket"]
-    resources = ["arn:${local.partition}:s3:::${local.checkpoints_bucket}"]
+    sid = "Checkpoints"
+    actions = [
+      "s3:GetObject",
+      "s3:PutObject",
+      "s3:PutObjectRetention",
+    ]
+    resources = [
+      "arn:${local.partition}:s3:::${local.checkpoints_bucket}/checkpoints/*",
+    ]
   }
   statement {
-    actions   = ["sqs:SendMessage"]
-    resources = ["arn:${local.partition}:sqs:${local.region}:${local.account}:${var.prefix}-dead-letters"]
+    sid = "FindCheckpoints"
+    actions = [
+      "s3:ListBucket",
+    ]
+    resources = [
+      "arn:${local.partition}:s3:::${local.checkpoints_bucket}",
+    ]
   }
   statement {
-    actions   = ["ssm:GetParameter"]
-    resources = ["arn:${local.partition}:ssm:${local.region}:${local.account}:parameter/${var.prefix}/configuration"]
+    sid = "Configuration"
+    actions = [
+      "ssm:GetParameter",
+    ]
+    resources = [
+      "arn:${local.partition}:ssm:${local.region}:${local.account}:parameter/${var.prefix}/configuration",
+    ]
   }
   statement {
+    sid = "FailedTicks"
+    actions = [
+      "sqs:SendMessage",
+    ]
+    resources = [
+      "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.prefix}-dead-letters",
+    ]
+  }
+  statement {
+    sid = "Logs"
     actions = [
       "logs:CreateLogStream",
       "logs:PutLogEvents",
     ]
-    resources = ["arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${var.prefix}-checkpoint:*"]
+    resources = [
+      "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${var.prefix}-checkpoint:*",
+    ]
   }
   statement {
+    sid = "Traces"
     actions = [
-      "xray:PutTraceSegments",
       "xray:PutTelemetryRecords",
+      "xray:PutTraceSegments",
     ]
-    resources = ["*"]
+    resources = [
+      "*",
+    ]
   }
 }
 

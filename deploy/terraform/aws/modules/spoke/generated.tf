@@ -7,11 +7,17 @@ data "aws_iam_policy_document" "read_1" {
       "cloudtrail:GetTrail",
       "cloudtrail:GetTrailStatus",
     ]
-    resources = ["arn:${local.partition}:cloudtrail:*:*:trail/*"]
+    resources = [
+      "arn:${local.partition}:cloudtrail:*:*:trail/*",
+    ]
   }
   statement {
-    actions   = ["cloudtrail:ListTags"]
-    resources = ["arn:${local.partition}:cloudtrail:*:${local.account}:trail/*"]
+    actions = [
+      "cloudtrail:ListTags",
+    ]
+    resources = [
+      "arn:${local.partition}:cloudtrail:*:${local.account}:trail/*",
+    ]
   }
   statement {
     actions = [
@@ -19,11 +25,17 @@ data "aws_iam_policy_document" "read_1" {
       "ec2:DescribeSecurityGroups",
       "s3:GetAccountPublicAccessBlock",
     ]
-    resources = ["*"]
+    resources = [
+      "*",
+    ]
   }
   statement {
-    actions   = ["ec2:GetManagedPrefixListEntries"]
-    resources = ["arn:${local.partition}:ec2:*:*:prefix-list/*"]
+    actions = [
+      "ec2:GetManagedPrefixListEntries",
+    ]
+    resources = [
+      "arn:${local.partition}:ec2:*:*:prefix-list/*",
+    ]
   }
   statement {
     actions = [
@@ -32,16 +44,10 @@ data "aws_iam_policy_document" "read_1" {
       "iam:ListAttachedGroupPolicies",
       "iam:ListGroupPolicies",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:group/*/*"]
-  }
-  statement {
-    actions = [
-      "iam:GetGroup",
-      "iam:GetGroupPolicy",
-      "iam:ListAttachedGroupPolicies",
-      "iam:ListGroupPolicies",
+    resources = [
+      "arn:${local.partition}:iam::${local.account}:group/*",
+      "arn:${local.partition}:iam::${local.account}:group/*/*",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:group/*"]
   }
   statement {
     actions = [
@@ -49,7 +55,9 @@ data "aws_iam_policy_document" "read_1" {
       "iam:GetPolicyVersion",
       "iam:ListPolicyVersions",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:policy/*"]
+    resources = [
+      "arn:${local.partition}:iam::${local.account}:policy/*",
+    ]
   }
   statement {
     actions = [
@@ -58,16 +66,10 @@ data "aws_iam_policy_document" "read_1" {
       "iam:ListAttachedRolePolicies",
       "iam:ListRolePolicies",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:role/*/*"]
-  }
-  statement {
-    actions = [
-      "iam:GetRole",
-      "iam:GetRolePolicy",
-      "iam:ListAttachedRolePolicies",
-      "iam:ListRolePolicies",
+    resources = [
+      "arn:${local.partition}:iam::${local.account}:role/*",
+      "arn:${local.partition}:iam::${local.account}:role/*/*",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:role/*"]
   }
   statement {
     actions = [
@@ -76,16 +78,10 @@ data "aws_iam_policy_document" "read_1" {
       "iam:ListAttachedUserPolicies",
       "iam:ListUserPolicies",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:user/*/*"]
-  }
-  statement {
-    actions = [
-      "iam:GetUser",
-      "iam:GetUserPolicy",
-      "iam:ListAttachedUserPolicies",
-      "iam:ListUserPolicies",
+    resources = [
+      "arn:${local.partition}:iam::${local.account}:user/*",
+      "arn:${local.partition}:iam::${local.account}:user/*/*",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:user/*"]
   }
   statement {
     actions = [
@@ -96,7 +92,9 @@ data "aws_iam_policy_document" "read_1" {
       "s3:GetBucketPublicAccessBlock",
       "s3:GetBucketTagging",
     ]
-    resources = ["arn:${local.partition}:s3:::*"]
+    resources = [
+      "arn:${local.partition}:s3:::*",
+    ]
   }
 }
 
@@ -107,18 +105,26 @@ data "aws_iam_policy_document" "write_1" {
       "cloudtrail:StartLogging",
       "cloudtrail:UpdateTrail",
     ]
-    resources = ["arn:${local.partition}:cloudtrail:*:${local.account}:trail/*"]
+    resources = [
+      "arn:${local.partition}:cloudtrail:*:${local.account}:trail/*",
+    ]
   }
   statement {
-    actions   = ["ec2:RevokeSecurityGroupIngress"]
-    resources = ["arn:${local.partition}:ec2:*:${local.account}:security-group/*"]
+    actions = [
+      "ec2:RevokeSecurityGroupIngress",
+    ]
+    resources = [
+      "arn:${local.partition}:ec2:*:${local.account}:security-group/*",
+    ]
   }
   statement {
     actions = [
       "iam:CreatePolicyVersion",
       "iam:DeletePolicyVersion",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:policy/*"]
+    resources = [
+      "arn:${local.partition}:iam::${local.account}:policy/*",
+    ]
   }
   statement {
     actions = [
@@ -126,15 +132,10 @@ data "aws_iam_policy_document" "write_1" {
       "iam:DetachGroupPolicy",
       "iam:PutGroupPolicy",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:group/*/*"]
-  }
-  statement {
-    actions = [
-      "iam:DeleteGroupPolicy",
-      "iam:DetachGroupPolicy",
-      "iam:PutGroupPolicy",
+    resources = [
+      "arn:${local.partition}:iam::${local.account}:group/*",
+      "arn:${local.partition}:iam::${local.account}:group/*/*",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:group/*"]
   }
   statement {
     actions = [
@@ -142,15 +143,10 @@ data "aws_iam_policy_document" "write_1" {
       "iam:DetachRolePolicy",
       "iam:PutRolePolicy",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:role/*/*"]
-  }
-  statement {
-    actions = [
-      "iam:DeleteRolePolicy",
-      "iam:DetachRolePolicy",
-      "iam:PutRolePolicy",
+    resources = [
+      "arn:${local.partition}:iam::${local.account}:role/*",
+      "arn:${local.partition}:iam::${local.account}:role/*/*",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:role/*"]
   }
   statement {
     actions = [
@@ -158,15 +154,10 @@ data "aws_iam_policy_document" "write_1" {
       "iam:DetachUserPolicy",
       "iam:PutUserPolicy",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:user/*/*"]
-  }
-  statement {
-    actions = [
-      "iam:DeleteUserPolicy",
-      "iam:DetachUserPolicy",
-      "iam:PutUserPolicy",
+    resources = [
+      "arn:${local.partition}:iam::${local.account}:user/*",
+      "arn:${local.partition}:iam::${local.account}:user/*/*",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:user/*"]
   }
   statement {
     actions = [
@@ -175,11 +166,34 @@ data "aws_iam_policy_document" "write_1" {
       "s3:PutBucketPolicy",
       "s3:PutBucketPublicAccessBlock",
     ]
-    resources = ["arn:${local.partition}:s3:::*"]
+    resources = [
+      "arn:${local.partition}:s3:::*",
+    ]
   }
   statement {
-    actions   = ["s3:PutAccountPublicAccessBlock"]
-    resources = ["*"]
+    actions = [
+      "s3:PutAccountPublicAccessBlock",
+    ]
+    resources = [
+      "*",
+    ]
+  }
+}
+
+data "aws_iam_policy_document" "heartbeat_1" {
+  statement {
+    sid = "Heartbeat"
+    actions = [
+      "events:TagResource",
+    ]
+    resources = [
+      "arn:${local.partition}:events:*:${local.account}:rule/${var.prefix}-heartbeat",
+    ]
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "aws:TagKeys"
+      values   = ["quell:heartbeat"]
+    }
   }
 }
 
@@ -190,64 +204,64 @@ data "aws_iam_policy_document" "undo_1" {
       "cloudtrail:StopLogging",
       "cloudtrail:UpdateTrail",
     ]
-    resources = ["arn:${local.partition}:cloudtrail:*:${local.account}:trail/*"]
+    resources = [
+      "arn:${local.partition}:cloudtrail:*:${local.account}:trail/*",
+    ]
   }
   statement {
-    actions   = ["ec2:AuthorizeSecurityGroupIngress"]
-    resources = ["arn:${local.partition}:ec2:*:${local.account}:security-group/*"]
+    actions = [
+      "ec2:AuthorizeSecurityGroupIngress",
+    ]
+    resources = [
+      "arn:${local.partition}:ec2:*:${local.account}:security-group/*",
+    ]
   }
   statement {
     actions = [
       "iam:AttachGroupPolicy",
       "iam:PutGroupPolicy",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:group/*/*"]
-  }
-  statement {
-    actions = [
-      "iam:AttachGroupPolicy",
-      "iam:PutGroupPolicy",
+    resources = [
+      "arn:${local.partition}:iam::${local.account}:group/*",
+      "arn:${local.partition}:iam::${local.account}:group/*/*",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:group/*"]
   }
   statement {
     actions = [
       "iam:AttachRolePolicy",
       "iam:PutRolePolicy",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:role/*/*"]
-  }
-  statement {
-    actions = [
-      "iam:AttachRolePolicy",
-      "iam:PutRolePolicy",
+    resources = [
+      "arn:${local.partition}:iam::${local.account}:role/*",
+      "arn:${local.partition}:iam::${local.account}:role/*/*",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:role/*"]
   }
   statement {
     actions = [
       "iam:AttachUserPolicy",
       "iam:PutUserPolicy",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:user/*/*"]
-  }
-  statement {
-    actions = [
-      "iam:AttachUserPolicy",
-      "iam:PutUserPolicy",
+    resources = [
+      "arn:${local.partition}:iam::${local.account}:user/*",
+      "arn:${local.partition}:iam::${local.account}:user/*/*",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:user/*"]
   }
   statement {
     actions = [
       "iam:CreatePolicyVersion",
       "iam:SetDefaultPolicyVersion",
     ]
-    resources = ["arn:${local.partition}:iam::${local.account}:policy/*"]
+    resources = [
+      "arn:${local.partition}:iam::${local.account}:policy/*",
+    ]
   }
   statement {
-    actions   = ["s3:PutAccountPublicAccessBlock"]
-    resources = ["*"]
+    actions = [
+      "s3:PutAccountPublicAccessBlock",
+    ]
+    resources = [
+      "*",
+    ]
   }
   statement {
     actions = [
@@ -255,19 +269,9 @@ data "aws_iam_policy_document" "undo_1" {
       "s3:PutBucketPolicy",
       "s3:PutBucketPublicAccessBlock",
     ]
-    resources = ["arn:${local.partition}:s3:::*"]
-  }
-}
-
-data "aws_iam_policy_document" "heartbeat_1" {
-  statement {
-    actions   = ["events:TagResource"]
-    resources = ["arn:${local.partition}:events:*:${local.account}:rule/${var.prefix}-heartbeat"]
-    condition {
-      test     = "ForAllValues:StringEquals"
-      variable = "aws:TagKeys"
-      values   = ["quell:heartbeat"]
-    }
+    resources = [
+      "arn:${local.partition}:s3:::*",
+    ]
   }
 }
 
