@@ -73,7 +73,7 @@ fn all(library: &Library) -> Vec<&Policy> {
 }
 
 #[test]
-fn every_policys_own_events_are_forwarded_once() {
+fn events_of_every_policy_are_forwarded_once() {
     let rules = rules(&all(&LIBRARY)).unwrap();
     for event in EVENTS.iter() {
         assert_exact(&all(&LIBRARY), &rules, event);
