@@ -7,9 +7,17 @@ import data.quell.deploy.resources as the
 # Actions that IAM lets nobody narrow to a resource. Source: "Actions, resources, and condition keys
 # for AWS services" in the Service Authorization Reference.
 resourceless := {
+	"cloudtrail:ListTrails",
 	"ec2:DescribeSecurityGroupRules",
 	"ec2:DescribeSecurityGroups",
+	"events:ListEventBuses",
+	"events:ListRules",
+	"iam:ListGroups",
+	"iam:ListPolicies",
+	"iam:ListRoles",
+	"iam:ListUsers",
 	"s3:GetAccountPublicAccessBlock",
+	"s3:ListAllMyBuckets",
 	"s3:PutAccountPublicAccessBlock",
 	"xray:PutTelemetryRecords",
 	"xray:PutTraceSegments",

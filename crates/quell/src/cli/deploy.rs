@@ -12,6 +12,7 @@ use std::io::Write as _;
 
 /// `quell deploy`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,

@@ -10,6 +10,7 @@
 
 use super::Role;
 use super::rules::HEARTBEAT;
+use quell_core::heartbeat::TAG;
 use quell_core::resource::{Permission, Purpose};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,9 +43,6 @@ pub struct Statement {
     /// Operator, key and value template.
     pub condition: Option<(&'static str, &'static str, &'static str)>,
 }
-
-/// The tag that a heartbeat writes.
-const HEARTBEAT_TAG: &str = "quell:heartbeat";
 
 struct Grant {
     sid: &'static str,
@@ -134,30 +132,31 @@ const CHECKPOINT: [Grant; 8] = [
 /// The documents of a role, each within IAM's limit; `library` is what the policies need.
 pub fn documents(role: Role, library: &BTreeSet<Permission>) -> Vec<Document> {
     let statements = match role {
-        Role::Read => of_library(library, Purpose::Read),
-        Role::Write => of_library(library, Purpose::Write),
+        Role::Read => of_library(library, &[Purpose::Read, Purpose::List]),
+        Role::Write => of_library(library, &[Purpose::Write]),
         Role::Heartbeat => vec![heartbeat()],
-        Role::Undo => of_library(library, Purpose::Undo),
+        Role::Undo => of_library(library, &[Purpose::Undo]),
         Role::Function => FUNCTION.iter().map(Statement::of).collect(),
         Role::Checkpoint => CHECKPOINT.iter().map(Statement::of).collect(),
     };
     split(statements)
 }
 
-/// The heartbeat: one tag, on our own rule.
+/// The heartbeat: one tag, on our own rule. Narrower than what the library says for any deployment,
+/// since here the rule has a name.
 fn heartbeat() -> Statement {
     let rule = format!("arn:{{partition}}:events:*:{{account}}:rule/{{prefix}}-{HEARTBEAT}");
     Statement {
         sid: Some("Heartbeat"),
         actions: vec!["events:TagResource".to_owned()],
         resources: vec![rule],
-        condition: Some(("ForAllValues:StringEquals", "aws:TagKeys", HEARTBEAT_TAG)),
+        condition: Some(("ForAllValues:StringEquals", "aws:TagKeys", TAG)),
     }
 }
 
 /// Permissions on the same resources and condition share a statement.
-fn of_library(library: &BTreeSet<Permission>, purpose: Purpose) -> Vec<Statement> {
-    let wanted = library.iter().filter(|it| it.purpose == purpose);
+fn of_library(library: &BTreeSet<Permission>, purposes: &[Purpose]) -> Vec<Statement> {
+    let wanted = library.iter().filter(|it| purposes.contains(&it.purpose));
     let mut of_action: BTreeMap<(&str, Option<_>), BTreeSet<String>> = BTreeMap::new();
     for it in wanted {
         let resource = it.resource.replace("{region}", "*").replace("{id}", "*");

@@ -51,6 +51,7 @@ module "hub" {
     (local.hub_account)  = var.external_ids["hub"]
     (var.member_account) = var.external_ids["member"]
   }
+  regions      = [var.region, "us-east-1"]
   function_zip = var.function_zip
   mode         = "observe"
   # One account is further along than the others.

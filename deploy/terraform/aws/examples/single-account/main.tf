@@ -30,6 +30,8 @@ module "hub" {
   function_zip            = var.function_zip
   mode                    = var.mode
   policies                = var.policies
+  regions                 = distinct([var.region, "us-east-1"])
+  deployers               = var.deployers
   guardrails              = var.guardrails
   undo                    = 0 < length(var.undo_principals)
   notification_emails     = var.notification_emails

@@ -32,6 +32,12 @@ variable "policies" {
   default     = ["*"]
 }
 
+variable "deployers" {
+  description = "ARNs of whoever deploys this; anybody else who changes it raises an alarm."
+  type        = list(string)
+  default     = []
+}
+
 variable "guardrails" {
   description = "Further settings of `guardrails`, as docs/reference/config.md has them."
   type        = any

@@ -4,7 +4,8 @@ locals {
   configuration = {
     aws = merge(
       {
-        region = local.region
+        region  = local.region
+        regions = coalescelist(var.regions, [local.region])
         accounts = {
           for account, external_id in var.accounts : account => merge(
             {
@@ -18,7 +19,12 @@ locals {
       },
       var.endpoint_url == null ? {} : { endpoint_url = var.endpoint_url },
     )
-    policies   = { enabled = var.policies }
+    policies = {
+      enabled = var.policies
+      # What is ours is told by its name; who deploys it may change it.
+      params = { "aws.self.tamper" = { name_prefixes = [var.prefix], deployers = var.deployers } }
+    }
+    heartbeat  = { rule = "${var.prefix}-heartbeat" }
     guardrails = merge(var.guardrails, { modes = { default = var.mode, rules = var.mode_rules } })
     store = {
       dynamodb = {

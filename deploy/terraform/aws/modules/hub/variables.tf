@@ -23,6 +23,18 @@ variable "accounts" {
   }
 }
 
+variable "regions" {
+  description = "Regions that have spokes: what scans go through, and where heartbeats must come back from. By default the hub's."
+  type        = list(string)
+  default     = []
+}
+
+variable "deployers" {
+  description = "ARNs of whoever deploys Quell, such as a pipeline's role; may end in `*`. Anybody else who changes it raises an alarm."
+  type        = list(string)
+  default     = []
+}
+
 variable "mode" {
   description = "What is done about a finding where no rule of `mode_rules` says otherwise."
   type        = string
