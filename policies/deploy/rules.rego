@@ -67,10 +67,12 @@ deny contains denied("trust_everybody", it.id, "everybody is trusted") if {
 	principal.name == "*"
 }
 
+# Lambda is no confused deputy: it takes execution roles of a function's own account only.
 deny contains denied("trust_service", it.id, "a service is trusted for every account's sake") if {
 	some it in trusting
 	some principal in it.principals
 	principal.kind == "Service"
+	principal.name != "lambda.amazonaws.com"
 	count(it.conditions & {"aws:SourceAccount", "aws:SourceArn"}) == 0
 }
 

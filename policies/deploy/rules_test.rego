@@ -60,7 +60,7 @@ trust := {
 service_trust := {
 	"Effect": "Allow",
 	"Action": "sts:AssumeRole",
-	"Principal": {"Service": "lambda.amazonaws.com"},
+	"Principal": {"Service": "events.amazonaws.com"},
 	"Condition": {"StringEquals": {"aws:SourceAccount": "111122223333"}},
 }
 
@@ -179,6 +179,11 @@ test_trust_everybody if {
 test_trust_service if {
 	it := object.remove(service_trust, ["Condition"])
 	denied(broken("service_role", ["assume_role_policy"], document([it]))) == {"trust_service"}
+}
+
+test_lambda_is_trusted_as_it_is if {
+	it := {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
+	denied(broken("service_role", ["assume_role_policy"], document([it]))) == set()
 }
 
 test_encryption if {

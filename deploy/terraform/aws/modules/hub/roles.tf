@@ -2,17 +2,13 @@
 # (`generated.tf`); what depends on this deployment (watched accounts, named secrets, the key)
 # stands here.
 
+# Lambda takes execution roles of a function's own account only, and documents no source condition.
 data "aws_iam_policy_document" "lambda" {
   statement {
     actions = ["sts:AssumeRole"]
     principals {
       type        = "Service"
       identifiers = ["lambda.amazonaws.com"]
-    }
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
     }
   }
 }
