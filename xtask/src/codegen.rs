@@ -1,4 +1,4 @@
-//! `cargo xtask codegen`: the reference pages, which the binary itself prints.
+//! `cargo xtask codegen`: the reference pages and the deployment, which the binary itself prints.
 //!
 //! What a page says lies beside the code that it describes; `quell docs KIND` prints the page, and
 //! this command puts it in its place, or with `--check` compares.
@@ -12,8 +12,8 @@ use crate::run;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask codegen           write the pages of docs/reference anew
-  cargo xtask codegen --check   fail where a page is not as the binary prints it")]
+  cargo xtask codegen           write docs/reference and deploy anew
+  cargo xtask codegen --check   fail where a file is not as the binary prints it")]
 pub struct Arguments {
     /// Change nothing; fail where a page is stale
     #[arg(long)]
@@ -32,9 +32,12 @@ const PAGES: [(&str, &str); 8] = [
     ("schema", "docs/reference/config.schema.json"),
 ];
 
-/// Writes the pages, or says with `false` that one is stale.
+/// What `quell deploy render` writes to, and checks.
+const DEPLOY: [&str; 4] = ["deploy", "render", "--out", "deploy"];
+
+/// Writes the pages and the deployment, or says with `false` that a file is stale.
 pub fn run(arguments: &Arguments) -> Result<bool> {
-    if arguments.check { check() } else { write_pages() }
+    if arguments.check { check() } else { Ok(write_pages()? & deploy(&[])?) }
 }
 
 /// Names each page whose file differs from what the binary prints; `false` means there is one.
@@ -47,7 +50,15 @@ pub fn check() -> Result<bool> {
             fresh = false;
         }
     }
-    Ok(fresh)
+    Ok(fresh & deploy(&["--check"])?)
+}
+
+/// Renders the deployment's generated files, or checks that they are fresh.
+fn deploy(arguments: &[&str]) -> Result<bool> {
+    let quell = ["run", "--quiet", "--release", "-p", "quell", "--"];
+    // The policies that are built in, whatever the user's own configuration enables.
+    let words = [&quell[..], &DEPLOY, arguments].concat();
+    run::succeeds(run::cargo(&words)?.env_remove("QUELL_CONFIG"))
 }
 
 fn write_pages() -> Result<bool> {

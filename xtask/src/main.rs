@@ -1,4 +1,4 @@
-//! The only build script: six words that developers and CI share.
+//! The only build script: the words that developers and CI share.
 //!
 //! `cargo xtask test` prepares what tests need and runs them all; `tidy` is every check that is no
 //! test; `codegen` writes the reference pages out of the binary; `e2e` runs an end-to-end test too
@@ -12,6 +12,7 @@ mod bench;
 mod codegen;
 mod dist;
 mod e2e;
+mod infra;
 mod run;
 mod test;
 mod tidy;
@@ -38,6 +39,7 @@ Examples:
   cargo xtask tidy --quick                  the checks that build nothing
   cargo xtask codegen                       write docs/reference anew
   cargo xtask e2e loop                      the whole loop on LocalEmu (minutes)
+  cargo xtask infra                         what checks our own Terraform and CloudFormation
   cargo xtask bench                         all benchmarks, one after the other
   cargo xtask dist                          the serverless function's package, in target/dist
 
@@ -53,6 +55,8 @@ enum Command {
     Codegen(codegen::Arguments),
     /// Run one end-to-end test that is too slow for `test`
     E2e(e2e::Arguments),
+    /// Check our own Terraform and CloudFormation: validate, test, scanners, our rules
+    Infra(infra::Arguments),
     /// Run the benchmarks one after the other
     Bench(bench::Arguments),
     /// Make the serverless function's package, its bill of materials and checksums
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Command::Tidy(arguments) => tidy::run(&arguments),
         Command::Codegen(arguments) => codegen::run(&arguments),
         Command::E2e(arguments) => e2e::run(&arguments),
+        Command::Infra(arguments) => infra::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Dist(arguments) => dist::run(&arguments),
     };

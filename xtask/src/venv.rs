@@ -59,7 +59,7 @@ fn build(venv: &Venv, folder: &Utf8Path) -> Result<()> {
     let mut pip = Command::new(building.join("bin/python"));
     pip.args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check"]);
     // pip speaks on standard error, so that ours holds nothing but the tests' results.
-    pip.args(requirements).stdout(std::io::stderr());
+    pip.args(venv.pip_options).args(requirements).stdout(std::io::stderr());
     if !run::succeeds(&mut pip)? {
         return Err(outside(format!(
             "pip could not install {}: see its message above; check the network or pip's \

@@ -13,6 +13,7 @@ pub mod approvals;
 pub mod audit;
 pub mod completions;
 pub mod demo;
+pub mod deploy;
 pub mod docs;
 pub mod doctor;
 pub mod exempt;
@@ -89,6 +90,8 @@ pub enum Command {
     Pattern(pattern::Args),
     /// Print the permissions that Quell needs, or analyze what an IAM policy allows
     Iam(iam::Args),
+    /// Render what a deployment has that depends on the policies
+    Deploy(deploy::Args),
     /// Check configuration, ledger, credentials and roles
     Doctor(doctor::Args),
     /// Print completions for a shell
@@ -142,6 +145,7 @@ fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Replay(args) => replay::run(args, global, &mut out),
         Command::Pattern(args) => pattern::run(args, global, &mut out),
         Command::Iam(args) => iam::run(args, global, &mut out),
+        Command::Deploy(args) => deploy::run(args, global, &mut out),
         Command::Doctor(args) => doctor::run(args, global, &mut out),
         Command::Completions(args) => completions::run(args, global, &mut out),
         Command::Docs(args) => docs::run(args, global, &mut out),

@@ -19,5 +19,6 @@ pub mod heartbeat;
 pub mod replay;
 pub mod demo;
 pub mod lambda;
+pub mod deploy;
 pub mod docs;
 pub mod cli;

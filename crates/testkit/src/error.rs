@@ -23,6 +23,17 @@ pub enum TestkitError {
         /// The command that makes it.
         prepare: &'static str,
     },
+    /// Terraform or its provider is not on this machine, and nothing downloads it.
+    #[error(
+        "{what} is not on this machine and is never downloaded: install it, or name its folder \
+         (as for `terraform init -plugin-dir`) with `{variable}`"
+    )]
+    NoTerraform {
+        /// What is missing.
+        what: &'static str,
+        /// The environment variable that names the folder of the provider.
+        variable: &'static str,
+    },
     /// Neither `XDG_CACHE_HOME` nor `HOME` is set.
     #[error("no cache folder: neither `XDG_CACHE_HOME` nor `HOME` is set")]
     NoCacheFolder,

@@ -28,6 +28,7 @@ mod moto;
 mod python;
 mod runtime_api;
 mod service;
+mod terraform;
 
 pub use binary::{Background, Quell, Ran};
 pub use e2e::{E2E_VARIABLE, e2e_opted_in};
@@ -38,6 +39,7 @@ pub use ministack::Ministack;
 pub use moto::Moto;
 pub use python::{Venv, cache_folder};
 pub use runtime_api::{Answered, RuntimeApi};
+pub use terraform::Terraform;
 
 /// Access key id of the administrator that every emulator knows from the start.
 pub const ADMIN_ACCESS_KEY_ID: &str = "test";

@@ -78,6 +78,13 @@ impl Ministack {
         self.service.process_id()
     }
 
+    /// The calls that IAM refused so far: principal, action and resource.
+    pub fn refusals(&self) -> Vec<String> {
+        let log = self.service.log();
+        let refused = log.lines().filter_map(|it| it.strip_prefix("refused "));
+        refused.map(str::to_owned).collect()
+    }
+
     /// The last lines of its log.
     pub fn log_tail(&self) -> String {
         self.service.log_tail()

@@ -6,9 +6,12 @@ module starts ministack with these three calls added, after the S3 API reference
 per account, 404 NoSuchPublicAccessBlockConfiguration says that there is none, and the calls are
 authorized by ministack's own IAM as s3:GetAccountPublicAccessBlock and
 s3:PutAccountPublicAccessBlock. It has no effect on buckets: ministack weighs their own block alone.
+
+Besides, it prints a line for each call that IAM refuses, so that a test can count them.
 """
 
 import ministack.app as app
+from ministack.core import iam_actions
 from ministack.core.responses import get_account_id
 from ministack.services import s3
 
@@ -23,6 +26,7 @@ XML = {"Content-Type": "application/xml"}
 blocks = {}
 handle_the_rest = app._handle_s3_control_request
 reset_the_rest = s3.reset
+refuse = iam_actions.access_denied_response
 
 
 async def handle(path, method, body, query_params, request_id, headers=None):
@@ -52,11 +56,17 @@ def answer_to(method, body):
     return s3.s3control_error("NoSuchPublicAccessBlockConfiguration", missing, 404)
 
 
+def refuse_aloud(service, action, principal_arn, *rest, **more):
+    print("refused", principal_arn, action, more.get("resource_arn", "*"), flush=True)
+    return refuse(service, action, principal_arn, *rest, **more)
+
+
 def reset():
     blocks.clear()
     reset_the_rest()
 
 
+iam_actions.access_denied_response = refuse_aloud
 app._handle_s3_control_request = handle
 s3.reset = reset
 

@@ -17,6 +17,8 @@ pub struct Venv {
     pub name: &'static str,
     /// pip requirements, every one pinned.
     pub requirements: &'static [&'static str],
+    /// What pip is told besides.
+    pub pip_options: &'static [&'static str],
     /// Python 3's minor version that the requirements need at least.
     pub python_minor_min: u32,
     /// The environment variable that names an interpreter to use instead.
@@ -36,6 +38,7 @@ impl Venv {
             "moto[server,all]==5.2.5",
             "boto3==1.43.106",
         ],
+        pip_options: &[],
         python_minor_min: 10,
         variable: "QUELL_TEST_PYTHON",
         prepare: "cargo xtask test",
@@ -45,6 +48,7 @@ impl Venv {
     pub const LOCALEMU: Venv = Venv {
         name: "venv-localemu",
         requirements: &["localemu==1.3.2"],
+        pip_options: &[],
         // It declares 3.10, but imports `warnings.deprecated`, which 3.13 brought.
         python_minor_min: 13,
         variable: "QUELL_TEST_LOCALEMU_PYTHON",
@@ -55,9 +59,26 @@ impl Venv {
     pub const SPELLING: Venv = Venv {
         name: "venv-spelling",
         requirements: &["typos==1.52.0"],
+        pip_options: &[],
         python_minor_min: 8,
         variable: "QUELL_SPELLING_PYTHON",
         prepare: "cargo xtask tidy",
+    };
+
+    /// What checks our own templates and plans: checkov, cfn-lint, cfn-guard, Open Policy Agent.
+    pub const INFRASTRUCTURE: Venv = Venv {
+        name: "venv-infrastructure",
+        requirements: &[
+            "checkov==3.3.30",
+            "cfn-lint==1.58.0",
+            "cfn-guard-rs==0.3.3",
+            "opa-golib-python-bindings==0.4.4",
+        ],
+        // OPA's bindings declare 3.14, and run on 3.11.
+        pip_options: &["--ignore-requires-python"],
+        python_minor_min: 11,
+        variable: "QUELL_INFRASTRUCTURE_PYTHON",
+        prepare: "cargo xtask infra",
     };
 
     /// The environment's folder below `cache`.
@@ -114,7 +135,7 @@ mod tests {
 
     #[test]
     fn every_requirement_is_pinned() {
-        for venv in [Venv::SERVICES, Venv::LOCALEMU, Venv::SPELLING] {
+        for venv in [Venv::SERVICES, Venv::LOCALEMU, Venv::SPELLING, Venv::INFRASTRUCTURE] {
             assert!(venv.requirements.iter().all(|it| it.contains("==")), "{venv:?}");
         }
     }

@@ -92,10 +92,15 @@ impl Service {
         self.child.id()
     }
 
+    /// All that the service printed.
+    pub(crate) fn log(&self) -> String {
+        let log = fs::read(self.folder.join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
     /// The last lines of what the service printed.
     pub(crate) fn log_tail(&self) -> String {
-        let log = fs::read(self.folder.join("log")).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
+        let log = self.log();
         let skipped = log.lines().count().saturating_sub(LOG_TAIL_LINES_MAX);
         log.lines().skip(skipped).collect::<Vec<_>>().join("\n")
     }

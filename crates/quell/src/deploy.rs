@@ -1,0 +1,139 @@
+//! What a deployment has that depends on the policies: event rules, IAM policies, alarms.
+//!
+//! `deploy/` at the repository's root holds Terraform modules and CloudFormation templates. Their
+//! frame is written by hand; everything that follows from what the binary does is rendered from
+//! the place that defines it: event rules from the policies' triggers ([`rules`]), the policies of
+//! the roles from the permissions beside each call ([`grants`]), alarms and dashboard from the
+//! closed list of metrics ([`crate::telemetry`]). [`render`] is a pure function to files; `quell
+//! deploy render` writes them, and a check fails when the ones in the repository are stale.
+//!
+//! Deliberately not here: applying anything. Terraform and CloudFormation do that.
+
+pub mod rules;
+pub mod grants;
+pub mod terraform;
+pub mod cloudformation;
+
+use grants::Document;
+use quell_core::policy::{Mode, Policy};
+use quell_library::Library;
+use quell_library::permissions::needed;
+use rules::Rule;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use thiserror::Error;
+
+/// Everything that is rendered, in no language yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deployment {
+    /// Rules of each watched account's default bus.
+    pub rules: Vec<Rule>,
+    /// What each role may do.
+    pub roles: BTreeMap<Role, Vec<Document>>,
+}
+
+/// The roles whose policies are generated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// In each watched account: reads the state of resources.
+    Read,
+    /// In each watched account: fixes.
+    Write,
+    /// What the role that fixes may do even where nothing is fixed: write heartbeats.
+    Heartbeat,
+    /// In each watched account: undoes, for people only.
+    Undo,
+    /// In the hub: the function.
+    Function,
+    /// In the hub: signs checkpoints.
+    Checkpoint,
+}
+
+impl Role {
+    /// The roles of a watched account.
+    pub const SPOKE: [Role; 4] = [Role::Read, Role::Write, Role::Heartbeat, Role::Undo];
+    /// The roles of the hub.
+    pub const HUB: [Role; 2] = [Role::Function, Role::Checkpoint];
+
+    /// The end of its name, after the prefix.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Read => "read",
+            Role::Write => "write",
+            Role::Heartbeat => "heartbeat",
+            Role::Undo => "undo",
+            Role::Function => "function",
+            Role::Checkpoint => "checkpoint",
+        }
+    }
+}
+
+/// Why nothing can be rendered.
+#[derive(Debug, Error)]
+pub enum RenderError {
+    /// A trigger that no rule can hold.
+    #[error(
+        "the trigger of `{policy}` takes {characters} characters; EventBridge takes \
+         {max} per rule", max = rules::PATTERN_MAX_CHARS
+    )]
+    PatternTooLong {
+        /// The policy.
+        policy: String,
+        /// Its length as compact JSON.
+        characters: usize,
+    },
+    /// More rules than a bus has room for.
+    #[error("{rules} rules are needed; a bus has room for {max}", max = rules::RULES_PER_BUS_MAX)]
+    TooManyRules {
+        /// How many.
+        rules: usize,
+    },
+    /// More policy documents than a role can have.
+    #[error(
+        "the role `{role}` needs {documents} policies; IAM attaches {max} to a role",
+        max = grants::POLICIES_PER_ROLE_MAX
+    )]
+    TooManyPolicies {
+        /// The role.
+        role: &'static str,
+        /// How many.
+        documents: usize,
+    },
+}
+
+/// Puts together what the policies need. The write role can do what the policies may ever do;
+/// which of it is done is the configuration's modes.
+pub fn deployment(library: &Library) -> Result<Deployment, RenderError> {
+    let policies: Vec<&Policy> = library.policies().iter().collect();
+    let all = needed(library, &policies, |_| Mode::Enforce);
+    let mut roles = BTreeMap::new();
+    for role in Role::SPOKE.into_iter().chain(Role::HUB) {
+        let documents = grants::documents(role, &all);
+        if grants::POLICIES_PER_ROLE_MAX < documents.len() {
+            let documents = documents.len();
+            return Err(RenderError::TooManyPolicies { role: role.name(), documents });
+        }
+        roles.insert(role, documents);
+    }
+    Ok(Deployment { rules: rules::rules(&policies)?, roles })
+}
+
+/// The deployment as plain JSON, for tools of one's own: event patterns and IAM policy documents,
+/// with `{partition}`, `{region}`, `{account}`, `{prefix}` and `{checkpoints}` to be filled in.
+pub fn as_json(deployment: &Deployment) -> Value {
+    let rules: Vec<Value> = deployment.rules.iter().map(Rule::as_json).collect();
+    let roles: BTreeMap<&str, Vec<Value>> = deployment
+        .roles
+        .iter()
+        .map(|(role, documents)| (role.name(), documents.iter().map(Document::as_json).collect()))
+        .collect();
+    json!({ "rules": rules, "roles": roles })
+}
+
+/// Text that stands in a generated file's first line.
+const GENERATED: &str = "Generated by `quell deploy render`: do not edit.";
+
+/// Pretty JSON that ends with a line feed.
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}

@@ -1,0 +1,105 @@
+//! The generated files of the Terraform modules, laid out as `terraform fmt` wants them.
+//!
+//! IAM policies become `aws_iam_policy_document` data sources, which people review and scanners
+//! read; rules, alarms and dashboard become JSON beside them, which the modules decode.
+
+use super::grants::{Document, Statement};
+use super::rules::Rule;
+use super::{Deployment, GENERATED, Role, pretty};
+use crate::telemetry::alarms::{self, Names};
+use crate::telemetry::dashboard;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// The names that a template leaves open, as the modules know them.
+const NAMES: [(&str, &str); 5] = [
+    ("{partition}", "${local.partition}"),
+    ("{region}", "${local.region}"),
+    ("{account}", "${local.account}"),
+    ("{prefix}", "${var.prefix}"),
+    ("{checkpoints}", "${local.checkpoints_bucket}"),
+];
+
+/// The names of the hub's parts, as `templatefile` knows them.
+const PARTS: Names<'static> = Names {
+    prefix: "${prefix}",
+    queue: "${prefix}-events",
+    dead_letter_queue: "${prefix}-dead-letters",
+    function: "${prefix}",
+    checkpoint_function: "${prefix}-checkpoint",
+};
+
+/// The files by their path below `deploy/terraform/aws/modules`.
+pub fn files(deployment: &Deployment) -> BTreeMap<String, String> {
+    let rules: Vec<Value> = deployment.rules.iter().map(Rule::as_json).collect();
+    BTreeMap::from([
+        ("hub/generated/alarms.json".to_owned(), pretty(&alarms::properties(&PARTS).into())),
+        ("hub/generated/dashboard.json".to_owned(), pretty(&dashboard::body(&PARTS, "${region}"))),
+        ("hub/generated.tf".to_owned(), documents(deployment, &Role::HUB)),
+        ("spoke/generated.tf".to_owned(), documents(deployment, &Role::SPOKE)),
+        ("spoke/generated/rules.json".to_owned(), pretty(&rules.into())),
+    ])
+}
+
+/// The data sources of some roles, and a local value that lists them by role.
+fn documents(deployment: &Deployment, roles: &[Role]) -> String {
+    let mut text = format!("# {GENERATED}\n");
+    let mut names: Vec<(&str, Vec<String>)> = Vec::new();
+    for role in roles {
+        let documents = deployment.roles.get(role).into_iter().flatten().enumerate();
+        let mut of_role = Vec::new();
+        for (at, it) in documents {
+            let name = format!("{}_{}", role.name(), at + 1);
+            document(&mut text, &name, it);
+            of_role.push(format!("data.aws_iam_policy_document.{name}.json"));
+        }
+        names.push((role.name(), of_role));
+    }
+    let width = names.iter().map(|(role, _)| role.len()).max().unwrap_or_default();
+    text.push_str("\nlocals {\n  documents = {\n");
+    for (role, of_role) in names {
+        let _ = writeln!(text, "    {role:width$} = [{}]", of_role.join(", "));
+    }
+    text.push_str("  }\n}\n");
+    text
+}
+
+// Writing into a `String` cannot fail, so the results of `writeln!` are let go.
+fn document(text: &mut String, name: &str, document: &Document) {
+    let _ = writeln!(text, "\ndata \"aws_iam_policy_document\" \"{name}\" {{");
+    for it in &document.statements {
+        statement(text, it);
+    }
+    text.push_str("}\n");
+}
+
+fn statement(text: &mut String, statement: &Statement) {
+    text.push_str("  statement {\n");
+    if let Some(sid) = statement.sid {
+        let _ = writeln!(text, "    sid = \"{sid}\"");
+    }
+    list(text, "actions", &statement.actions);
+    list(text, "resources", &statement.resources);
+    if let Some((operator, key, value)) = statement.condition {
+        let value = filled(value);
+        let _ = writeln!(
+            text,
+            "    condition {{\n      test     = \"{operator}\"\n      variable = \"{key}\"\n      \
+             values   = [\"{value}\"]\n    }}"
+        );
+    }
+    text.push_str("  }\n");
+}
+
+fn list(text: &mut String, name: &str, values: &[String]) {
+    let _ = writeln!(text, "    {name} = [");
+    for it in values {
+        let _ = writeln!(text, "      \"{}\",", filled(it));
+    }
+    text.push_str("    ]\n");
+}
+
+fn filled(template: &str) -> String {
+    NAMES.iter().fold(template.to_owned(), |text, (name, value)| text.replace(name, value))
+}

@@ -1,0 +1,41 @@
+//! The deployment, as a stranger makes it: real Terraform with the real provider, and
+//! CloudFormation, each against a fresh ministack that enforces IAM. The function heals what is
+//! violated, under the roles that were deployed and nothing else. Part of `cargo xtask e2e deploy`.
+//!
+//! Events are put into the queue with EventBridge's whole envelope, since nobody may put `aws.*`
+//! events on a bus; that each deployed rule matches them is proven with TestEventPattern.
+//!
+//! What ministack does otherwise than AWS, and what is done about it here, each by name:
+//!
+//! - It makes no metrics of Embedded Metric lines: `watch::adapter` does.
+//! - It reads metric alarms and bus policies back incompletely: `terraform::QUIRKS` are no drift.
+//! - It overlooks `ResourceIdList`, so that `cloudtrail:ListTags` is about any trail to it:
+//!   `World::allow_list_tags` grants that.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "tests")]
+#![allow(clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
+
+#[path = "../e2e/mod.rs"]
+mod e2e;
+mod heal;
+mod rules;
+mod stacks;
+mod storm;
+mod terraform;
+mod watch;
+mod world;
+
+use std::env;
+use testkit::e2e_opted_in;
+
+/// The zip of `cargo xtask dist`, which `cargo xtask e2e deploy` names.
+const ZIP_VARIABLE: &str = "QUELL_DEPLOY_ZIP";
+
+fn main() {
+    if !e2e_opted_in("deploy") {
+        return;
+    }
+    let zip = env::var(ZIP_VARIABLE).expect("run it with `cargo xtask e2e deploy`");
+    terraform::deploys_heals_and_leaves_nothing(&zip);
+    stacks::deploy_heal_and_leave_nothing(&zip);
+    println!("2 passed, 0 failed");
+}

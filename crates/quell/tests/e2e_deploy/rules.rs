@@ -1,0 +1,50 @@
+//! Every deployed rule, proven with TestEventPattern on an event of each of its policies and on one
+//! that it must not match.
+
+use crate::world::{PREFIX, World};
+use quell::deploy::rules::{HEARTBEAT, Rule, rules};
+use quell_library::Library;
+use serde_json::{Value, json};
+
+/// Asks the emulator's own matcher about each rule on the default bus.
+pub fn match_what_they_must(world: &World) {
+    let library = Library::builtin().unwrap();
+    let policies: Vec<_> = library.policies().iter().collect();
+    let listed = world.admin.call("events", "list_rules", json!({}));
+    let deployed = |name: &str| {
+        let rules = listed["Rules"].as_array().unwrap();
+        let found = rules.iter().find(|it| it["Name"] == format!("{PREFIX}-{name}"));
+        found.unwrap_or_else(|| panic!("no rule {name} in {listed}"))["EventPattern"].clone()
+    };
+    let matches = |pattern: &Value, event: &Value| {
+        let wanted = json!({ "EventPattern": pattern, "Event": event.to_string() });
+        world.admin.call("events", "test_event_pattern", wanted)["Result"] == true
+    };
+    for rule in rules(&policies).unwrap() {
+        let pattern = deployed(&rule.name);
+        let events = events_of(&library, &rule);
+        assert!(!events.is_empty(), "no event for {}", rule.name);
+        for mut event in events {
+            assert!(matches(&pattern, &event), "{} does not match {event}", rule.name);
+            event["detail"]["eventName"] = json!("DescribeNothing");
+            assert!(!matches(&pattern, &event), "{} matches {event}", rule.name);
+        }
+    }
+}
+
+/// The first matching event of each policy that the rule stands for.
+fn events_of(library: &Library, rule: &Rule) -> Vec<Value> {
+    if rule.name == HEARTBEAT {
+        let tagged = format!("arn:aws:events:us-east-1:000000000000:rule/{PREFIX}-{HEARTBEAT}");
+        let parameters = json!({ "resourceARN": tagged });
+        return vec![crate::e2e::event("000000000000", "events", "TagResource", parameters)];
+    }
+    let of_policy = |id: &String| {
+        let folder = library.folders().iter().find(|it| it.id == *id)?;
+        let trigger = library.policy(id)?.trigger();
+        let mut texts = folder.cases.values().map(|it| &it.event);
+        let text = texts.find(|it| trigger.matches(it.as_bytes()) == Ok(true))?;
+        serde_json::from_str(text).ok()
+    };
+    rule.policies.iter().filter_map(of_policy).collect()
+}

@@ -1,0 +1,99 @@
+//! `examples/single-account`, as a stranger applies it.
+
+use crate::e2e::MINISTACK_ACCOUNT;
+use crate::world::{ALERTS, EXTERNAL_ID, World};
+use crate::{heal, rules, storm, watch};
+use camino::{Utf8Path, Utf8PathBuf};
+use serde_json::{Value, json};
+use std::fs;
+use std::process::{Command, Stdio};
+use testkit::Terraform;
+
+/// What ministack reads back incompletely, so that a second plan would change it again: alarms
+/// (without actions and dimensions) and bus policies (it ignores `Policy` of PutPermission).
+const QUIRKS: [&str; 2] = ["aws_cloudwatch_metric_alarm", "aws_cloudwatch_event_bus_policy"];
+
+/// Poison would otherwise come back after twelve minutes, five times.
+const OVERRIDE: &str = "module \"hub\" {\n  function_timeout_s = 30\n  receives_max       = 2\n}\n";
+
+/// Apply, heal, look at everything, plan again, destroy.
+pub fn deploys_heals_and_leaves_nothing(zip: &str) {
+    let world = World::new();
+    let example = Example::new(zip, &world.ministack.endpoint());
+    example.run(&["init", "-input=false"]);
+    example.run(&["apply", "-input=false", "-auto-approve"]);
+    world.allow_list_tags();
+    rules::match_what_they_must(&world);
+    heal::everything(&world);
+    watch::ledger_verifies(&world);
+    watch::checkpoint_is_put(&world);
+    watch::alarm_arrives(&world);
+    assert_eq!(example.drift(), Vec::<String>::new());
+    heal::without_any_statement_something_is_not(&world);
+    storm::passes(&world);
+    world.forbid_list_tags();
+    example.run(&["destroy", "-auto-approve"]);
+    assert_eq!(world.left_behind(), Vec::<String>::new());
+    println!("terraform: applied, healed, audited, alarmed, destroyed");
+}
+
+struct Example {
+    terraform: Terraform,
+    endpoint: String,
+    variables: Value,
+    // Removed last.
+    folder: tempfile::TempDir,
+}
+
+impl Example {
+    fn new(zip: &str, endpoint: &str) -> Example {
+        let folder = tempfile::tempdir().unwrap();
+        let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/terraform/aws/.");
+        let copied = Command::new("cp").args(["-r", ours]).arg(folder.path()).status();
+        assert!(copied.unwrap().success());
+        fs::write(folder.path().join("examples/single-account/override.tf"), OVERRIDE).unwrap();
+        let variables = json!({
+            "function_zip": zip,
+            "external_id": EXTERNAL_ID,
+            "endpoint_url": endpoint,
+            "mode": "enforce",
+            "guardrails": { "fleet_changes_max": 10_000 },
+            "lock_mode": "GOVERNANCE",
+            "deletion_protection": false,
+            "notification_queue_arns": [format!("arn:aws:sqs:us-east-1:{MINISTACK_ACCOUNT}:{ALERTS}")],
+        });
+        let terraform = Terraform::find().unwrap();
+        Example { terraform, endpoint: endpoint.to_owned(), variables, folder }
+    }
+
+    fn folder(&self) -> Utf8PathBuf {
+        Utf8Path::from_path(self.folder.path()).unwrap().join("examples/single-account")
+    }
+
+    /// Runs Terraform, which must succeed; what it printed.
+    fn run(&self, arguments: &[&str]) -> String {
+        let mut command = self.terraform.command(&self.folder(), Some(&self.endpoint), arguments);
+        for (name, value) in self.variables.as_object().unwrap() {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            command.env(format!("TF_VAR_{name}"), value);
+        }
+        let ran = command.arg("-no-color").stdin(Stdio::null()).output().unwrap();
+        let (out, error) =
+            (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+        assert!(ran.status.success(), "terraform {arguments:?}\n{out}\n{error}");
+        out.into_owned()
+    }
+
+    /// What a second plan would change, but for the emulator's quirks.
+    fn drift(&self) -> Vec<String> {
+        self.run(&["plan", "-input=false", "-out=again.tfplan"]);
+        let plan: Value =
+            serde_json::from_str(&self.run(&["show", "-json", "again.tfplan"])).unwrap();
+        let changes = plan["resource_changes"].as_array().unwrap().iter();
+        changes
+            .filter(|it| it["change"]["actions"] != json!(["no-op"]))
+            .filter(|it| !QUIRKS.iter().any(|quirk| it["type"] == *quirk))
+            .map(|it| format!("{} {}", it["address"], it["change"]["actions"]))
+            .collect()
+    }
+}

@@ -1,0 +1,171 @@
+//! An emulator with a deployment in it, and what can be asked of both.
+
+use crate::e2e::{Person, policy, text};
+use serde_json::{Value, json};
+use std::thread;
+use std::time::{Duration, Instant};
+use testkit::{ADMIN_ACCESS_KEY_ID, ADMIN_SECRET_ACCESS_KEY, Ministack, Quell, Venv};
+
+/// Beginning of every name of the deployment: the modules' default.
+pub const PREFIX: &str = "quell";
+/// What the deployed roles demand.
+pub const EXTERNAL_ID: &str = "e2e-external-id-0123456789";
+/// The queue that alarms are sent to, so that a test sees them.
+pub const ALERTS: &str = "e2e-alerts";
+/// How long anything may take to show.
+const SHOWS_TIME_MAX: Duration = Duration::from_secs(600);
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+pub struct World {
+    pub admin: Person,
+    pub ministack: Ministack,
+}
+
+impl World {
+    /// A fresh emulator that enforces IAM, with nothing in it but the queue for alarms.
+    pub fn new() -> World {
+        let ministack = Ministack::start(true).unwrap();
+        let admin = Person::at(&ministack.endpoint(), &Venv::SERVICES);
+        admin.call("sqs", "create_queue", json!({ "QueueName": ALERTS }));
+        World { admin, ministack }
+    }
+
+    /// The URL of a queue.
+    pub fn queue(&self, name: &str) -> String {
+        text(&self.admin.call("sqs", "get_queue_url", json!({ "QueueName": name }))["QueueUrl"])
+    }
+
+    /// How many messages wait in a queue or are being worked on.
+    pub fn length(&self, queue: &str) -> usize {
+        let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
+        let wanted = json!({ "QueueUrl": self.queue(queue), "AttributeNames": names });
+        let found = self.admin.call("sqs", "get_queue_attributes", wanted);
+        names.iter().map(|it| text(&found["Attributes"][it]).parse::<usize>().unwrap()).sum()
+    }
+
+    /// Puts an event into the deployed queue, as the bus' rule does.
+    pub fn send(&self, event: &str) {
+        let queue = self.queue(&format!("{PREFIX}-events"));
+        self.admin.call("sqs", "send_message", json!({ "QueueUrl": queue, "MessageBody": event }));
+    }
+
+    /// Runs a function as its schedule does; what it answered.
+    pub fn tick(&self, function: &str, tick: &str) -> Value {
+        let payload = json!({ "quell": tick }).to_string();
+        let wanted = json!({ "FunctionName": function, "Payload": payload });
+        let answer = self.admin.call("lambda", "invoke", wanted);
+        assert!(answer["FunctionError"].is_null(), "{tick}: {answer}\n{}", self.log(function));
+        answer
+    }
+
+    /// The lines that a function logged.
+    pub fn log(&self, function: &str) -> String {
+        self.log_lines(function).join("\n")
+    }
+
+    /// As [`World::log`], line by line.
+    pub fn log_lines(&self, function: &str) -> Vec<String> {
+        let group = format!("/aws/lambda/{function}");
+        let wanted = json!({ "logGroupName": group });
+        let streams = self.admin.call("logs", "describe_log_streams", wanted);
+        let mut lines = Vec::new();
+        for stream in streams["logStreams"].as_array().into_iter().flatten() {
+            let wanted = json!({
+                "logGroupName": group,
+                "logStreamName": stream["logStreamName"],
+                "startFromHead": true,
+            });
+            let events = self.admin.call("logs", "get_log_events", wanted);
+            for it in events["events"].as_array().into_iter().flatten() {
+                lines.extend(text(&it["message"]).lines().map(str::to_owned));
+            }
+        }
+        lines
+    }
+
+    /// Runs `quell` over the deployed store, as the administrator; it must end with 0.
+    pub fn quell(&self, arguments: &[&str]) -> String {
+        let endpoint = self.ministack.endpoint();
+        let quell = Quell::new(env!("CARGO_BIN_EXE_quell")).aws(
+            &endpoint,
+            ADMIN_ACCESS_KEY_ID,
+            ADMIN_SECRET_ACCESS_KEY,
+        );
+        let store = format!("dynamodb://{PREFIX}?region=us-east-1");
+        let all = [&["--store", store.as_str()], arguments].concat();
+        let ran = quell.run(&all).unwrap();
+        assert_eq!(ran.code, Some(0), "quell {all:?}\n{}\n{}", ran.stdout, ran.stderr);
+        ran.stdout
+    }
+
+    /// The facts of the deployed ledger, all chains.
+    pub fn facts(&self) -> Vec<Value> {
+        let records = self.quell(&["audit", "show", "--format", "json"]);
+        let records = records.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
+        records.map(|it| it["fact"].clone()).collect()
+    }
+
+    /// Waits until something holds.
+    pub fn wait(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let started = Instant::now();
+        while !holds() {
+            if SHOWS_TIME_MAX < started.elapsed() {
+                panic!("{what}: not within {SHOWS_TIME_MAX:?}\n{}", self.log(PREFIX));
+            }
+            thread::sleep(LOOK_INTERVAL);
+        }
+    }
+
+    /// ministack asks for `cloudtrail:ListTags` on any trail, whichever one is listed.
+    pub fn allow_list_tags(&self) {
+        let may = policy(&[json!({
+            "Effect": "Allow", "Action": "cloudtrail:ListTags", "Resource": "*",
+        })]);
+        let wanted = json!({
+            "RoleName": format!("{PREFIX}-read"),
+            "PolicyName": "ministack",
+            "PolicyDocument": may.to_string(),
+        });
+        self.admin.call("iam", "put_role_policy", wanted);
+    }
+
+    /// Takes [`World::allow_list_tags`] back.
+    pub fn forbid_list_tags(&self) {
+        let wanted = json!({ "RoleName": format!("{PREFIX}-read"), "PolicyName": "ministack" });
+        self.admin.call("iam", "delete_role_policy", wanted);
+    }
+
+    /// The names of everything in the emulator that a deployment makes.
+    pub fn left_behind(&self) -> Vec<String> {
+        let lists = [
+            ("sqs", "list_queues", "QueueUrls", ""),
+            ("lambda", "list_functions", "Functions", "FunctionName"),
+            ("dynamodb", "list_tables", "TableNames", ""),
+            ("iam", "list_roles", "Roles", "RoleName"),
+            ("s3", "list_buckets", "Buckets", "Name"),
+            ("events", "list_rules", "Rules", "Name"),
+            ("events", "list_event_buses", "EventBuses", "Name"),
+            ("logs", "describe_log_groups", "logGroups", "logGroupName"),
+            ("ssm", "describe_parameters", "Parameters", "Name"),
+            ("sns", "list_topics", "Topics", "TopicArn"),
+            ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+            ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
+            ("kms", "list_aliases", "Aliases", "AliasName"),
+        ];
+        let mut left = Vec::new();
+        for (service, call, list, name) in lists {
+            let found = self.admin.call(service, call, json!({}));
+            for it in found[list].as_array().into_iter().flatten() {
+                let name = if name.is_empty() { text(it) } else { text(&it[name]) };
+                if name.contains(PREFIX) {
+                    left.push(format!("{service}: {name}"));
+                }
+            }
+        }
+        let local = self.admin.call("iam", "list_policies", json!({ "Scope": "Local" }));
+        let policies =
+            local["Policies"].as_array().unwrap().iter().map(|it| text(&it["PolicyName"]));
+        left.extend(policies.filter(|it| it.starts_with(PREFIX)).map(|it| format!("iam: {it}")));
+        left
+    }
+}

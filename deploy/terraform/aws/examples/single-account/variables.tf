@@ -1,0 +1,93 @@
+variable "region" {
+  description = "Where the hub is."
+  type        = string
+  default     = "us-east-1"
+}
+
+variable "prefix" {
+  description = "Beginning of every name."
+  type        = string
+  default     = "quell"
+}
+
+variable "function_zip" {
+  description = "Path of the zip that `cargo xtask dist` builds."
+  type        = string
+}
+
+variable "external_id" {
+  description = "A random text of at least 16 characters, such as `uuidgen` prints."
+  type        = string
+}
+
+variable "mode" {
+  description = "observe, notify, approve or enforce; begin with observe."
+  type        = string
+  default     = "observe"
+}
+
+variable "policies" {
+  description = "Ids of the enabled policies; may hold `*`."
+  type        = list(string)
+  default     = ["*"]
+}
+
+variable "deployers" {
+  description = "ARNs of whoever deploys this; anybody else who changes it raises an alarm."
+  type        = list(string)
+  default     = []
+}
+
+variable "guardrails" {
+  description = "Further settings of `guardrails`, as docs/reference/config.md has them."
+  type        = any
+  default     = {}
+}
+
+variable "undo_principals" {
+  description = "ARNs of the roles of the people who may undo."
+  type        = list(string)
+  default     = []
+}
+
+variable "notification_emails" {
+  description = "Who is told of alarms."
+  type        = list(string)
+  default     = []
+}
+
+variable "notification_queue_arns" {
+  description = "Queues that are told of alarms."
+  type        = list(string)
+  default     = []
+}
+
+variable "trail" {
+  description = "Whether to make a trail; without one there are no events."
+  type        = bool
+  default     = false
+}
+
+variable "ingress" {
+  description = "Whether to make a public URL for signed chat interactions."
+  type        = bool
+  default     = false
+}
+
+variable "lock_mode" {
+  description = "Object Lock of checkpoints and trail: COMPLIANCE or GOVERNANCE."
+  type        = string
+  default     = "COMPLIANCE"
+}
+
+variable "deletion_protection" {
+  description = "Whether ledger, state, checkpoints and trail survive a `terraform destroy`."
+  type        = bool
+  default     = true
+}
+
+variable "endpoint_url" {
+  description = "An emulator's endpoint, as the function reaches it; null in every real account."
+  type        = string
+  default     = null
+}

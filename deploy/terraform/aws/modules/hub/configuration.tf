@@ -1,0 +1,51 @@
+# The same YAML that `quell run --config` reads. JSON is YAML, and keeps the order of keys.
+
+locals {
+  configuration = {
+    aws = merge(
+      {
+        region  = local.region
+        regions = coalescelist(var.regions, [local.region])
+        accounts = {
+          for account, external_id in var.accounts : account => merge(
+            {
+              read_role   = "arn:${local.partition}:iam::${account}:role/${var.prefix}-read"
+              write_role  = "arn:${local.partition}:iam::${account}:role/${var.prefix}-write"
+              external_id = external_id
+            },
+            var.undo ? { undo_role = "arn:${local.partition}:iam::${account}:role/${var.prefix}-undo" } : {},
+          )
+        }
+      },
+      var.endpoint_url == null ? {} : { endpoint_url = var.endpoint_url },
+    )
+    policies = {
+      enabled = var.policies
+      # What is ours is told by its name; who deploys it may change it.
+      params = { "aws.self.tamper" = { name_prefixes = [var.prefix], deployers = var.deployers } }
+    }
+    heartbeat  = { rule = "${var.prefix}-heartbeat" }
+    guardrails = merge(var.guardrails, { modes = { default = var.mode, rules = var.mode_rules } })
+    store = {
+      dynamodb = {
+        name   = var.prefix
+        region = local.region
+        # A lease outlives the function that took it.
+        lease_time_s              = 2 * var.function_timeout_s
+        checkpoints               = "s3://${local.checkpoints_bucket}/checkpoints"
+        checkpoint_retention_days = var.checkpoint_retention_days
+        checkpoint_lock           = lower(var.checkpoint_lock_mode)
+        signer                    = "kms://${aws_kms_key.signing.arn}"
+      }
+    }
+  }
+}
+
+resource "aws_ssm_parameter" "configuration" {
+  name        = "/${var.prefix}/configuration"
+  description = "Quell's configuration, as docs/reference/config.md describes it"
+  type        = "SecureString"
+  key_id      = local.key_id
+  tier        = "Intelligent-Tiering"
+  value       = jsonencode(local.configuration)
+}

@@ -1,0 +1,9 @@
+output "role_arns" {
+  description = "The account's roles, by purpose."
+  value       = { for purpose, it in aws_iam_role.quell : purpose => it.arn }
+}
+
+output "rule_arns" {
+  description = "The rules of this region, by name."
+  value       = { for name, it in aws_cloudwatch_event_rule.forward : name => it.arn }
+}
