@@ -92,6 +92,13 @@ impl Journal for Embedded {
         Box::pin(async { Ok(()) })
     }
 
+    fn sign(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async {
+            let signed = self.checkpoint().await;
+            signed.map(drop).map_err(|it| JournalError::Later(chain(&it)))
+        })
+    }
+
     fn close(&self) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(async { self.store.close().await.map_err(|it| JournalError::Broken(chain(&it))) })
     }

@@ -40,6 +40,12 @@ pub trait Journal: Send + Sync {
     /// there is one writer, it always is.
     fn load(&self) -> BoxFuture<'_, Result<(), JournalError>>;
 
+    /// Signs the present head of the ledger, where the one that writes it also signs. Where
+    /// another role does, as with a distributed store, there is nothing to do here.
+    fn sign(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Makes durable what was taken and gives free what is held.
     fn close(&self) -> BoxFuture<'_, Result<(), JournalError>>;
 }

@@ -14,9 +14,10 @@ pub fn schema() -> String {
 pub fn page() -> String {
     let mut page = super::head("Configuration");
     page.push_str(
-        "\nOne YAML file, named with `--config` or `QUELL_CONFIG`. Unknown keys and \
-         values of the wrong type are refused with\ntheir line; a value that contradicts another is \
-         refused by the name of its setting.\nEditors complete it with [config.schema.json](config.schema.json).\n",
+        "\nOne YAML file, named with `--config` or `QUELL_CONFIG`. Unknown keys and values of the \
+         wrong type are refused with\ntheir line; a value that contradicts another is refused by \
+         the name of its setting.\nEditors complete it with \
+         [config.schema.json](config.schema.json).\n",
     );
     let schema = schema_for!(Config).to_value();
     section(&schema, &schema, "", &mut page);

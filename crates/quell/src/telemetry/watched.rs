@@ -58,6 +58,10 @@ impl Journal for Watched {
         Box::pin(async move { self.told(self.journal.load().await) })
     }
 
+    fn sign(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.journal.sign()
+    }
+
     fn close(&self) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(async move { self.told(self.journal.close().await) })
     }

@@ -22,7 +22,7 @@ fn what_the_readme_shows_is_taken() {
 #[test]
 fn a_text_that_is_wrong_is_refused_with_its_line() {
     for (text, wanted) in [
-        ("aws:\n  regoin: eu-central-1\n", ["regoin", "line 2"]),
+        ("aws:\n  realm: eu-central-1\n", ["realm", "line 2"]),
         ("aws:\n  region: eu-central-1\nguardrail: {}\n", ["guardrail", "line 3"]),
         ("limits:\n  delivery_max_bytes: many\n", ["line 2", "line 2"]),
         ("limits:\n\n  shutdown_max_s: -1\n", ["line 3", "line 3"]),

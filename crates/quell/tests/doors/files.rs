@@ -56,12 +56,14 @@ impl Scene {
         facts.map(|it| it["fact"].clone()).filter(|it| it["fact"] == kind).collect()
     }
 
-    /// The ids of the events that were worked to their end, sorted.
+    /// The ids of the events that were worked to their end, sorted. Two deliveries of one event
+    /// that come at once may both say so.
     fn processed(&self) -> Vec<String> {
         let facts = self.facts("processed");
         let mut ids: Vec<_> =
             facts.iter().map(|it| it["event"].as_str().unwrap().to_owned()).collect();
         ids.sort();
+        ids.dedup();
         ids
     }
 }
