@@ -71,11 +71,12 @@ fn main() {
 
 fn contestants(folder: &Path) -> Vec<Contestant> {
     let config = folder.join("quell.yaml");
-    fs::write(&config, "aws: { accounts: { '111122223333': {} } }").unwrap();
-    let data = folder.join("data");
+    let deployed =
+        "aws: { accounts: { '111122223333': {} } }\nstore: { dynamodb: { name: quell } }";
+    fs::write(&config, deployed).unwrap();
     let quell = move |api: &str| {
         let mut command = bare(env!("CARGO_BIN_EXE_quell"), api);
-        command.env("QUELL_CONFIG", &config).env("QUELL_EPHEMERAL_DATA_DIR", &data);
+        command.env("QUELL_CONFIG", &config);
         command
     };
     let mut contestants = vec![contestant("quell, every policy", Box::new(quell))];

@@ -18,10 +18,10 @@ pub mod queue;
 pub mod settings;
 pub mod tick;
 
-use crate::config::Config;
 use crate::exit::Exit;
 use crate::journal::JournalError;
 use crate::runtime::{Runtime, RuntimeError};
+use crate::store::dynamodb::checkpoint::CheckpointingError;
 use crate::telemetry::log::{self, LogFormat};
 use crate::telemetry::trace::{self, TraceId};
 use input::{Input, InputError};
@@ -67,9 +67,9 @@ pub enum FunctionError {
     /// A schedule asks for something that is not configured.
     #[error("`{0}` is not configured")]
     NotConfigured(&'static str),
-    /// A schedule asks for something that this version does not have.
-    #[error("`{0}` is not built in this version")]
-    NotBuilt(&'static str),
+    /// The heads of the chains were not signed.
+    #[error("no checkpoint was made: {0}")]
+    Checkpoint(#[from] CheckpointingError),
 }
 
 impl From<FunctionError> for Diagnostic {
@@ -80,7 +80,7 @@ impl From<FunctionError> for Diagnostic {
             FunctionError::Journal(_) => "Quell.LedgerFailed",
             FunctionError::NotHandled(_) => "Quell.NotHandled",
             FunctionError::NotConfigured(_) => "Quell.NotConfigured",
-            FunctionError::NotBuilt(_) => "Quell.NotBuilt",
+            FunctionError::Checkpoint(_) => "Quell.NoCheckpoint",
         };
         Diagnostic { error_type: error_type.to_owned(), error_message: error.to_string() }
     }
@@ -156,8 +156,9 @@ impl Function {
         if let Some(open) = &*slot {
             return Ok(Arc::clone(open));
         }
-        let config: Config = settings::config().await?;
-        let made = Arc::new(Runtime::open(config, &settings::data_dir()?).await?);
+        let config = settings::config().await?;
+        let data_dir = settings::data_dir(&config)?;
+        let made = Arc::new(Runtime::open(config, &data_dir).await?);
         *slot = Some(Arc::clone(&made));
         Ok(made)
     }

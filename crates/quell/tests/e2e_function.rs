@@ -1,9 +1,6 @@
 //! The serverless function where it belongs: ministack's Lambda runs the package as a
 //! `provided.al2023` function under its role, an event source mapping feeds it from a queue, and
-//! IAM is enforced.
-//!
-//! ministack runs the bootstrap as a process on this machine, so that a test can read an embedded
-//! ledger of the function.
+//! IAM is enforced. Its ledger is the one in DynamoDB, which its environments share.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 #![allow(clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
@@ -45,7 +42,11 @@ impl Lambda {
         });
         let (queue, queue_arn) = make_queue(&deployed, "events", attributes);
         let role = make_function_role(&mut deployed, &queue_arn);
-        deployed.configure(|it| it["limits"] = json!({ "delivery_attempts_max": RECEIVES_MAX }));
+        deployed.make_tables(name);
+        deployed.configure(|it| {
+            it["limits"] = json!({ "delivery_attempts_max": RECEIVES_MAX });
+            it["store"] = json!({ "dynamodb": { "name": name, "lease_time_s": 2 * TIME_OUT_S } });
+        });
         let parameter = format!("/{name}/config");
         let wanted = json!({
             "Name": parameter, "Type": "String", "Value": deployed.config.to_string(),
@@ -63,6 +64,19 @@ impl Lambda {
     fn send(&self, body: &str) {
         let message = json!({ "QueueUrl": self.queue, "MessageBody": body });
         self.deployed.admin.call("sqs", "send_message", message);
+    }
+
+    /// What a person's command tells of the function's ledger.
+    fn told(&self, arguments: &[&str]) -> String {
+        let store = format!("dynamodb://{}?region=us-east-1", self.deployed.name);
+        self.deployed.must(&[&["--store", store.as_str()][..], arguments].concat())
+    }
+
+    /// The facts of one kind.
+    fn facts_of(&self, kind: &str) -> Vec<Value> {
+        let records = self.told(&["audit", "show", "--format", "json"]);
+        let records = records.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
+        records.map(|it| it["fact"].clone()).filter(|it| it["fact"] == kind).collect()
     }
 
     fn wait_until_empty(&self) {
@@ -102,6 +116,7 @@ fn make_function_role(deployed: &mut Deployed, queue_arn: &str) -> String {
     let role = text(&deployed.admin.call("iam", "create_role", wanted)["Role"]["Arn"]);
     let access = deployed.make_roles(&role);
     let parameter = format!("parameter/{}/config", deployed.name);
+    let table = format!("arn:aws:dynamodb:us-east-1:{MINISTACK_ACCOUNT}:table/{}", deployed.name);
     let may = policy(&[
         json!({
             "Effect": "Allow",
@@ -112,6 +127,19 @@ fn make_function_role(deployed: &mut Deployed, queue_arn: &str) -> String {
             "Effect": "Allow",
             "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
             "Resource": queue_arn,
+        }),
+        json!({
+            "Effect": "Allow",
+            "Action": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+            "Resource": format!("{table}-ledger"),
+        }),
+        json!({
+            "Effect": "Allow",
+            "Action": [
+                "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem",
+                "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem",
+            ],
+            "Resource": format!("{table}-state"),
         }),
         json!({
             "Effect": "Allow",
@@ -137,13 +165,9 @@ fn make_function(deployed: &Deployed, role: &str, parameter: &str, queue_arn: &s
         "Code": { "ZipFile": { "file": package(deployed) } },
         "Environment": { "Variables": {
             "QUELL_CONFIG": format!("aws-ssm://{parameter}"),
-            "QUELL_EPHEMERAL_DATA_DIR": deployed.data(),
         } },
     });
     let function = text(&deployed.admin.call("lambda", "create_function", wanted)["FunctionArn"]);
-    // The embedded ledger of this test has one writer.
-    let one = json!({ "FunctionName": function, "ReservedConcurrentExecutions": 1 });
-    deployed.admin.call("lambda", "put_function_concurrency", one);
     let mapping = json!({
         "EventSourceArn": queue_arn,
         "FunctionName": function,
@@ -178,14 +202,14 @@ fn events_in_the_queue_are_healed_and_poison_ends_in_the_dead_letter_queue() {
     for it in &violations {
         assert_eq!(it.look(&lambda.deployed.admin), it.sound, "{}", it.event);
     }
-    assert_eq!(lambda.deployed.facts_of("attempted").len(), 3, "a second delivery does nothing");
-    lambda.deployed.must(&["audit", "verify"]);
+    assert_eq!(lambda.facts_of("attempted").len(), 3, "a second delivery does nothing");
+    lambda.told(&["audit", "verify"]);
 
     assert_eq!(length(&lambda.deployed, &lambda.dead_letters), 1);
     let wanted = json!({ "QueueUrl": lambda.dead_letters });
     let found = lambda.deployed.admin.call("sqs", "receive_message", wanted);
     assert_eq!(text(&found["Messages"][0]["Body"]), poison);
-    let letters = lambda.deployed.facts_of("dead_lettered");
+    let letters = lambda.facts_of("dead_lettered");
     assert_eq!(letters.len(), 1, "{letters:#?}");
     let reason = text(&letters[0]["reason"]);
     assert!(reason.starts_with("received 2 times: ") && reason.contains("EOF"), "{reason}");

@@ -193,7 +193,7 @@ fn a_schedule_s_scan_heals_what_no_event_told_of() {
     });
     deployed.admin.call("iam", "put_role_policy", list);
     let function = Function::of(deployed);
-    let made = function.violation("block-gone");
+    let made = function.violation("admin-port");
     let report = function.answer(&json!({ "quell": "scan" }));
     assert_eq!(made.look(&function.deployed.admin), made.sound, "{report:#}");
     assert_eq!(report["stopped"], Value::Null, "{report:#}");

@@ -37,23 +37,7 @@ impl Fleet {
             // Longer than a fix takes here, short enough to wait for after a kill.
             it["store"] = json!({ "dynamodb": { "name": NAME, "lease_time_s": 3 } });
         });
-        let keys =
-            [("ledger", ["chain", "sequence"], ["S", "N"]), ("state", ["pk", "sk"], ["S", "S"])];
-        for (table, [hash, range], kinds) in keys {
-            let wanted = json!({
-                "TableName": format!("{NAME}-{table}"),
-                "BillingMode": "PAY_PER_REQUEST",
-                "KeySchema": [
-                    { "AttributeName": hash, "KeyType": "HASH" },
-                    { "AttributeName": range, "KeyType": "RANGE" },
-                ],
-                "AttributeDefinitions": [
-                    { "AttributeName": hash, "AttributeType": kinds[0] },
-                    { "AttributeName": range, "AttributeType": kinds[1] },
-                ],
-            });
-            deployed.admin.call("dynamodb", "create_table", wanted);
-        }
+        deployed.make_tables(NAME);
         let groups: Vec<String> = (0..GROUPS).map(|at| open_group(&deployed, at)).collect();
         let events: Vec<Value> = groups.iter().map(|it| opened(it)).collect();
         let events = deployed.events("events", &events);

@@ -87,9 +87,13 @@ pub async fn config() -> Result<Config, SettingsError> {
     Ok(config)
 }
 
-/// The folder of an embedded ledger, where a test asked for one.
-pub fn data_dir() -> Result<Utf8PathBuf, SettingsError> {
-    variable(EPHEMERAL_VARIABLE).map(Into::into).ok_or(SettingsError::NotDurable)
+/// The folder of an embedded ledger, where a test asked for one. The deployed store has none.
+pub fn data_dir(config: &Config) -> Result<Utf8PathBuf, SettingsError> {
+    match variable(EPHEMERAL_VARIABLE) {
+        _ if config.store.dynamodb.is_some() => Ok(Utf8PathBuf::new()),
+        Some(folder) => Ok(folder.into()),
+        None => Err(SettingsError::NotDurable),
+    }
 }
 
 /// Reads a parameter with the function's own role: what it is told there, it then obeys.

@@ -5,6 +5,7 @@ use super::input::Tick;
 use crate::heartbeat::heartbeat;
 use crate::runtime::Runtime;
 use crate::scan::{ScanReport, What, scan};
+use crate::store::dynamodb::checkpoint;
 use serde_json::{Value, json};
 
 /// Does it.
@@ -20,9 +21,20 @@ pub async fn run(tick: Tick, runtime: &Runtime) -> Result<Value, FunctionError> 
             }
             Ok(json!(report))
         }
-        // Connect here: the checkpoint of all chain heads.
-        Tick::Checkpoint => Err(FunctionError::NotBuilt("checkpoint")),
+        Tick::Checkpoint => sign_heads(runtime).await,
     }
+}
+
+/// A checkpoint of all chains. Deployed, this is a function of its own: its role alone may sign.
+async fn sign_heads(runtime: &Runtime) -> Result<Value, FunctionError> {
+    let (Some(live), Some(settings)) = (&runtime.live, &runtime.config.store.dynamodb) else {
+        return Err(FunctionError::NotConfigured("store.dynamodb"));
+    };
+    let now = runtime.pipeline.clock.now();
+    let kept = checkpoint::make(live.aws(), settings, &runtime.secrets, now).await?;
+    let (chains, url) = (kept.checkpoint.heads.len(), &kept.url);
+    tracing::info!(chains, url, "CheckpointSigned");
+    Ok(json!({ "chains": chains, "checkpoint": url }))
 }
 
 /// A scan that ends, wherever it is, while a change that it has begun can still be made.

@@ -232,6 +232,27 @@ impl Deployed {
         needed
     }
 
+    /// Makes the two tables of a store, without what only a deployment needs.
+    pub fn make_tables(&self, name: &str) {
+        let keys =
+            [("ledger", ["chain", "sequence"], ["S", "N"]), ("state", ["pk", "sk"], ["S", "S"])];
+        for (table, [hash, range], kinds) in keys {
+            let wanted = json!({
+                "TableName": format!("{name}-{table}"),
+                "BillingMode": "PAY_PER_REQUEST",
+                "KeySchema": [
+                    { "AttributeName": hash, "KeyType": "HASH" },
+                    { "AttributeName": range, "KeyType": "RANGE" },
+                ],
+                "AttributeDefinitions": [
+                    { "AttributeName": hash, "AttributeType": kinds[0] },
+                    { "AttributeName": range, "AttributeType": kinds[1] },
+                ],
+            });
+            self.admin.call("dynamodb", "create_table", wanted);
+        }
+    }
+
     /// Changes the configuration.
     pub fn configure(&mut self, change: impl FnOnce(&mut Value)) {
         change(&mut self.config);
