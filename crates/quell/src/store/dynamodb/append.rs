@@ -164,7 +164,8 @@ fn tells(fact: &Fact, uid: &str) -> bool {
     match fact {
         Fact::Processed { event, .. }
         | Fact::CallFailed { event, .. }
-        | Fact::Impostor { event, .. } => event == uid,
+        | Fact::Impostor { event, .. }
+        | Fact::Failed { event: Some(event), resource: None, .. } => event == uid,
         _ => false,
     }
 }
