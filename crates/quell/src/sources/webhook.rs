@@ -7,6 +7,8 @@
 //! Nothing of a body is read before the token is known to be right and a slot is free. Work that
 //! has begun is finished though the sender hangs up, as EventBridge does after five seconds.
 
+pub mod bounded;
+
 use super::{Intake, Settled, Source, SourceError, stopped};
 use crate::secret::Secrets;
 use crate::telemetry::trace::{self, TraceId};
@@ -15,6 +17,7 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::{get, post};
+use bounded::Bounded;
 use futures::future::BoxFuture;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -96,7 +99,7 @@ impl Source for Webhook {
                 .route("/healthz", get(async || StatusCode::NO_CONTENT))
                 .layer(DefaultBodyLimit::max(limit))
                 .with_state(door);
-            let ended = axum::serve(self.listener, router)
+            let ended = axum::serve(Bounded::new(self.listener), router)
                 .with_graceful_shutdown(async move { stopped(&mut stop).await })
                 .await;
             // Nothing is ever sent: this ends when all senders are gone, connected or not.

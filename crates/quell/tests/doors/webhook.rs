@@ -14,6 +14,7 @@ use quell::secret::config::SecretsConfig;
 use quell::simulation::SimulatedAccount;
 use quell::simulation::dice::Dice;
 use quell::sources::webhook::Webhook;
+use quell::sources::webhook::bounded::CONNECTIONS_MAX;
 use quell::sources::{Source as _, SourceError};
 use quell::telemetry::Telemetry;
 use quell_core::change::Change;
@@ -220,6 +221,20 @@ async fn who_comes_while_all_slots_are_taken_is_told_so_at_once() {
     assert_eq!(first.await.unwrap(), 200);
     assert!(!door.has_processed(&id(&event(2))));
     assert_eq!(door.post(event(2).to_string().as_bytes()).await, 200);
+}
+
+#[tokio::test]
+async fn connections_are_bounded() {
+    let door = Door::open(LimitsConfig::default()).await;
+    let mut idle = Vec::new();
+    for _ in 0..CONNECTIONS_MAX {
+        idle.push(TcpStream::connect(&door.address).await.unwrap());
+    }
+    let body = event(1).to_string();
+    let waiting = timeout(Duration::from_millis(500), door.post(body.as_bytes())).await;
+    assert!(waiting.is_err(), "{waiting:?}");
+    idle.clear();
+    assert_eq!(door.post(body.as_bytes()).await, 200);
 }
 
 /// EventBridge hangs up after five seconds; a change that has begun is not left without its end.
