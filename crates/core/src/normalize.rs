@@ -8,6 +8,8 @@
 pub mod cloudtrail;
 
 use crate::event::Event;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -74,7 +76,24 @@ pub fn document(bytes: &[u8]) -> Result<Vec<Result<Event, NormalizeError>>, Norm
     if DOCUMENT_MAX_BYTES < bytes.len() {
         return Err(NormalizeError::TooLarge { bytes: bytes.len() });
     }
-    value_events(parse(bytes)?)
+    let value = parse(bytes)?;
+    if value.get("Records").is_some() {
+        check_one_list(bytes)?;
+    }
+    value_events(value)
+}
+
+/// Of two lists of records, one would be judged and the other one lost.
+fn check_one_list(log_file: &[u8]) -> Result<(), NormalizeError> {
+    #[derive(Deserialize)]
+    struct OneList {
+        #[serde(rename = "Records")]
+        _records: IgnoredAny,
+    }
+    match serde_json::from_slice::<OneList>(log_file) {
+        Err(error) if error.is_data() => Err(NormalizeError::Shape(error.to_string())),
+        _ => Ok(()),
+    }
 }
 
 /// JSON from bytes. Half of a surrogate pair, which a text that was cut to a length may end with,

@@ -155,6 +155,8 @@ fn hostile_documents_are_errors() {
         (b"\xff\xfe", "not readable"),
         (b"[]", "neither"),
         (b"{\"Records\": 7}", "`Records` is not a list"),
+        (b"{\"Records\": [], \"Records\": []}", "duplicate field"),
+        (b"{\"Records\": [], \"Rec\\u006frds\": []}", "duplicate field"),
         (deep.as_bytes(), "recursion limit"),
     ];
     for (bytes, wanted) in cases {

@@ -257,8 +257,9 @@ fn export(args: &Export, global: &Global, out: &mut Out) -> Result<Exit, CliErro
     if config.store.dynamodb.is_some() {
         let lines =
             with_reader(&config, async |reader| reader.lines(args.from).await.map_err(unreadable))?;
+        let data = out.data()?;
         for line in lines {
-            writeln!(out, "{line}")?;
+            writeln!(data, "{line}")?;
         }
         return Ok(Exit::Fine);
     }
