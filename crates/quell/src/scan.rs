@@ -118,6 +118,8 @@ pub async fn scan(
     told: &(dyn Fn(&Step, &ScanReport) + Sync),
 ) -> Result<ScanReport, JournalError> {
     let mut report = ScanReport::default();
+    // What other writers found open is closed here, too.
+    pipeline.journal.load().await?;
     for (step, policies) in steps(pipeline, what) {
         told(&step, &report);
         if is_over(pipeline, what) {

@@ -12,6 +12,7 @@ mod e2e;
 
 use e2e::{Deployed, MINISTACK_ACCOUNT, Person, policy, text};
 use serde_json::{Value, json};
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 use testkit::{LocalEmu, REGION, Venv, e2e_opted_in};
@@ -163,7 +164,7 @@ fn main() {
     let localemu = LocalEmu::start().unwrap();
     let endpoint = localemu.endpoint();
     let admin = Person::at(&endpoint, &Venv::LOCALEMU);
-    let deployed = Deployed::beside(admin, &endpoint, MINISTACK_ACCOUNT, "loop");
+    let mut deployed = Deployed::beside(admin, &endpoint, MINISTACK_ACCOUNT, "loop");
     let aws = Aws(localemu);
     let violations = violations(&aws.prepare());
     let queue = aws.queue(&violations);
@@ -196,4 +197,46 @@ fn main() {
     assert_eq!(look(), violated, "undone");
     deployed.must(&["audit", "verify"]);
     println!("all five are undone, and the ledger holds");
+    the_heart_is_heard(&aws, &mut deployed);
+    println!("the heartbeat's own record came back");
+}
+
+/// LocalEmu records the heartbeat's call as CloudTrail does, but tells EventBridge of no call on
+/// EventBridge itself: the record is fetched from CloudTrail and delivered by hand.
+fn the_heart_is_heard(aws: &Aws, deployed: &mut Deployed) {
+    aws.words(
+        r#"events put-rule --name quell-heartbeat --event-pattern {"source":["aws.events"]}"#,
+    );
+    deployed.configure(|it| it["heartbeat"] = json!({ "heartbeat_period_s": 3600 }));
+    let folder = deployed.events("heart", []);
+    let running = deployed.spawn(&["run", "--follow", &folder]);
+    let beat = |wanted: &str| {
+        until(|| deployed.facts_of("heartbeat").into_iter().find(|it| it["step"]["beat"] == wanted))
+    };
+    let nonce = text(&beat("written")["heartbeat"]["nonce"]);
+    let named = "AttributeKey=EventName,AttributeValue=TagResource";
+    let record = until(|| {
+        let found = aws.words(&format!("cloudtrail lookup-events --lookup-attributes {named}"));
+        let mut records = found["Events"].as_array()?.iter().map(|it| text(&it["CloudTrailEvent"]));
+        records.find(|it| it.contains(&nonce))
+    });
+    // Whole at once: the folder is being watched.
+    let written = deployed.path("record.json");
+    fs::write(&written, format!(r#"{{"Records":[{record}]}}"#)).unwrap();
+    fs::rename(&written, format!("{folder}/record.json")).unwrap();
+    assert_eq!(beat("returned")["heartbeat"]["nonce"], nonce.as_str());
+    running.terminate().unwrap();
+    let ran = running.wait(STOP_TIME_MAX).unwrap();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(it) = look() {
+            return it;
+        }
+        assert!(started.elapsed() < HEAL_TIME_MAX, "it does not show");
+        thread::sleep(Duration::from_secs(1));
+    }
 }

@@ -1,6 +1,6 @@
 //! `quell scan` and the heartbeat of `quell run` on ministack, by the binary and from outside. No
-//! event tells of any violation here; the heartbeat's audit event is made by this test, since only
-//! LocalEmu makes them.
+//! event tells of any violation here; the heartbeat's audit event is made by this test
+//! (`e2e_loop.rs` takes LocalEmu's own).
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 #![allow(clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 

@@ -2,8 +2,8 @@
 //!
 //! What ministack cannot prove: it takes a rule on the default bus for `rule/default/NAME`, so the
 //! roles are tried on a bus of their own; and it does not look at `ResourceARN` and `Rule` for IAM,
-//! so that tags, targets and the heartbeat's session are about anything to it. That a heartbeat
-//! comes back as its audit event, only LocalEmu can show.
+//! so that tags, targets and the heartbeat's session are about anything to it. That the heartbeat's
+//! call leads to its CloudTrail record, `cargo xtask e2e loop` shows on LocalEmu.
 
 use crate::TAMPER;
 use crate::bench::{Bench, findings};

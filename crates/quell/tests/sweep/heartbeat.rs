@@ -1,5 +1,5 @@
-//! Heartbeats in the pipeline. Their audit events are made here: that the call leads to one, only
-//! LocalEmu can show.
+//! Heartbeats in the pipeline. Their audit events are made here: that the call leads to one is
+//! shown on LocalEmu, by `cargo xtask e2e loop`.
 
 use crate::{ACCOUNT, Stage, WRITE_ROLE, event, rule};
 use quell::config::HeartbeatConfig;
