@@ -15,6 +15,7 @@ use quell::telemetry::{Point, Samples, Series, Telemetry, dashboard};
 use quell_core::action::Reversibility;
 use quell_core::change::{Change, Direction, Facet};
 use quell_core::detect::{Cause, Finding};
+use quell_core::heartbeat::{Beat, HEARTBEAT_LATE_S, Heartbeat};
 use quell_core::normalize;
 use quell_core::policy::{Mode, Severity};
 use quell_core::reason::Reason;
@@ -244,6 +245,19 @@ fn a_new_process_takes_over_what_the_ledger_says() {
     assert_eq!(points["RepeatedViolations actor"], 1.0);
     let fixed = concluded(&tried, Outcome::Corrected { after: Value::Null });
     assert_eq!(tally(&fold.apply(at(90), &fixed))["EventToFix"], 90.0);
+}
+
+#[test]
+fn a_late_heartbeat_breaches_and_one_that_returns_does_not() {
+    let heartbeat = Heartbeat { rule: bucket("quell-heartbeat"), nonce: "n".to_owned() };
+    let age_s = |step| {
+        let fact = Fact::Heartbeat { heartbeat: heartbeat.clone(), step };
+        tally(&Fold::default().apply(at(0), &fact))["HeartbeatAge 111122223333,eu-central-1"]
+    };
+    let limit = f64::from(alarms::HEARTBEAT_AGE_MAX_S);
+    assert!(limit < age_s(Beat::Late { waited_s: HEARTBEAT_LATE_S }));
+    let returned = age_s(Beat::Returned { event: "e".to_owned(), after_ms: 61_500 });
+    assert_eq!(returned, 61.5);
 }
 
 #[test]

@@ -12,9 +12,12 @@ use serde_json::{Value, json};
 
 /// Where the runbook lies.
 pub const RUNBOOK: &str = "docs/guides/runbook.md";
-/// How old the newest heartbeat may be, in seconds: CloudTrail delivers within about 5 minutes on
-/// average, and the beat itself goes every 5 minutes.
-pub const HEARTBEAT_AGE_MAX_S: u32 = 1800;
+/// How old a heartbeat may be when it is measured, in seconds: less than
+/// [`quell_core::heartbeat::HEARTBEAT_LATE_S`], so that each one that is reported as late breaches.
+pub const HEARTBEAT_AGE_MAX_S: u32 = 899;
+/// Length of a period of the heartbeat's alarm, in seconds: no shorter than the time between two
+/// beats in a deployment, or silence between them would breach.
+pub const HEARTBEAT_PERIOD_S: u32 = 900;
 /// How late most of the work may be done, in seconds.
 pub const EVENT_LAG_MAX_S: u32 = 900;
 /// How long the oldest message may wait in the queue, in seconds.
@@ -122,8 +125,9 @@ pub const ALARMS: [Alarm; 19] = [
         meaning: "No heartbeat came back: Quell may be blind.",
         watched: Watched::Ours(Metric::HeartbeatAge, &[]),
         statistic: Statistic::Maximum,
-        periods: 3,
-        breaching_periods: 3,
+        period_s: HEARTBEAT_PERIOD_S,
+        periods: 2,
+        breaching_periods: 2,
         threshold: HEARTBEAT_AGE_MAX_S,
         missing: Missing::Breaching,
         ..ANY
