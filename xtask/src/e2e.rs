@@ -4,6 +4,8 @@
 //! itself works. They are always built with the other tests, and do their work only when
 //! `QUELL_E2E` names them: see `testkit::e2e_opted_in`.
 
+mod deploy;
+
 use anyhow::Result;
 use clap::ValueEnum;
 use testkit::{E2E_VARIABLE, Venv};
@@ -15,7 +17,10 @@ use crate::{run, venv};
 Examples:
   cargo xtask e2e loop
   cargo xtask e2e kill -- --nocapture
+  cargo xtask e2e deploy
 
+`deploy` needs `terraform` and the provider `hashicorp/aws`; QUELL_TERRAFORM_PLUGINS names its
+folder. It builds the package first (`cargo xtask dist`).
 `loop` needs Python 3.13 or newer (on the path or in pyenv); LocalEmu is installed once into the
 cache folder.")]
 pub struct Arguments {
@@ -32,6 +37,8 @@ enum Name {
     Loop,
     /// ministack: `kill -9` at 50 random points of a run over 1,000 violations
     Kill,
+    /// ministack: Terraform and CloudFormation deploy the function, it heals under its own role
+    Deploy,
 }
 
 impl Name {
@@ -40,6 +47,7 @@ impl Name {
         match self {
             Name::Loop => "loop",
             Name::Kill => "kill",
+            Name::Deploy => "deploy",
         }
     }
 
@@ -50,13 +58,14 @@ impl Name {
                 &["-p", "testkit", "--test", "localemu", "-p", "quell", "--test", "e2e_loop"]
             }
             Name::Kill => &["-p", "quell", "--test", "e2e_kill"],
+            Name::Deploy => &["-p", "quell", "--test", "e2e_deploy"],
         }
     }
 
     fn environment(self) -> &'static Venv {
         match self {
             Name::Loop => &Venv::LOCALEMU,
-            Name::Kill => &Venv::SERVICES,
+            Name::Kill | Name::Deploy => &Venv::SERVICES,
         }
     }
 }
@@ -68,5 +77,9 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     let python = venv::prepared(environment)?;
     let mut cargo = run::cargo(&["test", "--release"])?;
     cargo.args(arguments.name.targets()).arg("--").args(&arguments.test_arguments);
+    if let Name::Deploy = arguments.name {
+        let Some(zip) = deploy::zip()? else { return Ok(false) };
+        cargo.env(deploy::ZIP_VARIABLE, zip);
+    }
     run::succeeds(cargo.env(E2E_VARIABLE, name).env(environment.variable, python))
 }

@@ -7,6 +7,9 @@ use quell_core::policy::Mode;
 use quell_library::{Library, permissions};
 use serde_json::{Value, json};
 
+/// What no violation here needs, and has tests of its own: the block of the whole account, of which
+/// there is one, and our own rules, whose tags ministack asks about as those of any resource.
+const NOT_HERE: [&str; 2] = ["s3:PutAccountPublicAccessBlock", "events:EnableRule"];
 const PLACE: Place = Place { account: MINISTACK_ACCOUNT };
 
 /// Violates every policy that ministack can express, and waits until all of it is healed. Each
@@ -41,8 +44,7 @@ pub fn without_any_statement_something_is_not(world: &World) {
         let statements = whole["Statement"].as_array().unwrap();
         for at in 0..statements.len() {
             let actions: Vec<String> = actions(&statements[at]);
-            // The account's block is one for the whole account, and has a test of its own.
-            if actions == ["s3:PutAccountPublicAccessBlock"] {
+            if actions.iter().all(|it| NOT_HERE.contains(&it.as_str())) {
                 continue;
             }
             let mut less = whole.clone();

@@ -32,7 +32,7 @@ pub fn match_what_they_must(world: &World) {
     }
 }
 
-/// The first matching event of each policy that the rule stands for.
+/// The first matching event of each policy that the rule stands for, from the rule's source.
 fn events_of(library: &Library, rule: &Rule) -> Vec<Value> {
     if rule.name == HEARTBEAT {
         let tagged = format!("arn:aws:events:us-east-1:000000000000:rule/{PREFIX}-{HEARTBEAT}");
@@ -44,7 +44,10 @@ fn events_of(library: &Library, rule: &Rule) -> Vec<Value> {
         let trigger = library.policy(id)?.trigger();
         let mut texts = folder.cases.values().map(|it| &it.event);
         let text = texts.find(|it| trigger.matches(it.as_bytes()) == Ok(true))?;
-        serde_json::from_str(text).ok()
+        let mut event: Value = serde_json::from_str(text).unwrap();
+        // A policy may want the same call from several sources, and each has a rule.
+        event["source"] = rule.pattern["source"][0].clone();
+        Some(event)
     };
     rule.policies.iter().filter_map(of_policy).collect()
 }

@@ -26,6 +26,8 @@ locals {
     }
     heartbeat  = { rule = "${var.prefix}-heartbeat" }
     guardrails = merge(var.guardrails, { modes = { default = var.mode, rules = var.mode_rules } })
+    # What fails that often is recorded with its reason, and goes to the dead letters.
+    limits = { delivery_attempts_max = var.receives_max }
     store = {
       dynamodb = {
         name   = var.prefix
