@@ -136,7 +136,8 @@ fn what_multiplies_by_repetition_is_stopped() {
         let steps = (1..40)
             .map(|it| format!("    a{it} := {}\n", step.replace('@', &format!("a{}", it - 1))));
         format!(
-            "deny contains {{\"element\": \"x\", \"reason\": \"y\"}} if {{\n    a0 := {start}\n{}    a39 == 1\n}}",
+            "deny contains {{\"element\": \"x\", \"reason\": \"y\"}} if {{\n    \
+             a0 := {start}\n{}    a39 == 1\n}}",
             steps.collect::<String>()
         )
     };
@@ -155,7 +156,8 @@ fn what_multiplies_by_repetition_is_stopped() {
     let many: Vec<u32> = (0..20_000).collect();
     let policy = policy(
         r#"deny contains {"element": text, "reason": "y"} if {
-            text := concat("", [name | name := input.resource.properties.Name; some _ in input.resource.properties.Many])
+            properties := input.resource.properties
+            text := concat("", [name | name := properties.Name; some _ in properties.Many])
         }"#,
     )
     .unwrap();

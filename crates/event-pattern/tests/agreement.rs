@@ -17,6 +17,10 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestRunner;
 
+/// Blocks of addresses; some begin in the middle of another.
+const BLOCKS: [(&str, u8); 5] =
+    [("10.0.0.0", 24), ("10.0.0.2", 24), ("10.0.0.0", 30), ("0.0.0.0", 0), ("::", 8)];
+
 /// Of what a pattern and its events are made. In the small world events match often and fields meet
 /// in arrays; the large one has everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,7 +203,7 @@ fn condition() -> impl Strategy<Value = Condition> {
         1 => text().prop_map(Condition::IgnoreCase),
         1 => wildcard.prop_map(|it| Condition::Wildcard(it.to_owned())),
         1 => bounds.prop_map(|(low, high)| Condition::Numeric(low, high)),
-        1 => select(vec![("10.0.0.0", 24), ("10.0.0.2", 24), ("10.0.0.0", 30), ("0.0.0.0", 0), ("::", 8)])
+        1 => select(BLOCKS.to_vec())
             .prop_map(|(address, bits)| Condition::Cidr(address, bits)),
         1 => prop::collection::vec(text(), 1..3).prop_map(Condition::AnythingButTexts),
         1 => prop::collection::vec(numbers, 1..3).prop_map(Condition::AnythingButNumbers),

@@ -103,7 +103,9 @@ fn the_heartbeat_matches_its_own_tag_and_no_other() {
             "detail": {
                 "eventSource": "events.amazonaws.com",
                 "eventName": name,
-                "requestParameters": { "resourceARN": format!("arn:aws:events:us-east-1:1:{rule}") },
+                "requestParameters": {
+                    "resourceARN": format!("arn:aws:events:us-east-1:1:{rule}")
+                },
             },
         })
     };

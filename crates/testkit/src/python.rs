@@ -75,7 +75,7 @@ impl Venv {
             "opa-golib-python-bindings==0.4.4",
         ],
         // OPA's bindings declare 3.14, and run on 3.11.
-        pip_options: &["--ignore-requires-python"],
+        pip_options: &["--ignore-requires-python", "--prefer-binary"],
         python_minor_min: 11,
         variable: "QUELL_INFRASTRUCTURE_PYTHON",
         prepare: "cargo xtask infra",

@@ -42,8 +42,8 @@ Examples:
 Each resource takes the path of an event: the modes and guardrails decide what is fixed. Findings
 whose resource is compliant or gone are closed.
 
-Exit codes: 0 nothing violates, 1 violations (fixed by now or not), 3 something could not be seen, or
-the time was over. The highest wins.";
+Exit codes: 0 nothing violates, 1 violations (fixed by now or not), 3 something could not be seen,
+or the time was over. The highest wins.";
 
 /// Scans, and prints the report.
 pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {

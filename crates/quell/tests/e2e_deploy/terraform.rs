@@ -60,7 +60,8 @@ impl Example {
             "guardrails": { "fleet_changes_max": 10_000 },
             "lock_mode": "GOVERNANCE",
             "deletion_protection": false,
-            "notification_queue_arns": [format!("arn:aws:sqs:us-east-1:{MINISTACK_ACCOUNT}:{ALERTS}")],
+            "notification_queue_arns":
+                [format!("arn:aws:sqs:us-east-1:{MINISTACK_ACCOUNT}:{ALERTS}")],
         });
         let terraform = Terraform::find().unwrap();
         Example { terraform, endpoint: endpoint.to_owned(), variables, folder }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use testkit::{ADMIN_ACCESS_KEY_ID, ADMIN_SECRET_ACCESS_KEY, Ministack, Quell, Venv};
 
 /// In every planted secret; nothing else holds it.
-const PLANTED: &str = "planted5ecret";
+const PLANTED: &str = "planted-in-a-test";
 
 fn assert_clean(what: &str, text: &str) {
     if let Some(at) = text.find(PLANTED) {
@@ -33,11 +33,9 @@ fn assert_clean_bytes(what: &str, bytes: &[u8]) {
     assert!(!text.contains(&encoded), "{what} tells a secret in base64");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn looking_up_tells_nothing() {
-    let endpoint = Ministack::shared(true).unwrap().endpoint();
-    add_profile("leaks", ADMIN_ACCESS_KEY_ID, ADMIN_SECRET_ACCESS_KEY);
-    let person = Person::at(&endpoint, &Venv::SERVICES);
+/// Puts secrets where AWS keeps them.
+fn plant_in_aws(endpoint: &str) {
+    let person = Person::at(endpoint, &Venv::SERVICES);
     let text = format!("{PLANTED}-in-aws");
     for (name, value) in [
         ("leaks/plain", text.clone()),
@@ -53,10 +51,10 @@ async fn looking_up_tells_nothing() {
     }
     let parameter = json!({ "Name": "/leaks/p", "Value": text, "Type": "SecureString" });
     person.call("ssm", "put_parameter", parameter);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("secret-id");
-    fs::write(&file, format!("{PLANTED}-in-file")).unwrap();
-    let standin = StandIn::start().await;
+}
+
+/// Puts secrets into Vault, and says how to log in there.
+fn plant_in_vault(standin: &StandIn, file: &Path) -> SecretsConfig {
     {
         let mut held = lock(&standin.held);
         held.secret_id = format!("{PLANTED}-in-file");
@@ -68,7 +66,7 @@ async fn looking_up_tells_nothing() {
         role_id: crate::standin::ROLE_ID.to_owned(),
         secret_id: format!("file://{}", file.display()),
     };
-    let config = SecretsConfig {
+    SecretsConfig {
         vault: Some(VaultConfig {
             address: format!("http://{}", standin.address),
             namespace: Some(crate::standin::NAMESPACE.to_owned()),
@@ -77,8 +75,19 @@ async fn looking_up_tells_nothing() {
             auth: VaultAuth { app_role: Some(app_role), ..VaultAuth::default() },
         }),
         ..SecretsConfig::default()
-    };
-    let bench = Bench::new(config, aws_at(&endpoint, "leaks"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_up_tells_nothing() {
+    let endpoint = Ministack::shared(true).unwrap().endpoint();
+    add_profile("leaks", ADMIN_ACCESS_KEY_ID, ADMIN_SECRET_ACCESS_KEY);
+    plant_in_aws(&endpoint);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret-id");
+    fs::write(&file, format!("{PLANTED}-in-file")).unwrap();
+    let standin = StandIn::start().await;
+    let bench = Bench::new(plant_in_vault(&standin, &file), aws_at(&endpoint, "leaks"));
     let (mut resolved, mut told) = (0, String::new());
     for round in 0..2 {
         for reference in [
@@ -139,6 +148,33 @@ fn everything_below(folder: &Path) -> Vec<u8> {
     all
 }
 
+/// Events under right and wrong tokens, while the token is rotated.
+async fn post_events(port: u16, token: &str, file: &str) {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("http://127.0.0.1:{port}/events");
+    let send = |token: &str, body: String| {
+        let request = client.post(&url).bearer_auth(token).body(body);
+        async { request.send().await.map(|it| it.status().as_u16()) }
+    };
+    let started = Instant::now();
+    while send("wrong", String::new()).await.is_err() {
+        assert!(started.elapsed() < Duration::from_secs(60), "it does not listen");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let fails = event("111122223333", "s3", "PutBucketPolicy", json!({ "bucketName": "b" }));
+    let body =
+        fails.to_string().replace(r#""eventType""#, r#""errorCode":"AccessDenied","eventType""#);
+    assert_eq!(send(&format!("{token}-wrong"), body.clone()).await.unwrap(), 401);
+    assert_eq!(send(token, body).await.unwrap(), 200);
+    assert_eq!(send(token, "{}".to_owned()).await.unwrap(), 200, "a dead letter");
+    let rotated = format!("{PLANTED}-rotated-token");
+    fs::write(file, &rotated).unwrap();
+    assert_eq!(send(token, "{}".to_owned()).await.unwrap(), 401, "rotated at once");
+    assert_eq!(send(&rotated, "{}".to_owned()).await.unwrap(), 200);
+    fs::write(file, "short").unwrap();
+    assert_eq!(send(&rotated, "{}".to_owned()).await.unwrap(), 503);
+}
+
 #[test]
 fn a_running_service_and_doctor_tell_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -171,32 +207,7 @@ fn a_running_service_and_doctor_tell_nothing() {
         quell.spawn(&arguments.each_ref().map(String::as_str)).unwrap()
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let url = format!("http://127.0.0.1:{port}/events");
-        let send = |token: &str, body: String| {
-            let request = client.post(&url).bearer_auth(token).body(body);
-            async { request.send().await.map(|it| it.status().as_u16()) }
-        };
-        let started = Instant::now();
-        while send("wrong", String::new()).await.is_err() {
-            assert!(started.elapsed() < Duration::from_secs(60), "it does not listen");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        let fails = event("111122223333", "s3", "PutBucketPolicy", json!({ "bucketName": "b" }));
-        let body = fails
-            .to_string()
-            .replace(r#""eventType""#, r#""errorCode":"AccessDenied","eventType""#);
-        assert_eq!(send(&format!("{token}-wrong"), body.clone()).await.unwrap(), 401);
-        assert_eq!(send(&token, body).await.unwrap(), 200);
-        assert_eq!(send(&token, "{}".to_owned()).await.unwrap(), 200, "a dead letter");
-        let rotated = format!("{PLANTED}-rotated-token");
-        fs::write(path("token"), &rotated).unwrap();
-        assert_eq!(send(&token, "{}".to_owned()).await.unwrap(), 401, "rotated at once");
-        assert_eq!(send(&rotated, "{}".to_owned()).await.unwrap(), 200);
-        fs::write(path("token"), "short").unwrap();
-        assert_eq!(send(&rotated, "{}".to_owned()).await.unwrap(), 503);
-    });
+    runtime.block_on(post_events(port, &token, &path("token")));
     running.terminate().unwrap();
     let ran = running.wait(Duration::from_secs(60)).unwrap();
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);

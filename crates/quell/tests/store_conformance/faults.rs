@@ -1,5 +1,5 @@
 //! A throttled DynamoDB, and one whose answers get lost. The faults are injected by [`proxy`], a
-//! labelled stand-in; behind it is the real ministack.
+//! labeled stand-in; behind it is the real ministack.
 
 use crate::proxy::{self, Faults};
 use crate::support::*;

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-const THROTTLED: &str = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"injected by a test"}"#;
+const THROTTLED: &str = concat!(
+    r#"{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","#,
+    r#""message":"injected by a test"}"#
+);
 
 /// What is still to go wrong.
 #[derive(Debug, Default)]

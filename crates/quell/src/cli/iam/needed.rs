@@ -2,8 +2,8 @@
 //!
 //! Reading is needed in every mode, writing and undoing only where the configuration lets a policy
 //! fix something: one document per role. Two more are for roles that do more than answer events:
-//! what scans list goes to the reading role, what heartbeats write goes to the writing one. All of it is derived from the permissions that
-//! stand beside the calls that need them.
+//! what scans list goes to the reading role, what heartbeats write goes to the writing one. All of
+//! it is derived from the permissions that stand beside the calls that need them.
 
 use crate::cli::global::Global;
 use crate::cli::modes::{AskedMode, most};
