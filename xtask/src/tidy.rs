@@ -128,7 +128,7 @@ fn dependencies() -> Result<bool> {
 /// AWS SDK a second time, a quarter of an hour on a cold machine. Our own crates are compiled apart
 /// and unoptimised; nobody runs them.
 fn clippy(packages: &[String]) -> Result<bool> {
-    let mut build = cargo(&["build", "--release", "--all-targets", "--quiet"])?;
+    let mut build = cargo(&["build", "--release", "--all-targets", "--quiet", "--keep-going"])?;
     if packages.is_empty() {
         build.arg("--workspace");
     }

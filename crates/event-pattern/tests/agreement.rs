@@ -18,7 +18,7 @@ use proptest::sample::select;
 use proptest::test_runner::TestRunner;
 
 /// Blocks of addresses; some begin in the middle of another.
-const BLOCKS: [(&str, u8); 5] =
+const BLOCKS: [(&str, u32); 5] =
     [("10.0.0.0", 24), ("10.0.0.2", 24), ("10.0.0.0", 30), ("0.0.0.0", 0), ("::", 8)];
 
 /// Of what a pattern and its events are made. In the small world events match often and fields meet

@@ -130,7 +130,6 @@ pub const ALARMS: [Alarm; 19] = [
         breaching_periods: 2,
         threshold: HEARTBEAT_AGE_MAX_S,
         missing: Missing::Breaching,
-        ..ANY
     },
     Alarm {
         name: "own-role-misused",

@@ -21,9 +21,17 @@ data "aws_iam_policy_document" "read_1" {
   }
   statement {
     actions = [
+      "cloudtrail:ListTrails",
       "ec2:DescribeSecurityGroupRules",
       "ec2:DescribeSecurityGroups",
+      "events:ListEventBuses",
+      "events:ListRules",
+      "iam:ListGroups",
+      "iam:ListPolicies",
+      "iam:ListRoles",
+      "iam:ListUsers",
       "s3:GetAccountPublicAccessBlock",
+      "s3:ListAllMyBuckets",
     ]
     resources = [
       "*",
@@ -35,6 +43,16 @@ data "aws_iam_policy_document" "read_1" {
     ]
     resources = [
       "arn:${local.partition}:ec2:*:*:prefix-list/*",
+    ]
+  }
+  statement {
+    actions = [
+      "events:DescribeRule",
+      "events:ListTagsForResource",
+      "events:ListTargetsByRule",
+    ]
+    resources = [
+      "arn:${local.partition}:events:*:${local.account}:rule/*",
     ]
   }
   statement {
@@ -115,6 +133,14 @@ data "aws_iam_policy_document" "write_1" {
     ]
     resources = [
       "arn:${local.partition}:ec2:*:${local.account}:security-group/*",
+    ]
+  }
+  statement {
+    actions = [
+      "events:EnableRule",
+    ]
+    resources = [
+      "arn:${local.partition}:events:*:${local.account}:rule/*",
     ]
   }
   statement {
@@ -214,6 +240,14 @@ data "aws_iam_policy_document" "undo_1" {
     ]
     resources = [
       "arn:${local.partition}:ec2:*:${local.account}:security-group/*",
+    ]
+  }
+  statement {
+    actions = [
+      "events:DisableRule",
+    ]
+    resources = [
+      "arn:${local.partition}:events:*:${local.account}:rule/*",
     ]
   }
   statement {
