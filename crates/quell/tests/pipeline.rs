@@ -1,5 +1,11 @@
 //! What the pipeline makes of a cloud that fails in the worst moment.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests"
+)]
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;

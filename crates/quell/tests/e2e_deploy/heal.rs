@@ -42,15 +42,15 @@ pub fn without_any_statement_something_is_not(world: &World) {
     for policy in deployed_policies(world) {
         let whole = document(world, &policy);
         let statements = whole["Statement"].as_array().unwrap();
-        for at in 0..statements.len() {
-            let actions: Vec<String> = actions(&statements[at]);
+        for (at, statement) in statements.iter().enumerate() {
+            let actions: Vec<String> = actions(statement);
             if actions.iter().all(|it| NOT_HERE.contains(&it.as_str())) {
                 continue;
             }
             let mut less = whole.clone();
             less["Statement"].as_array_mut().unwrap().remove(at);
             replace(world, &policy, &less);
-            assert!(something_fails(world, &actions, at), "nothing needs {}", statements[at]);
+            assert!(something_fails(world, &actions, at), "nothing needs {statement}");
             replace(world, &policy, &whole);
         }
     }
