@@ -10,6 +10,7 @@
 pub mod event;
 pub mod normalize;
 pub mod resource;
+pub mod plan;
 pub mod change;
 pub mod facts;
 pub mod action;
