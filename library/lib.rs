@@ -17,8 +17,9 @@ pub mod story;
 use cloud::{Action, Resource};
 use folder::{FolderError, PolicyFolder};
 use quell_core::event::Event;
+use quell_core::plan::Plan;
 use quell_core::policy::{Policy, PolicyLimits};
-use quell_core::resource::ResourceRef;
+use quell_core::resource::{Planned, ResourceRef};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -112,6 +113,12 @@ pub fn actions() -> impl Iterator<Item = &'static dyn Action> {
 /// A resource type by its CloudFormation name.
 pub fn resource(cloudformation: &str) -> Option<&'static dyn Resource> {
     resources().find(|it| it.meta().cloudformation == cloudformation)
+}
+
+/// Every resource that infrastructure code declares, whole or in part, by type and address.
+pub fn planned(plan: &Plan) -> Vec<Planned> {
+    let plan = aws::planned::unified(plan);
+    resources().flat_map(|it| it.planned(&plan)).collect()
 }
 
 /// An action by its name.

@@ -7,12 +7,14 @@
 
 pub mod clients;
 pub mod cloudtrail;
+pub mod defaults;
 pub mod deployment;
 pub mod ec2;
 pub mod errors;
 pub mod events;
 mod http;
 pub mod iam;
+pub mod planned;
 pub mod queue;
 pub mod s3;
 

@@ -9,8 +9,8 @@
 
 pub mod event;
 pub mod normalize;
-pub mod resource;
 pub mod plan;
+pub mod resource;
 pub mod change;
 pub mod facts;
 pub mod action;

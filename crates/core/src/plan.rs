@@ -7,6 +7,8 @@
 //! A value that can't be known before deployment is *unknown*: `null` in [`Declared::properties`]
 //! with its pointer in [`Declared::unknown`], never "absent".
 
+pub mod terraform;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,6 +62,82 @@ pub struct Declared {
     pub at: Option<Place>,
     /// By JSON pointer into `properties`: where that property is written.
     pub places: BTreeMap<String, Place>,
+}
+
+/// What a declaration tells of one property.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Told<'a> {
+    /// Nothing of it, or not enough, can be known before deployment.
+    Unknown,
+    /// It is not declared, or declared as null.
+    Absent,
+    /// What it is. Parts of it may be unknown; see [`Declared::is_whole`].
+    Value(&'a Value),
+}
+
+impl<'a> Told<'a> {
+    /// The value, where there is one.
+    pub fn value(self) -> Option<&'a Value> {
+        match self {
+            Told::Value(it) => Some(it),
+            Told::Unknown | Told::Absent => None,
+        }
+    }
+}
+
+impl Declared {
+    /// What is declared at a JSON pointer.
+    pub fn told(&self, pointer: &str) -> Told<'_> {
+        if self.ends_in_unknown(pointer) {
+            return Told::Unknown;
+        }
+        match self.properties.pointer(pointer) {
+            None | Some(Value::Null) => Told::Absent,
+            Some(it) => Told::Value(it),
+        }
+    }
+
+    /// Whether everything at and below a JSON pointer is known.
+    pub fn is_whole(&self, pointer: &str) -> bool {
+        let below = |it: &String| it.strip_prefix(pointer).is_some_and(|it| it.starts_with('/'));
+        !self.ends_in_unknown(pointer) && !self.unknown.iter().any(below)
+    }
+
+    /// The addresses of the declarations that a property is made of: those of the pointer itself, or
+    /// of the nearest one above it that has some.
+    pub fn referred(&self, pointer: &str) -> &[String] {
+        let mut at = pointer;
+        loop {
+            match self.references.get(at) {
+                Some(found) => return found,
+                None => match at.rsplit_once('/') {
+                    Some((above, _)) => at = above,
+                    None => return &[],
+                },
+            }
+        }
+    }
+
+    /// What it is after deployment; what it was, where that deletes it.
+    pub fn last(&self) -> &Value {
+        match (self.intent, &self.before) {
+            (Intent::Delete, Some(before)) => before,
+            _ => &self.properties,
+        }
+    }
+
+    fn ends_in_unknown(&self, pointer: &str) -> bool {
+        let mut at = pointer;
+        loop {
+            if self.unknown.contains(at) {
+                return true;
+            }
+            match at.rsplit_once('/') {
+                Some((above, _)) => at = above,
+                None => return false,
+            }
+        }
+    }
 }
 
 /// What deploying does to a resource.

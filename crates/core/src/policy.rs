@@ -63,6 +63,10 @@ pub struct PolicyMeta {
     /// The most that this policy may ever do, whatever the configuration says.
     #[serde(default = "enforce")]
     pub highest_mode: Mode,
+    /// Whether what it reads must be declared in infrastructure code: a part that a new resource
+    /// has by AWS's default then violates it, too. At run time this means nothing.
+    #[serde(default)]
+    pub require_explicit: bool,
     /// Controls that a violation breaks, by framework.
     #[serde(default)]
     pub controls: BTreeMap<String, Vec<String>>,

@@ -5,6 +5,7 @@
 //! cannot see is listed in [`State::unknown`]: unknown is a value, never "absent".
 
 use crate::event::{CloudScope, Event};
+use crate::plan::{Intent, Place, Plan};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -111,6 +112,51 @@ impl State {
             "facts": self.facts,
             "unknown": self.unknown,
         })
+    }
+}
+
+/// What infrastructure code makes of one resource.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    /// What it will be, as far as the code tells. Its id is the address where the name is unknown;
+    /// facts and time are not filled in.
+    pub state: State,
+    /// The address of its declaration; of the first of its parts where it is not declared itself.
+    pub address: String,
+    /// What deploying does to it: the most that is done to it or to a part of it.
+    pub intent: Intent,
+    /// Where it is declared, if that is known.
+    pub at: Option<Place>,
+    /// The declarations that its properties come from: by property, and by what a policy calls an
+    /// element of one.
+    pub parts: BTreeMap<String, Part>,
+    /// The properties that nobody declared, so that AWS's defaults of a new resource hold.
+    pub defaults: BTreeSet<String>,
+}
+
+/// The declaration that a part of a resource comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Its address.
+    pub address: String,
+    /// Where the part is written, if that is known.
+    pub at: Option<Place>,
+}
+
+impl Planned {
+    /// The declaration that an element comes from: its own, or that of what stands before its last
+    /// slash (an inline policy, of one of its statements), or that of one of `properties`, or the
+    /// resource's.
+    pub fn part<'a>(
+        &self,
+        element: &str,
+        properties: impl IntoIterator<Item = &'a String>,
+    ) -> Part {
+        let before = element.rsplit_once('/').and_then(|(it, _)| self.parts.get(it));
+        let own = self.parts.get(element).or(before);
+        let found = own.or_else(|| properties.into_iter().find_map(|it| self.parts.get(it)));
+        let whole = || Part { address: self.address.clone(), at: self.at.clone() };
+        found.cloned().unwrap_or_else(whole)
     }
 }
 
@@ -222,6 +268,12 @@ pub trait Kind: Sync {
     /// What the event alone proves of `target`; every other property is unknown. `None` where it
     /// proves nothing.
     fn implied(&self, event: &Event, target: &ResourceRef) -> Option<State>;
+
+    /// The resources of this type that infrastructure code declares, whole or in part. None for a
+    /// type that is not known to any.
+    fn planned(&self, _plan: &Plan) -> Vec<Planned> {
+        Vec::new()
+    }
 
     /// What the properties mean.
     fn facts(&self, state: &State, trust: &Trust) -> Value;

@@ -19,6 +19,7 @@ pub mod doctor;
 pub mod exempt;
 pub mod files;
 pub mod findings;
+pub mod gate;
 pub mod global;
 pub mod iam;
 pub mod modes;
@@ -56,6 +57,7 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   quell policy list                                what is watched, and how it is fixed
+  quell gate plan.json                             what a Terraform plan would violate
   quell replay AWSLogs/                            what would have been found and done
   quell pattern test pattern.json event.json       does this event match, and if not, why
   quell iam                                        the exact permissions that Quell needs
@@ -72,6 +74,8 @@ pub enum Command {
     Run(run::Args),
     /// Judge every resource that is there now, and do what the modes allow
     Scan(scan::Args),
+    /// Judge infrastructure code before it is deployed
+    Gate(gate::Args),
     /// List findings, show one, look again at what was held back
     Findings(findings::Args),
     /// List, approve or deny changes that wait for a person
@@ -136,6 +140,7 @@ fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Demo(args) => demo::run(args, global, &mut out),
         Command::Run(args) => run::run(args, global, &mut out),
         Command::Scan(args) => scan::run(args, global, &mut out),
+        Command::Gate(args) => gate::run(args, global, &mut out),
         Command::Findings(args) => findings::run(args, global, &mut out),
         Command::Approvals(args) => approvals::run(args, global, &mut out),
         Command::Undo(args) => undo::run(args, global, &mut out),

@@ -15,6 +15,7 @@ pub mod sources;
 pub mod simulation;
 pub mod runtime;
 pub mod scan;
+pub mod gate;
 pub mod heartbeat;
 pub mod replay;
 pub mod demo;

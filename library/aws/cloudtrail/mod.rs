@@ -5,6 +5,7 @@
 //! make one call each; [`restore_baseline`] picks the one that a weakened property needs.
 
 pub mod management_events;
+mod planned;
 pub mod put_event_selectors;
 pub mod restore_baseline;
 pub mod selectors;

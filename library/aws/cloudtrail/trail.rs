@@ -11,7 +11,7 @@
 
 use super::management_events::{ADVANCED, BASIC, coverage};
 use super::selectors::{AdvancedEventSelector, EventSelector};
-use super::trail_event;
+use super::{planned, trail_event};
 use crate::aws::Aws;
 use crate::aws::errors::{cloud_error, code};
 use crate::cloud::{CloudError, CloudErrorKind, Listing, Resource, Seen};
@@ -23,7 +23,10 @@ use quell_core::action::ActionMeta;
 use quell_core::change::Change;
 use quell_core::decide::authorized::Authorized;
 use quell_core::event::{CloudScope, Event};
-use quell_core::resource::{Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust};
+use quell_core::plan::Plan;
+use quell_core::resource::{
+    Kind, KindMeta, Permission, Planned, Purpose, ResourceRef, State, Trust,
+};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -71,6 +74,10 @@ impl Kind for Trail {
 
     fn implied(&self, event: &Event, target: &ResourceRef) -> Option<State> {
         trail_event::implied(event, target)
+    }
+
+    fn planned(&self, plan: &Plan) -> Vec<Planned> {
+        planned::trails(plan)
     }
 
     /// `owner`: the account in the ARN. `foreign`: whether that is another one than we look from.

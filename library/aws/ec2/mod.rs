@@ -4,6 +4,7 @@
 //! proves of it, [`revoke_ingress_rule`] closes one rule.
 
 mod ingress_event;
+mod planned;
 pub mod revoke_ingress_rule;
 pub mod security_group;
 

@@ -7,7 +7,7 @@
 //! Deliberately absent: egress rules, the tags of rules, and what a group is attached to. A group
 //! that is attached to nothing may be attached at any time.
 
-use super::ingress_event;
+use super::{ingress_event, planned};
 use crate::aws::Aws;
 use crate::aws::errors::{cloud_error, code};
 use crate::cloud::{CloudError, Listing, Resource, Seen};
@@ -18,7 +18,10 @@ use quell_core::change::element_id;
 use quell_core::event::{CloudScope, Event};
 use quell_core::facts::net::PortRange;
 use quell_core::facts::net::exposure::{IngressRule, PrefixLists, exposures};
-use quell_core::resource::{Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust};
+use quell_core::plan::Plan;
+use quell_core::resource::{
+    Kind, KindMeta, Permission, Planned, Purpose, ResourceRef, State, Trust,
+};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -97,6 +100,10 @@ impl Kind for SecurityGroup {
             unknown: unknown.into_iter().map(str::to_owned).collect(),
             observed: event.time,
         })
+    }
+
+    fn planned(&self, plan: &Plan) -> Vec<Planned> {
+        planned::groups(plan)
     }
 
     /// `open_to_world`: one entry per rule that lets the world in, with the ports that the world

@@ -11,7 +11,7 @@
 //! and attaching one is a matter of the principal.
 
 use super::calls::{client, found, tags};
-use super::{document, event};
+use super::{document, event, planned};
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::cloud::{CloudError, Listing, Resource, Seen};
@@ -19,8 +19,9 @@ use aws_sdk_iam::Client;
 use aws_sdk_iam::types::PolicyScopeType;
 use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
+use quell_core::plan::Plan;
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust, is_home,
+    Kind, KindMeta, Permission, Planned, Purpose, ResourceRef, State, Trust, is_home,
 };
 use serde_json::{Value, json};
 
@@ -76,6 +77,10 @@ impl Kind for ManagedPolicy {
     fn implied(&self, event: &Event, target: &ResourceRef) -> Option<State> {
         event::managed_policy(event).filter(|it| it == target)?;
         event::implied_policy(event, target)
+    }
+
+    fn planned(&self, plan: &Plan) -> Vec<Planned> {
+        planned::managed_policies(plan)
     }
 
     /// `admin`: the administrator statements, each with `element`, `statement` (its name) and

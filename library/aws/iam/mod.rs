@@ -12,6 +12,7 @@
 mod calls;
 mod document;
 mod event;
+mod planned;
 
 pub mod actions;
 pub mod managed_policy;

@@ -16,15 +16,16 @@
 
 use super::calls::{self, Calls};
 use super::managed_policy::{default_document, is_customer_managed};
-use super::{document, event};
+use super::{document, event, planned};
 use crate::aws::Aws;
 use crate::cloud::{CloudError, Resource, Seen};
 use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
 use quell_core::facts::iam_policy::admin::is_admin_managed_policy;
 use quell_core::facts::tri::Tri;
+use quell_core::plan::Plan;
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust, is_home,
+    Kind, KindMeta, Permission, Planned, Purpose, ResourceRef, State, Trust, is_home,
 };
 use serde_json::{Map, Value, json};
 
@@ -158,6 +159,10 @@ impl Kind for Principal {
     fn implied(&self, event: &Event, target: &ResourceRef) -> Option<State> {
         event::principal(event, *self).filter(|it| it == target)?;
         event::implied_principal(event, target)
+    }
+
+    fn planned(&self, plan: &Plan) -> Vec<Planned> {
+        planned::principals(plan, *self)
     }
 
     /// `admin`: the administrator statements of the inline policies, each with `element`, `policy`,

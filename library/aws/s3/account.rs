@@ -4,13 +4,15 @@
 //! Control, and it holds in all regions; it is addressed in the partition's first one, so that one
 //! account is one resource whichever region an event came from.
 
-use super::{block, client, event, read};
+use super::{block, client, event, planned, read};
 use crate::aws::Aws;
 use crate::cloud::{CloudError, Listing, Resource, Seen};
 use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
+use quell_core::plan::Plan;
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust, home_region, is_home, partition,
+    Kind, KindMeta, Permission, Planned, Purpose, ResourceRef, State, Trust, home_region, is_home,
+    partition,
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,6 +82,10 @@ impl Kind for AccountPublicAccessBlock {
             unknown: BTreeSet::new(),
             observed: event.time,
         })
+    }
+
+    fn planned(&self, plan: &Plan) -> Vec<Planned> {
+        planned::accounts(plan)
     }
 
     fn facts(&self, _state: &State, _trust: &Trust) -> Value {

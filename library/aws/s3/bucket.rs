@@ -9,14 +9,17 @@
 //! | `AccessControlList` (the API's form: `Owner`, `Grants`) | never absent in a read |
 //! | `OwnershipControls` | ACLs count (`ObjectWriter`) |
 
-use super::{account, client, event, facts, read};
+use super::{account, client, event, facts, planned, read};
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::cloud::{CloudError, CloudErrorKind, Listing, Resource, Seen};
 use aws_sdk_s3::types::Bucket as Listed;
 use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
-use quell_core::resource::{Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust};
+use quell_core::plan::Plan;
+use quell_core::resource::{
+    Kind, KindMeta, Permission, Planned, Purpose, ResourceRef, State, Trust,
+};
 use serde_json::Value;
 
 /// CloudFormation's type.
@@ -81,6 +84,10 @@ impl Kind for Bucket {
     fn implied(&self, event: &Event, target: &ResourceRef) -> Option<State> {
         event::bucket(event).filter(|it| it == target)?;
         event::implied(event, target)
+    }
+
+    fn planned(&self, plan: &Plan) -> Vec<Planned> {
+        planned::buckets(plan)
     }
 
     fn facts(&self, state: &State, trust: &Trust) -> Value {

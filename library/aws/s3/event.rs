@@ -179,7 +179,8 @@ fn acl(request: &Value) -> Option<Value> {
     (!granted.is_empty()).then(|| grants_only(granted.iter().map(grant).collect()))
 }
 
-fn canned(name: &str) -> Option<Value> {
+/// The ACL that a canned name stands for; `None` for no such name.
+pub fn canned(name: &str) -> Option<Value> {
     let grants = s3::canned_acl_grants(name).ok()?;
     Some(grants_only(grants.iter().map(grant).collect()))
 }

@@ -15,6 +15,7 @@ pub mod client;
 pub mod event;
 pub mod facts;
 pub mod guardrail;
+pub mod planned;
 pub mod read;
 
 use crate::cloud::{Action, Resource};

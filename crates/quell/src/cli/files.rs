@@ -17,16 +17,28 @@ pub fn text(path: &str) -> Result<String, CliError> {
 
 /// A file's bytes.
 pub fn bytes(path: &str) -> Result<Vec<u8>, CliError> {
+    let limit = usize::try_from(INPUT_FILE_MAX_BYTES).unwrap_or(usize::MAX);
+    within(path, limit)?
+        .ok_or_else(|| too_large(path, limit).hint("give cases as JSON Lines with --cases"))
+}
+
+/// A file's bytes, at most so many.
+pub fn bytes_within(path: &str, max: usize) -> Result<Vec<u8>, CliError> {
+    within(path, max)?.ok_or_else(|| too_large(path, max))
+}
+
+/// `None` where there are more.
+fn within(path: &str, max: usize) -> Result<Option<Vec<u8>>, CliError> {
     let mut bytes = Vec::new();
     open(path)?
-        .take(INPUT_FILE_MAX_BYTES + 1)
+        .take((max as u64).saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|it| unreadable(path, it))?;
-    if INPUT_FILE_MAX_BYTES < bytes.len() as u64 {
-        let limit = format!("`{path}` is larger than {INPUT_FILE_MAX_BYTES} bytes");
-        return Err(CliError::usage(limit).hint("give cases as JSON Lines with --cases"));
-    }
-    Ok(bytes)
+    Ok((bytes.len() <= max).then_some(bytes))
+}
+
+fn too_large(path: &str, max: usize) -> CliError {
+    CliError::usage(format!("`{path}` is larger than {max} bytes"))
 }
 
 /// Hands over the lines of a file that are not blank, with their numbers.

@@ -1,0 +1,288 @@
+//! Which declarations a property is made of, by the configuration that the plan carries.
+//!
+//! A configuration names what an expression refers to, not how: `var.name` leads to the call of the
+//! module, `module.name.output` to the module's output, `each.value` to what is gone through. Locals
+//! are not part of a plan, so what leads through one ends there.
+
+use super::address::{self, Step};
+use super::unknown::pointer;
+use super::written::{Configuration, ModuleConfig, ResourceConfig};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most references that one property leads through.
+const REFERENCES_MAX: usize = 10_000;
+
+/// The plan's configuration, and every instance that there is.
+#[derive(Debug)]
+pub(super) struct References<'a> {
+    root: Option<&'a ModuleConfig>,
+    /// By the names of the calls that lead to its module, and by address within it.
+    configured: Configured<'a>,
+    /// By module and address within it: the instances, with their indices.
+    instances: BTreeMap<(String, String), Vec<Instance>>,
+    /// By module and name of a call: the instances of the called module, with their indices.
+    modules: BTreeMap<(String, String), BTreeMap<String, Option<String>>>,
+}
+
+/// An index, if it has one, and an address.
+type Instance = (Option<String>, String);
+
+/// Where an expression stands: in which module, and in which instance of what.
+#[derive(Debug, Clone, Copy)]
+struct Here<'a> {
+    module: &'a str,
+    key: Option<&'a str>,
+    each: Option<&'a Value>,
+}
+
+impl<'a> References<'a> {
+    /// Without instances.
+    pub fn new(configuration: Option<&'a Configuration>) -> References<'a> {
+        let root = configuration.and_then(|it| it.root_module.as_ref());
+        References {
+            root,
+            configured: root.map(all_configured).unwrap_or_default(),
+            instances: BTreeMap::new(),
+            modules: BTreeMap::new(),
+        }
+    }
+
+    /// Adds an instance, so that references lead to it.
+    pub fn add(&mut self, address: &str, module: &str) {
+        let (base, key) = address::local(address, module);
+        let instances = self.instances.entry((module.to_owned(), base)).or_default();
+        instances.push((key.map(str::to_owned), address.to_owned()));
+        let mut module = module.to_owned();
+        while let Some((above, call)) = address::parent(&module) {
+            let calls = self.modules.entry((above.clone(), call.name.to_owned())).or_default();
+            calls.insert(module.clone(), call.key.map(str::to_owned));
+            module = above;
+        }
+    }
+
+    /// How an instance is configured, if the plan tells.
+    pub fn configured(&self, address: &str, module: &str) -> Option<&'a ResourceConfig> {
+        let (base, _) = address::local(address, module);
+        self.configured.get(&(address::calls(module), base.as_str())).copied()
+    }
+
+    /// By pointer into the properties: what the instance's expressions refer to. A property that is
+    /// written but refers to nothing has an empty list, unless it is a constant.
+    pub fn of(
+        &self,
+        address: &str,
+        module: &str,
+        properties: &Value,
+    ) -> BTreeMap<String, Vec<String>> {
+        let mut found = BTreeMap::new();
+        let Some(config) = self.configured(address, module) else { return found };
+        let (_, key) = address::local(address, module);
+        let here = Here { module, key, each: config.for_each_expression.as_ref() };
+        for (name, expression) in config.expressions.iter().flatten() {
+            let value = properties.get(name).unwrap_or(&Value::Null);
+            self.below(expression, value, &pointer("", name), here, &mut found);
+        }
+        found
+    }
+
+    fn below(
+        &self,
+        expression: &Value,
+        value: &Value,
+        at: &str,
+        here: Here<'_>,
+        found: &mut BTreeMap<String, Vec<String>>,
+    ) {
+        if expression.get("constant_value").is_none() {
+            found.insert(at.to_owned(), self.resolved(expression, here));
+        }
+        match (expression, value) {
+            // Blocks of a set stand in another order in the values: only what fits is told apart.
+            (Value::Array(blocks), Value::Array(values))
+                if blocks.len() == values.len()
+                    && blocks.iter().zip(values).all(|(block, it)| fits(block, it)) =>
+            {
+                for (number, (block, it)) in blocks.iter().zip(values).enumerate() {
+                    let at = pointer(at, &number.to_string());
+                    for (name, expression) in block.as_object().into_iter().flatten() {
+                        let below = it.get(name).unwrap_or(&Value::Null);
+                        self.below(expression, below, &pointer(&at, name), here, found);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The addresses of the instances that an expression refers to, in their order.
+    fn resolved(&self, expression: &Value, here: Here<'_>) -> Vec<String> {
+        let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        self.follow(expression, here, &mut seen, &mut found);
+        found.into_iter().collect()
+    }
+
+    fn follow(
+        &self,
+        expression: &Value,
+        here: Here<'_>,
+        seen: &mut BTreeSet<(String, String)>,
+        found: &mut BTreeSet<String>,
+    ) {
+        let written = written(expression);
+        let goes_through = written.iter().any(|it| it.starts_with("each.") || *it == "count.index");
+        for it in &written {
+            let is_new = seen.insert((here.module.to_owned(), (*it).to_owned()));
+            if !is_new || REFERENCES_MAX < seen.len() {
+                continue;
+            }
+            let steps = address::steps(it);
+            let key = if goes_through { here.key } else { None };
+            match steps.as_slice() {
+                [Step { name: "var", .. }, variable, ..] => {
+                    self.follow_variable(variable.name, here, seen, found);
+                }
+                [Step { name: "module", .. }, call, output, ..] => {
+                    self.follow_output(*call, output.name, key, here, seen, found);
+                }
+                [Step { name: "each", .. }, Step { name: "value", .. }, ..] => {
+                    if let Some(each) = here.each {
+                        self.follow(each, Here { each: None, ..here }, seen, found);
+                    }
+                }
+                [Step { name: "data", .. }, kind, name, ..] => {
+                    let base = format!("data.{}.{}", kind.name, name.name);
+                    self.take(&base, name.key, key, here.module, found);
+                }
+                [kind, name, ..] => {
+                    let base = format!("{}.{}", kind.name, name.name);
+                    self.take(&base, name.key, key, here.module, found);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A variable is what the call of the module gives it.
+    fn follow_variable(
+        &self,
+        name: &str,
+        here: Here<'_>,
+        seen: &mut BTreeSet<(String, String)>,
+        found: &mut BTreeSet<String>,
+    ) {
+        let Some((above, call)) = address::parent(here.module) else { return };
+        let calls = self.module(&above).and_then(|it| it.module_calls.as_ref());
+        let Some(called) = calls.and_then(|it| it.get(call.name)) else { return };
+        let Some(given) = called.expressions.as_ref().and_then(|it| it.get(name)) else { return };
+        let each = called.for_each_expression.as_ref();
+        self.follow(given, Here { module: &above, key: call.key, each }, seen, found);
+    }
+
+    fn follow_output(
+        &self,
+        call: Step<'_>,
+        output: &str,
+        key: Option<&str>,
+        here: Here<'_>,
+        seen: &mut BTreeSet<(String, String)>,
+        found: &mut BTreeSet<String>,
+    ) {
+        let called = (here.module.to_owned(), call.name.to_owned());
+        let all = self.modules.get(&called).into_iter().flatten();
+        let all: Vec<_> = all.map(|(module, key)| (key.clone(), module.clone())).collect();
+        for module in chosen(&all, call.key, key) {
+            let outputs = self.module(module).and_then(|it| it.outputs.as_ref());
+            let given = outputs.and_then(|it| it.get(output)?.expression.as_ref());
+            if let Some(given) = given {
+                self.follow(given, Here { module, key: None, each: None }, seen, found);
+            }
+        }
+    }
+
+    fn take(
+        &self,
+        base: &str,
+        asked: Option<&str>,
+        own: Option<&str>,
+        module: &str,
+        found: &mut BTreeSet<String>,
+    ) {
+        if let Some(all) = self.instances.get(&(module.to_owned(), base.to_owned())) {
+            found.extend(chosen(all, asked, own).map(str::to_owned));
+        }
+    }
+
+    /// The configuration of a module, by the address of an instance of it.
+    fn module(&self, module: &str) -> Option<&'a ModuleConfig> {
+        let mut config = self.root?;
+        for call in address::calls(module) {
+            config = config.module_calls.as_ref()?.get(call)?.module.as_ref()?;
+        }
+        Some(config)
+    }
+}
+
+type Configured<'a> = BTreeMap<(Vec<&'a str>, &'a str), &'a ResourceConfig>;
+
+fn all_configured(root: &ModuleConfig) -> Configured<'_> {
+    let (mut all, mut left) = (BTreeMap::new(), vec![(Vec::new(), root)]);
+    while let Some((calls, module)) = left.pop() {
+        let resources = module.resources.iter().flatten();
+        all.extend(resources.map(|it| ((calls.clone(), it.address.as_str()), it)));
+        for (name, call) in module.module_calls.iter().flatten() {
+            let below = calls.iter().copied().chain([name.as_str()]).collect();
+            left.extend(call.module.as_ref().map(|it| (below, it)));
+        }
+    }
+    all
+}
+
+/// The instance that is asked for; where none is, the one with the same index as the asker, or all.
+fn chosen<'b>(
+    all: &'b [Instance],
+    asked: Option<&str>,
+    own: Option<&str>,
+) -> impl Iterator<Item = &'b str> {
+    let has = |key: Option<&str>| key.is_some() && all.iter().any(|it| it.0.as_deref() == key);
+    let wanted = [asked, own].into_iter().find(|it| has(*it)).flatten().map(str::to_owned);
+    let fits = move |it: &&Instance| wanted.is_none() || it.0 == wanted;
+    all.iter().filter(fits).map(|it| it.1.as_str())
+}
+
+/// The references of an expression and of all below it. Terraform writes `a.b[0].c`, then `a.b[0]`,
+/// then `a.b`: those that only shorten another one are left out.
+fn written(expression: &Value) -> Vec<&str> {
+    let mut all = Vec::new();
+    collect(expression, &mut all);
+    let shortens = |it: &str| {
+        let longer = |other: &&str| {
+            let rest = other.strip_prefix(it);
+            rest.is_some_and(|rest| rest.starts_with(['.', '[']))
+        };
+        all.iter().any(longer)
+    };
+    all.iter().copied().filter(|it| !shortens(it)).collect()
+}
+
+fn collect<'b>(expression: &'b Value, all: &mut Vec<&'b str>) {
+    match expression {
+        Value::Object(fields) if fields.contains_key("constant_value") => {}
+        Value::Object(fields) => match fields.get("references") {
+            Some(Value::Array(list)) => all.extend(list.iter().filter_map(Value::as_str)),
+            _ => fields.values().for_each(|it| collect(it, all)),
+        },
+        Value::Array(list) => list.iter().for_each(|it| collect(it, all)),
+        _ => {}
+    }
+}
+
+/// Whether a value may be what a block comes to: no constant of it differs.
+fn fits(block: &Value, value: &Value) -> bool {
+    let differs = |(name, expression): (&String, &Value)| {
+        let constant = expression.get("constant_value");
+        let found = value.get(name).filter(|it| !it.is_null());
+        matches!((constant, found), (Some(constant), Some(found)) if constant != found)
+    };
+    !block.as_object().into_iter().flatten().any(differs)
+}

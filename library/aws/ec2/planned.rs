@@ -1,0 +1,298 @@
+//! Security groups in infrastructure code: rules inline, or as declarations of their own.
+//!
+//! Every rule becomes one rule per source, as EC2 keeps them. A rule of which what decides is
+//! unknown is left out, and what the group lets in is then unknown beyond the other rules. A source
+//! that is a security group is never the world, whichever it will be.
+
+use super::security_group::{INGRESS, PREFIX_LISTS, TYPE, rule_json};
+use crate::aws::planned::{self, Draft, Link, Property, Types, Whole, stand_in};
+use quell_core::change::element_id;
+use quell_core::facts::net::exposure::IngressRule;
+use quell_core::plan::{Declared, Intent, Plan, Told};
+use quell_core::resource::Planned;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+const DEFAULT_GROUP: &str = "aws_default_security_group";
+
+static GROUPS: Types = Types {
+    whole: &["aws_security_group", DEFAULT_GROUP, TYPE],
+    names: &["/id", "/GroupId"],
+    parts: &[
+        Link { kind: "aws_security_group_rule", to: "/security_group_id" },
+        Link { kind: "aws_vpc_security_group_ingress_rule", to: "/security_group_id" },
+        Link { kind: "AWS::EC2::SecurityGroupIngress", to: "/GroupId" },
+    ],
+};
+
+/// How a form of rules names what a rule consists of.
+struct Form {
+    protocol: &'static str,
+    from: &'static str,
+    to: &'static str,
+    description: &'static str,
+    /// Each with what the source is.
+    sources: &'static [(&'static str, Source)],
+}
+
+#[derive(Clone, Copy)]
+enum Source {
+    Ipv4,
+    Ipv6,
+    PrefixList,
+    Group,
+}
+
+/// `ingress` of `aws_security_group`, and `aws_security_group_rule`.
+static LISTS: Form = Form {
+    protocol: "protocol",
+    from: "from_port",
+    to: "to_port",
+    description: "description",
+    sources: &[
+        ("cidr_blocks", Source::Ipv4),
+        ("ipv6_cidr_blocks", Source::Ipv6),
+        ("prefix_list_ids", Source::PrefixList),
+        ("security_groups", Source::Group),
+        ("source_security_group_id", Source::Group),
+    ],
+};
+
+/// `aws_vpc_security_group_ingress_rule`.
+static SINGLE: Form = Form {
+    protocol: "ip_protocol",
+    from: "from_port",
+    to: "to_port",
+    description: "description",
+    sources: &[
+        ("cidr_ipv4", Source::Ipv4),
+        ("cidr_ipv6", Source::Ipv6),
+        ("prefix_list_id", Source::PrefixList),
+        ("referenced_security_group_id", Source::Group),
+    ],
+};
+
+/// `SecurityGroupIngress`, inline and as a type.
+static CLOUDFORMATION: Form = Form {
+    protocol: "IpProtocol",
+    from: "FromPort",
+    to: "ToPort",
+    description: "Description",
+    sources: &[
+        ("CidrIp", Source::Ipv4),
+        ("CidrIpv6", Source::Ipv6),
+        ("SourcePrefixListId", Source::PrefixList),
+        ("SourceSecurityGroupId", Source::Group),
+        ("SourceSecurityGroupName", Source::Group),
+    ],
+};
+
+/// The rules of a group, and whether they are all of them.
+#[derive(Default)]
+struct Rules {
+    found: Vec<Value>,
+    is_partial: bool,
+}
+
+/// The groups that are declared, whole or in part.
+pub fn groups(plan: &Plan) -> Vec<Planned> {
+    planned::join(plan, &GROUPS).iter().map(|it| group(plan, it)).collect()
+}
+
+fn group(plan: &Plan, whole: &Whole<'_>) -> Planned {
+    let mut draft = Draft::default();
+    let mut rules = inline(whole, &mut draft);
+    for part in &whole.parts {
+        separate(part, &mut rules, &mut draft);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    rules.found.retain(|it| seen.insert(element_id(it)));
+    draft.set(PREFIX_LISTS, Property::Is(prefix_lists(plan, &rules.found)), None);
+    let found = Value::Array(rules.found);
+    let rules = if rules.is_partial { Property::AtLeast(found) } else { Property::Is(found) };
+    draft.set(INGRESS, rules, None);
+    let name = whole.own.and_then(|own| {
+        let known = ["/name", "/GroupName"].iter().find_map(|it| own.properties.pointer(it));
+        known.filter(|it| it.is_string())
+    });
+    draft.set("GroupName", name.map_or(Property::Unknown, |it| Property::Is(it.clone())), None);
+    draft.set("VpcId", Property::Unknown, None);
+    let region = whole.own.and_then(|it| it.properties.get("region")?.as_str());
+    let resource = planned::reference(plan, TYPE, whole.name(GROUPS.names), region);
+    draft.done(whole, resource)
+}
+
+/// The rules in the group's own declaration. A new group has none where it declares none, and the
+/// default group, once it is declared, has exactly those that are.
+fn inline(whole: &Whole<'_>, draft: &mut Draft) -> Rules {
+    let Some(own) = whole.own else { return Rules { found: Vec::new(), is_partial: true } };
+    let (at, form) = match own.kind.as_str() {
+        TYPE => ("/SecurityGroupIngress", &CLOUDFORMATION),
+        _ => ("/ingress", &LISTS),
+    };
+    let mut rules = Rules::default();
+    match own.told(at) {
+        Told::Unknown => rules.is_partial = true,
+        Told::Absent => rules.is_partial = !whole.is_new() && own.kind != DEFAULT_GROUP,
+        Told::Value(Value::Array(list)) => {
+            for number in 0..list.len() {
+                take(own, &format!("{at}/{number}"), form, &mut rules, draft);
+            }
+        }
+        Told::Value(_) => take(own, at, form, &mut rules, draft),
+    }
+    rules
+}
+
+/// A rule that is a declaration of its own. What an existing group lists of one that goes, or goes
+/// to be another, is not there after deployment.
+fn separate(part: &Declared, rules: &mut Rules, draft: &mut Draft) {
+    let form = match part.kind.as_str() {
+        "aws_security_group_rule" => &LISTS,
+        "aws_vpc_security_group_ingress_rule" => &SINGLE,
+        _ => &CLOUDFORMATION,
+    };
+    let kind = part.last().get("type").and_then(Value::as_str);
+    if kind.is_some_and(|it| it != "ingress") {
+        return;
+    }
+    if let Some(before) = part.before.as_ref().filter(|it| it.is_object()) {
+        let past =
+            Declared { properties: before.clone(), unknown: Default::default(), ..part.clone() };
+        let mut gone = Rules::default();
+        take(&past, "", form, &mut gone, &mut Draft::default());
+        let gone: Vec<String> = gone.found.iter().map(bare).collect();
+        rules.found.retain(|it| !gone.contains(&bare(it)));
+    }
+    if part.intent != Intent::Delete {
+        take(part, "", form, rules, draft);
+    }
+}
+
+/// A rule without its note, which a group lists in another way.
+fn bare(rule: &Value) -> String {
+    let fields = rule.as_object().into_iter().flatten();
+    let fields = fields.filter(|(name, _)| *name != "Description");
+    element_id(&fields.map(|(name, it)| (name.clone(), it.clone())).collect::<Map<_, _>>().into())
+}
+
+/// Takes the rule at a pointer: one for each of its sources.
+fn take(from: &Declared, at: &str, form: &Form, rules: &mut Rules, draft: &mut Draft) {
+    let told = |name: &str| from.told(&format!("{at}/{name}"));
+    let sources = sources(from, at, form);
+    let Some(sources) = sources else {
+        rules.is_partial = true;
+        return;
+    };
+    let only_groups = sources.iter().all(|(_, it)| matches!(it, Source::Group));
+    let known = (number(told(form.from)), number(told(form.to)), protocol(told(form.protocol)));
+    let (Some(from_port), Some(to_port), Some(ip_protocol)) = known else {
+        rules.is_partial |= !only_groups;
+        return;
+    };
+    let description = told(form.description).value().and_then(Value::as_str);
+    for (source, kind) in sources {
+        let mut rule = IngressRule {
+            ip_protocol: ip_protocol.clone(),
+            from_port,
+            to_port,
+            description: description.filter(|it| !it.is_empty()).map(str::to_owned),
+            ..IngressRule::default()
+        };
+        let slot = match kind {
+            Source::Ipv4 => &mut rule.cidr_ip,
+            Source::Ipv6 => &mut rule.cidr_ipv6,
+            Source::PrefixList => &mut rule.source_prefix_list_id,
+            Source::Group => &mut rule.source_security_group_id,
+        };
+        *slot = Some(source);
+        let rule = rule_json(&rule);
+        draft.from(&element_id(&rule), from, at);
+        rules.found.push(rule);
+    }
+}
+
+/// The sources of a rule; `None` where one that may be the world is unknown.
+fn sources(from: &Declared, at: &str, form: &Form) -> Option<Vec<(String, Source)>> {
+    let mut found = Vec::new();
+    for (name, kind) in form.sources {
+        let pointer = format!("{at}/{name}");
+        let later = || stand_in(from.referred(&pointer));
+        match (from.told(&pointer), kind) {
+            (Told::Absent, _) => {}
+            (Told::Unknown, Source::Group) => {
+                found.push((later().unwrap_or_else(|| "sg-unknown".to_owned()), *kind));
+            }
+            // One that is declared here is looked up by its address.
+            (Told::Unknown, Source::PrefixList) => match from.referred(&pointer) {
+                [address] => found.push((address.clone(), *kind)),
+                _ => return None,
+            },
+            (Told::Unknown, _) => return None,
+            (Told::Value(Value::Array(list)), _) => {
+                for (number, it) in list.iter().enumerate() {
+                    match (it.as_str(), kind) {
+                        (Some(it), _) => found.push((it.to_owned(), *kind)),
+                        (None, Source::Group) => found.push(("sg-unknown".to_owned(), *kind)),
+                        (None, Source::PrefixList) => {
+                            match from.referred(&format!("{pointer}/{number}")) {
+                                [address] => found.push((address.clone(), *kind)),
+                                _ => return None,
+                            }
+                        }
+                        (None, _) => return None,
+                    }
+                }
+            }
+            (Told::Value(it), _) => {
+                found.extend(
+                    it.as_str().filter(|it| !it.is_empty()).map(|it| (it.to_owned(), *kind)),
+                );
+            }
+        }
+    }
+    Some(found)
+}
+
+/// A port; CloudFormation takes it as a text, too. `None` where it is unknown.
+fn number(told: Told<'_>) -> Option<Option<i32>> {
+    match told {
+        Told::Unknown => None,
+        Told::Absent => Some(None),
+        Told::Value(Value::String(it)) => it.trim().parse().ok().map(Some),
+        Told::Value(it) => i32::try_from(it.as_i64()?).ok().map(Some),
+    }
+}
+
+/// A protocol by name or number; EC2 knows `all` as `-1`.
+fn protocol(told: Told<'_>) -> Option<String> {
+    match told {
+        Told::Value(Value::String(it)) if it.eq_ignore_ascii_case("all") => Some("-1".to_owned()),
+        Told::Value(Value::String(it)) => Some(it.to_ascii_lowercase()),
+        Told::Value(Value::Number(it)) => Some(it.to_string()),
+        _ => None,
+    }
+}
+
+/// The entries of those prefix lists that are declared and known: by id, or by address where there
+/// is no id yet.
+fn prefix_lists(plan: &Plan, rules: &[Value]) -> Value {
+    let mut lists: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let used = rules.iter().filter_map(|it| it.get("SourcePrefixListId")?.as_str());
+    for id in used {
+        let is_it = |it: &&Declared| {
+            it.address == id || it.properties.get("id").and_then(Value::as_str) == Some(id)
+        };
+        let Some(found) = plan.declared.iter().find(is_it) else { continue };
+        for (at, cidr) in [("/entry", "cidr"), ("/entries", "cidr"), ("/Entries", "Cidr")] {
+            if let Told::Value(Value::Array(entries)) = found.told(at)
+                && found.is_whole(at)
+            {
+                let cidrs =
+                    entries.iter().filter_map(|it| Some(it.get(cidr)?.as_str()?.to_owned()));
+                lists.insert(id.to_owned(), cidrs.collect());
+            }
+        }
+    }
+    json!(lists)
+}

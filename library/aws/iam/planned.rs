@@ -1,0 +1,306 @@
+//! IAM in infrastructure code: managed policies, and users, roles and groups with what is attached
+//! to them and what they hold inline.
+//!
+//! A new principal has what the code gives it and nothing else. Of one that exists, or that is only
+//! named, the rest is unknown.
+
+use super::document;
+use super::managed_policy;
+use super::principal::Principal;
+use crate::aws::planned::{self, Draft, Link, Property, Types, Whole};
+use quell_core::plan::{Declared, Intent, Plan, Told};
+use quell_core::resource::{Planned, ResourceRef, home_region, partition};
+use serde_json::{Map, Value, json};
+
+const MANAGED: &str = "aws_iam_policy";
+
+static POLICIES: Types = Types {
+    whole: &[MANAGED, managed_policy::TYPE],
+    names: &["/arn", "/name", "/ManagedPolicyName"],
+    parts: &[],
+};
+
+static GROUPS: Types = Types {
+    whole: &["aws_iam_group", "AWS::IAM::Group"],
+    names: &["/name", "/GroupName"],
+    parts: &[
+        Link { kind: "aws_iam_group_policy", to: "/group" },
+        Link { kind: "aws_iam_group_policy_attachment", to: "/group" },
+        Link { kind: "aws_iam_policy_attachment", to: "/groups" },
+        Link { kind: "AWS::IAM::GroupPolicy", to: "/GroupName" },
+        Link { kind: "AWS::IAM::ManagedPolicy", to: "/Groups" },
+        Link { kind: "AWS::IAM::Policy", to: "/Groups" },
+    ],
+};
+
+static ROLES: Types = Types {
+    whole: &["aws_iam_role", "AWS::IAM::Role"],
+    names: &["/name", "/RoleName"],
+    parts: &[
+        Link { kind: "aws_iam_role_policy", to: "/role" },
+        Link { kind: "aws_iam_role_policy_attachment", to: "/role" },
+        Link { kind: "aws_iam_policy_attachment", to: "/roles" },
+        Link { kind: "AWS::IAM::RolePolicy", to: "/RoleName" },
+        Link { kind: "AWS::IAM::ManagedPolicy", to: "/Roles" },
+        Link { kind: "AWS::IAM::Policy", to: "/Roles" },
+    ],
+};
+
+static USERS: Types = Types {
+    whole: &["aws_iam_user", "AWS::IAM::User"],
+    names: &["/name", "/UserName"],
+    parts: &[
+        Link { kind: "aws_iam_user_policy", to: "/user" },
+        Link { kind: "aws_iam_user_policy_attachment", to: "/user" },
+        Link { kind: "aws_iam_policy_attachment", to: "/users" },
+        Link { kind: "AWS::IAM::ManagedPolicy", to: "/Users" },
+        Link { kind: "AWS::IAM::Policy", to: "/Users" },
+        Link { kind: "AWS::IAM::UserPolicy", to: "/UserName" },
+    ],
+};
+
+/// Whether a declaration's policies stand in the principal itself, each a list.
+/// The list, the name and the document of a policy in it.
+const INLINE: [(&str, &str, &str); 2] =
+    [("/inline_policy", "name", "policy"), ("/Policies", "PolicyName", "PolicyDocument")];
+
+/// The managed policies that are declared.
+pub fn managed_policies(plan: &Plan) -> Vec<Planned> {
+    planned::join(plan, &POLICIES).iter().filter_map(|it| managed_policy(plan, it)).collect()
+}
+
+fn managed_policy(plan: &Plan, whole: &Whole<'_>) -> Option<Planned> {
+    let own = whole.own?;
+    let at = if own.kind == MANAGED { "/policy" } else { "/PolicyDocument" };
+    let mut draft = Draft::default();
+    draft.set("PolicyDocument", inline_document(plan, own, at), Some((own, at)));
+    for (name, pointers) in
+        [("PolicyName", ["/name", "/ManagedPolicyName"]), ("Path", ["/path", "/Path"])]
+    {
+        if let Some(it) = pointers.iter().find_map(|it| own.told(it).value()) {
+            draft.set(name, Property::Is(it.clone()), None);
+        }
+    }
+    let resource = global(plan, managed_policy::TYPE, arn(plan, own));
+    // A statement is its document's.
+    Some(draft.done(whole, resource))
+}
+
+/// The ARN of a declared managed policy: as it is known, or as it will be.
+fn arn(plan: &Plan, own: &Declared) -> String {
+    if let Some(known) = own.properties.get("arn").and_then(Value::as_str) {
+        return known.to_owned();
+    }
+    let told = |pointers: [&str; 2]| pointers.iter().find_map(|it| own.told(it).value()?.as_str());
+    let path = told(["/path", "/Path"]).unwrap_or("/");
+    let name = told(["/name", "/ManagedPolicyName"]).unwrap_or(&own.address);
+    let partition = partition(plan.region.as_deref().unwrap_or_default());
+    format!("arn:{partition}:iam::{}:policy{path}{name}", planned::account(plan))
+}
+
+fn global(plan: &Plan, kind: &str, id: String) -> ResourceRef {
+    let home = home_region(partition(plan.region.as_deref().unwrap_or_default()));
+    planned::reference(plan, kind, id, Some(home))
+}
+
+/// A document in the form that a read gives it.
+fn inline_document(plan: &Plan, declared: &Declared, at: &str) -> Property {
+    let form = |it: Value| document::of_event(Some(&it));
+    match planned::document(plan, declared, at) {
+        Property::Is(it) => form(it).map_or(Property::Unknown, Property::Is),
+        Property::AtLeast(it) => form(it).map_or(Property::Unknown, Property::AtLeast),
+        other => other,
+    }
+}
+
+/// What a principal holds, and whether that is all of it.
+#[derive(Default)]
+struct Holdings {
+    arns: Vec<String>,
+    documents: Map<String, Value>,
+    policies: Map<String, Value>,
+    arns_partial: bool,
+    policies_partial: bool,
+}
+
+/// The users, roles or groups that are declared, whole or in part.
+pub fn principals(plan: &Plan, principal: Principal) -> Vec<Planned> {
+    let types = match principal {
+        Principal::Group => &GROUPS,
+        Principal::Role => &ROLES,
+        Principal::User => &USERS,
+    };
+    planned::join(plan, types).iter().map(|it| one(plan, principal, types, it)).collect()
+}
+
+fn one(plan: &Plan, principal: Principal, types: &Types, whole: &Whole<'_>) -> Planned {
+    let (mut draft, mut holds) = (Draft::default(), Holdings::default());
+    (holds.arns_partial, holds.policies_partial) = (!whole.is_new(), !whole.is_new());
+    if let Some(own) = whole.own {
+        for (list, name, document) in INLINE {
+            policies(plan, own, list, (name, document), &mut holds, &mut draft);
+        }
+        for at in ["/managed_policy_arns", "/ManagedPolicyArns"] {
+            attach(plan, own, at, &mut holds, &mut draft);
+        }
+    }
+    for part in whole.parts.iter().filter(|it| it.intent != Intent::Delete) {
+        match part.kind.as_str() {
+            "AWS::IAM::ManagedPolicy" => attach_declared(plan, part, part, &mut holds, &mut draft),
+            kind if kind.ends_with("_attachment") => {
+                attach(plan, part, "/policy_arn", &mut holds, &mut draft);
+            }
+            kind if kind.starts_with("aws_iam") => {
+                policy(plan, part, "", ("name", "policy"), &mut holds, &mut draft);
+            }
+            _ => {
+                let names = ("PolicyName", "PolicyDocument");
+                policy(plan, part, "", names, &mut holds, &mut draft);
+            }
+        }
+    }
+    set(holds, &mut draft);
+    let path = whole
+        .own
+        .and_then(|own| ["/path", "/Path"].iter().find_map(|it| own.told(it).value()).cloned());
+    draft.set("Path", path.map_or(Property::None, Property::Is), None);
+    let id = whole.name(types.names);
+    draft.done(whole, global(plan, principal.type_name(), id))
+}
+
+fn set(mut holds: Holdings, draft: &mut Draft) {
+    holds.arns.sort();
+    holds.arns.dedup();
+    let partly = |is_partial, it| {
+        if is_partial { Property::AtLeast(it) } else { Property::Is(it) }
+    };
+    draft.set("ManagedPolicyArns", partly(holds.arns_partial, json!(holds.arns)), None);
+    draft.set("AttachedPolicyDocuments", Property::Is(Value::Object(holds.documents)), None);
+    let policies = Value::Object(holds.policies);
+    draft.set("Policies", partly(holds.policies_partial, policies), None);
+}
+
+/// Takes a list of inline policies.
+fn policies(
+    plan: &Plan,
+    own: &Declared,
+    at: &str,
+    names: (&str, &str),
+    holds: &mut Holdings,
+    draft: &mut Draft,
+) {
+    match own.told(at) {
+        Told::Absent => {}
+        Told::Value(Value::Array(list)) => {
+            for number in 0..list.len() {
+                policy(plan, own, &format!("{at}/{number}"), names, holds, draft);
+            }
+        }
+        Told::Unknown | Told::Value(_) => holds.policies_partial = true,
+    }
+}
+
+/// Takes one inline policy.
+fn policy(
+    plan: &Plan,
+    from: &Declared,
+    at: &str,
+    (name, document): (&str, &str),
+    holds: &mut Holdings,
+    draft: &mut Draft,
+) {
+    let name = from.told(&format!("{at}/{name}")).value().and_then(Value::as_str);
+    let name = name.unwrap_or(&from.address).to_owned();
+    let at = format!("{at}/{document}");
+    draft.from(&name, from, &at);
+    match inline_document(plan, from, &at) {
+        Property::Is(it) | Property::Default(it) => {
+            holds.policies.insert(name, it);
+        }
+        Property::AtLeast(it) => {
+            holds.policies.insert(name, it);
+            holds.policies_partial = true;
+        }
+        Property::Unknown => holds.policies_partial = true,
+        Property::None => {}
+    }
+}
+
+/// Takes the ARNs at a pointer: one, or a list.
+fn attach(plan: &Plan, from: &Declared, at: &str, holds: &mut Holdings, draft: &mut Draft) {
+    // By what it refers to, where it has no ARN yet.
+    let declared = |at: &str| {
+        let addresses = from.referred(at).iter();
+        let kinds = POLICIES.whole;
+        let found = addresses.filter_map(|it| plan.declared.iter().find(|own| own.address == *it));
+        found.filter(|it| kinds.contains(&it.kind.as_str())).collect::<Vec<_>>()
+    };
+    let later = |at: &str, holds: &mut Holdings, draft: &mut Draft| {
+        let found = declared(at);
+        if found.is_empty() {
+            holds.arns_partial = true;
+        }
+        for it in found {
+            attach_declared(plan, it, from, holds, draft);
+        }
+    };
+    match from.told(at) {
+        Told::Absent => {}
+        Told::Unknown => later(at, holds, draft),
+        Told::Value(Value::Array(list)) => {
+            for (number, it) in list.iter().enumerate() {
+                let at = format!("{at}/{number}");
+                match it.as_str() {
+                    Some(arn) => attach_known(plan, arn, from, &at, holds, draft),
+                    None => later(&at, holds, draft),
+                }
+            }
+        }
+        Told::Value(it) => match it.as_str() {
+            Some(arn) => attach_known(plan, arn, from, at, holds, draft),
+            None => holds.arns_partial = true,
+        },
+    }
+}
+
+fn attach_known(
+    plan: &Plan,
+    known: &str,
+    from: &Declared,
+    at: &str,
+    holds: &mut Holdings,
+    draft: &mut Draft,
+) {
+    draft.from(known, from, at);
+    holds.arns.push(known.to_owned());
+    let is_it = |it: &&Declared| {
+        POLICIES.whole.contains(&it.kind.as_str())
+            && it.intent != Intent::Delete
+            && arn(plan, it) == known
+    };
+    if let Some(own) = plan.declared.iter().find(is_it) {
+        document_of(plan, own, known, holds);
+    }
+}
+
+/// Attaches a policy that is declared, too.
+fn attach_declared(
+    plan: &Plan,
+    own: &Declared,
+    from: &Declared,
+    holds: &mut Holdings,
+    draft: &mut Draft,
+) {
+    let arn = arn(plan, own);
+    draft.from(&arn, from, "");
+    document_of(plan, own, &arn, holds);
+    holds.arns.push(arn);
+}
+
+/// The document of an attached policy; one that is not whole is left out, and thereby unknown.
+fn document_of(plan: &Plan, own: &Declared, arn: &str, holds: &mut Holdings) {
+    let at = if own.kind == MANAGED { "/policy" } else { "/PolicyDocument" };
+    if let Property::Is(it) = inline_document(plan, own, at) {
+        holds.documents.insert(arn.to_owned(), it);
+    }
+}

@@ -1,0 +1,555 @@
+//! From declarations to states: what all services' mappings share.
+//!
+//! A resource and the declarations of its parts are joined ([`join`]) by what the code refers to, or
+//! by the name where it is written. A [`Draft`] then takes property by property what they tell:
+//! known, known to be absent, or unknown. What is neither declared nor new is unknown.
+
+use jiff::Timestamp;
+use quell_core::plan::{Declared, Intent, Language, Place, Plan, Told};
+use quell_core::resource::{Part, Planned, ResourceRef, State};
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The account and the region where the code does not tell.
+pub const NOT_TOLD: &str = "unknown";
+
+/// How a declaration names the resource that it is a part of.
+#[derive(Debug, Clone, Copy)]
+pub struct Link {
+    /// Its type.
+    pub kind: &'static str,
+    /// The pointer to the name, id or list of names of what it is a part of.
+    pub to: &'static str,
+}
+
+/// Types that declare a resource, types that declare a part of it, and the pointers to what names
+/// the resource.
+#[derive(Debug, Clone, Copy)]
+pub struct Types {
+    /// What declares it whole.
+    pub whole: &'static [&'static str],
+    /// What names it, in any of the languages.
+    pub names: &'static [&'static str],
+    /// What declares a part of it.
+    pub parts: &'static [Link],
+}
+
+/// A resource as the code declares it.
+#[derive(Debug)]
+pub struct Whole<'a> {
+    /// Its own declaration, where there is one.
+    pub own: Option<&'a Declared>,
+    /// Its parts', in the order of the plan.
+    pub parts: Vec<&'a Declared>,
+    /// What it is called, where only its parts name it.
+    pub called: Option<String>,
+}
+
+/// Every resource that is declared, or of which a part is. One that is deleted is none.
+pub fn join<'a>(plan: &'a Plan, types: &Types) -> Vec<Whole<'a>> {
+    let is_whole = |it: &&Declared| types.whole.contains(&it.kind.as_str());
+    let mut wholes: BTreeMap<String, Whole<'a>> = BTreeMap::new();
+    let mut named: BTreeMap<&str, &str> = BTreeMap::new();
+    for own in plan.declared.iter().filter(is_whole).filter(|it| it.intent != Intent::Read) {
+        let whole = Whole { own: Some(own), parts: Vec::new(), called: None };
+        wholes.insert(own.address.clone(), whole);
+        let names = types.names.iter().filter_map(|it| own.last().pointer(it)?.as_str());
+        // What replaces a deleted one under its name is the one that counts.
+        for name in names {
+            if own.intent != Intent::Delete || !named.contains_key(name) {
+                named.insert(name, &own.address);
+            }
+        }
+    }
+    for part in &plan.declared {
+        let Some(link) = types.parts.iter().find(|it| it.kind == part.kind) else { continue };
+        if part.intent == Intent::Read {
+            continue;
+        }
+        for (key, called) in ends(part, link.to, &wholes, &named) {
+            let empty = || Whole { own: None, parts: Vec::new(), called };
+            wholes.entry(key).or_insert_with(empty).parts.push(part);
+        }
+    }
+    let is_left = |it: &Whole<'_>| it.own.is_none_or(|own| own.intent != Intent::Delete);
+    wholes.into_values().filter(is_left).collect()
+}
+
+/// What a part is a part of: the key of each, and its name where it is not declared.
+fn ends(
+    part: &Declared,
+    to: &str,
+    wholes: &BTreeMap<String, Whole<'_>>,
+    named: &BTreeMap<&str, &str>,
+) -> BTreeMap<String, Option<String>> {
+    let mut found = BTreeMap::new();
+    let is_below = |it: &String| it.strip_prefix(to).is_some_and(|it| it.starts_with('/'));
+    let below = part.references.iter().filter(|(at, _)| is_below(at)).flat_map(|(_, it)| it);
+    let referred = part.referred(to).iter().chain(below);
+    for address in referred.filter(|it| wholes.contains_key(*it)) {
+        found.insert(address.clone(), None);
+    }
+    let names = match part.last().pointer(to) {
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
+        Some(Value::String(name)) if !name.is_empty() => vec![name.as_str()],
+        _ => Vec::new(),
+    };
+    for name in names {
+        match named.get(name) {
+            Some(address) => found.insert((*address).to_owned(), None),
+            // A reference that is known already has led to its declaration.
+            None if !found.is_empty() => None,
+            None => found.insert(format!("\u{0}{name}"), Some(name.to_owned())),
+        };
+    }
+    if found.is_empty() && !part.is_whole(to) {
+        found.insert(format!("\u{0}\u{0}{}", part.address), None);
+    }
+    found
+}
+
+impl<'a> Whole<'a> {
+    /// Whether it does not exist yet.
+    pub fn is_new(&self) -> bool {
+        self.own.is_some_and(|it| it.intent == Intent::Create)
+    }
+
+    /// Its last part of a type that is there after deployment; or else one that is deleted.
+    pub fn part(&self, kinds: &[&str]) -> Option<&'a Declared> {
+        let mut of_kind = self.parts.iter().filter(|it| kinds.contains(&it.kind.as_str()));
+        let stays = |it: &&&Declared| it.intent != Intent::Delete;
+        of_kind.clone().rfind(stays).or_else(|| of_kind.next_back()).copied()
+    }
+
+    /// Its own declaration, or that of its first part.
+    fn first(&self) -> Option<&'a Declared> {
+        self.own.or_else(|| self.parts.first().copied())
+    }
+
+    /// What it is called: its known name, or its address.
+    pub fn name(&self, names: &[&str]) -> String {
+        let own = self
+            .own
+            .and_then(|own| names.iter().find_map(|it| own.properties.pointer(it)?.as_str()));
+        let own = own.map(str::to_owned).or_else(|| self.called.clone());
+        own.or_else(|| Some(self.first()?.address.clone())).unwrap_or_default()
+    }
+
+    /// The most that deploying does to it or to a part of it.
+    fn intent(&self) -> Intent {
+        if let Some(own) = self.own.filter(|it| it.intent == Intent::Create) {
+            return own.intent;
+        }
+        let all = self.own.into_iter().chain(self.parts.iter().copied());
+        let changes = all.clone().any(|it| !matches!(it.intent, Intent::Keep | Intent::Read));
+        if changes { Intent::Update } else { Intent::Keep }
+    }
+}
+
+/// What is told of one property.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Property {
+    /// It is this.
+    Is(Value),
+    /// It is not there.
+    None,
+    /// Nobody can say before deployment.
+    Unknown,
+    /// Nobody says: AWS's default for a new one.
+    Default(Value),
+    /// There is this at least; nobody can say before deployment what else.
+    AtLeast(Value),
+}
+
+/// A state in the making.
+#[derive(Debug, Default)]
+pub struct Draft {
+    properties: Map<String, Value>,
+    unknown: BTreeSet<String>,
+    parts: BTreeMap<String, Part>,
+    defaults: BTreeSet<String>,
+}
+
+impl Draft {
+    /// Takes one property, and where it comes from.
+    pub fn set(&mut self, name: &str, property: Property, from: Option<(&Declared, &str)>) {
+        match property {
+            Property::Is(it) => {
+                self.properties.insert(name.to_owned(), it);
+            }
+            Property::None => {}
+            Property::Unknown => {
+                self.unknown.insert(name.to_owned());
+            }
+            Property::Default(it) => {
+                self.properties.insert(name.to_owned(), it);
+                self.defaults.insert(name.to_owned());
+            }
+            Property::AtLeast(it) => {
+                self.properties.insert(name.to_owned(), it);
+                self.unknown.insert(name.to_owned());
+            }
+        }
+        if let Some((declared, pointer)) = from {
+            self.from(name, declared, pointer);
+        }
+    }
+
+    /// Notes where a property, or what a policy calls an element, comes from.
+    pub fn from(&mut self, name: &str, declared: &Declared, pointer: &str) {
+        self.parts.insert(name.to_owned(), part(declared, pointer));
+    }
+
+    /// The resource.
+    pub fn done(self, whole: &Whole<'_>, resource: ResourceRef) -> Planned {
+        let first = whole.first();
+        Planned {
+            state: State {
+                resource,
+                tags: whole.own.map(tags).unwrap_or_default(),
+                properties: Value::Object(self.properties),
+                facts: Value::Null,
+                unknown: self.unknown,
+                observed: Timestamp::UNIX_EPOCH,
+            },
+            address: first.map(|it| it.address.clone()).unwrap_or_default(),
+            intent: whole.intent(),
+            at: first.and_then(|it| it.at.clone()),
+            parts: self.parts,
+            defaults: self.defaults,
+        }
+    }
+}
+
+/// A declaration as the part of a resource, with the nearest place that is known.
+fn part(declared: &Declared, pointer: &str) -> Part {
+    Part { address: declared.address.clone(), at: place(declared, pointer).cloned() }
+}
+
+fn place<'a>(declared: &'a Declared, pointer: &str) -> Option<&'a Place> {
+    let mut at = pointer;
+    loop {
+        match (declared.places.get(at), at.rsplit_once('/')) {
+            (Some(found), _) => return Some(found),
+            (None, Some((above, _))) => at = above,
+            (None, None) => return declared.at.as_ref(),
+        }
+    }
+}
+
+/// A reference to a planned resource; a global one is in its partition's home.
+pub fn reference(plan: &Plan, kind: &str, id: String, region: Option<&str>) -> ResourceRef {
+    let region = region.or(plan.region.as_deref()).unwrap_or(NOT_TOLD);
+    ResourceRef {
+        kind: kind.to_owned(),
+        id,
+        account: account(plan).to_owned(),
+        region: region.to_owned(),
+    }
+}
+
+/// The account that a plan is for.
+pub fn account(plan: &Plan) -> &str {
+    plan.account.as_deref().unwrap_or(NOT_TOLD)
+}
+
+/// The tags that are known: Terraform's map, CloudFormation's list.
+fn tags(declared: &Declared) -> BTreeMap<String, String> {
+    let mut tags = BTreeMap::new();
+    for name in ["tags_all", "tags", "Tags"] {
+        match declared.properties.get(name) {
+            Some(Value::Object(map)) => {
+                let known = map.iter().filter_map(|(key, it)| Some((key.clone(), it.as_str()?)));
+                tags.extend(known.map(|(key, it)| (key, it.to_owned())));
+            }
+            Some(Value::Array(list)) => {
+                let text = |it: &Value, key: &str| Some(it.get(key)?.as_str()?.to_owned());
+                tags.extend(
+                    list.iter().filter_map(|it| Some((text(it, "Key")?, text(it, "Value")?))),
+                );
+            }
+            _ => {}
+        }
+    }
+    tags
+}
+
+/// A property by a table of its members: what a member is called in the state, and its pointer and
+/// default in the declaration. Unknown where a member is.
+pub fn members(declared: &Declared, at: &str, table: &[(&str, &str, bool)]) -> Property {
+    let mut found = Map::new();
+    for (name, member, default) in table {
+        match flag(declared, &format!("{at}/{member}")) {
+            Told::Unknown => return Property::Unknown,
+            Told::Absent => found.insert((*name).to_owned(), json!(default)),
+            Told::Value(it) => found.insert((*name).to_owned(), truth(it)),
+        };
+    }
+    Property::Is(Value::Object(found))
+}
+
+fn flag<'a>(declared: &'a Declared, pointer: &str) -> Told<'a> {
+    declared.told(pointer)
+}
+
+/// A boolean; CloudFormation takes it as a text, too.
+pub fn truth(value: &Value) -> Value {
+    match value.as_str() {
+        Some(it) if it.eq_ignore_ascii_case("true") => json!(true),
+        Some(it) if it.eq_ignore_ascii_case("false") => json!(false),
+        _ => value.clone(),
+    }
+}
+
+/// A policy document, as far as it is known.
+pub fn document(plan: &Plan, declared: &Declared, pointer: &str) -> Property {
+    match declared.told(pointer) {
+        Told::Absent => Property::None,
+        Told::Unknown => match declared.referred(pointer) {
+            [source] => described(plan, source),
+            _ => Property::Unknown,
+        },
+        Told::Value(Value::String(text)) if text.trim().is_empty() => Property::None,
+        Told::Value(Value::String(text)) => match serde_json::from_str(text) {
+            Ok(it @ Value::Object(_)) => Property::Is(it),
+            _ => Property::Unknown,
+        },
+        Told::Value(_) => filled(declared, pointer),
+    }
+}
+
+/// A document of which single values may be unknown. What another resource will be called is never a
+/// wildcard, so that is filled in; a statement with anything else unknown is left out.
+fn filled(declared: &Declared, pointer: &str) -> Property {
+    let Some(document) = declared.properties.pointer(pointer) else { return Property::Unknown };
+    let mut document = document.clone();
+    let mut left_out = BTreeSet::new();
+    for at in &declared.unknown {
+        let Some(below) = at.strip_prefix(pointer).filter(|it| it.starts_with('/')) else {
+            continue;
+        };
+        match (stand_in(declared.referred(at)), document.pointer_mut(below)) {
+            (Some(name), Some(slot)) => *slot = json!(name),
+            _ => match below.strip_prefix("/Statement/").and_then(|it| it.split('/').next()) {
+                Some(number) => {
+                    left_out.insert(number.parse::<usize>().unwrap_or_default());
+                }
+                None => return Property::Unknown,
+            },
+        }
+    }
+    if left_out.is_empty() {
+        return Property::Is(document);
+    }
+    let Some(Value::Array(statements)) = document.get_mut("Statement") else {
+        return Property::Unknown;
+    };
+    let mut number = 0;
+    statements.retain(|_| {
+        number += 1;
+        !left_out.contains(&(number - 1))
+    });
+    Property::AtLeast(document)
+}
+
+/// What stands for the name of a resource that does not have one yet: nothing that a policy could
+/// take for a wildcard, for somebody known, or for a variable.
+pub fn stand_in(addresses: &[String]) -> Option<String> {
+    let plain = |it: char| if it.is_ascii_alphanumeric() || "._-".contains(it) { it } else { '_' };
+    let address: String = addresses.first()?.chars().map(plain).collect();
+    Some(format!("arn:aws:planned:::{address}"))
+}
+
+/// A document that Terraform's `aws_iam_policy_document` will write, from its blocks.
+/// Source: that data source in the AWS provider's documentation.
+fn described(plan: &Plan, source: &str) -> Property {
+    let found = plan.declared.iter().find(|it| it.address == source);
+    let Some(source) = found.filter(|it| it.kind == "aws_iam_policy_document") else {
+        return Property::Unknown;
+    };
+    if let Told::Value(Value::String(_)) = source.told("/json") {
+        return document(plan, source, "/json");
+    }
+    let merged = ["/source_policy_documents", "/override_policy_documents", "/source_json"];
+    let is_merged = |it: &&str| match source.told(it) {
+        Told::Absent => false,
+        Told::Value(it) => it.as_array().is_none_or(|it| !it.is_empty()),
+        Told::Unknown => true,
+    };
+    let Told::Value(Value::Array(blocks)) = source.told("/statement") else {
+        return Property::Unknown;
+    };
+    let count = blocks.len();
+    let statements: Vec<Value> =
+        (0..count).filter_map(|it| statement(source, &format!("/statement/{it}"))).collect();
+    let whole = statements.len() == count && !merged.iter().any(is_merged);
+    let document = json!({ "Version": "2012-10-17", "Statement": statements });
+    if whole { Property::Is(document) } else { Property::AtLeast(document) }
+}
+
+/// One block `statement`; `None` where what decides is unknown.
+fn statement(source: &Declared, at: &str) -> Option<Value> {
+    let effect = match source.told(&format!("{at}/effect")) {
+        Told::Unknown => return None,
+        Told::Absent => json!("Allow"),
+        Told::Value(it) => it.clone(),
+    };
+    let mut statement = Map::from_iter([("Effect".to_owned(), effect)]);
+    if let Told::Value(Value::String(sid)) = source.told(&format!("{at}/sid"))
+        && !sid.is_empty()
+    {
+        statement.insert("Sid".to_owned(), json!(sid));
+    }
+    let lists = [
+        ("Action", "actions"),
+        ("NotAction", "not_actions"),
+        ("Resource", "resources"),
+        ("NotResource", "not_resources"),
+    ];
+    for (name, written) in lists {
+        let found = texts(source, &format!("{at}/{written}"))?;
+        if !found.is_empty() {
+            statement.insert(name.to_owned(), json!(found));
+        }
+    }
+    for (name, written) in [("Principal", "principals"), ("NotPrincipal", "not_principals")] {
+        if let Some(it) = principals(source, &format!("{at}/{written}"))? {
+            statement.insert(name.to_owned(), it);
+        }
+    }
+    if let Some(it) = conditions(source, &format!("{at}/condition"))? {
+        statement.insert("Condition".to_owned(), it);
+    }
+    Some(Value::Object(statement))
+}
+
+/// `{"AWS": [...]}`; all principals of any type are `*`.
+fn principals(source: &Declared, at: &str) -> Option<Option<Value>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for block in blocks(source, at)? {
+        let kind = text(source, &format!("{block}/type"))?;
+        found.entry(kind).or_default().extend(texts(source, &format!("{block}/identifiers"))?);
+    }
+    if found.get("*").is_some_and(|it| it.iter().any(|it| it == "*")) {
+        return Some(Some(json!("*")));
+    }
+    Some((!found.is_empty()).then(|| json!(found)))
+}
+
+fn conditions(source: &Declared, at: &str) -> Option<Option<Value>> {
+    let mut found: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+    for block in blocks(source, at)? {
+        let test = text(source, &format!("{block}/test"))?;
+        let variable = text(source, &format!("{block}/variable"))?;
+        let values = texts(source, &format!("{block}/values"))?;
+        found.entry(test).or_default().entry(variable).or_default().extend(values);
+    }
+    Some((!found.is_empty()).then(|| json!(found)))
+}
+
+/// The pointers to the blocks of a list; `None` where how many is unknown.
+fn blocks(source: &Declared, at: &str) -> Option<Vec<String>> {
+    match source.told(at) {
+        Told::Unknown => None,
+        Told::Value(Value::Array(list)) => {
+            Some((0..list.len()).map(|it| format!("{at}/{it}")).collect())
+        }
+        _ => Some(Vec::new()),
+    }
+}
+
+fn text(source: &Declared, at: &str) -> Option<String> {
+    source.told(at).value()?.as_str().map(str::to_owned)
+}
+
+/// A list of texts, in which the names of resources to come are stood in for; `None` where anything
+/// else is unknown.
+fn texts(source: &Declared, at: &str) -> Option<Vec<String>> {
+    match source.told(at) {
+        Told::Absent => Some(Vec::new()),
+        Told::Unknown => stand_in(source.referred(at)).map(|it| vec![it]),
+        Told::Value(Value::Array(list)) => {
+            let one = |(number, it): (usize, &Value)| match it {
+                Value::String(it) => Some(it.clone()),
+                _ => stand_in(source.referred(&format!("{at}/{number}"))),
+            };
+            list.iter().enumerate().map(one).collect()
+        }
+        Told::Value(Value::String(it)) => Some(vec![it.clone()]),
+        Told::Value(_) => None,
+    }
+}
+
+/// The plan with the resources of Terraform's `awscc` provider in CloudFormation's names, from which
+/// that provider is generated.
+pub fn unified(plan: &Plan) -> Cow<'_, Plan> {
+    if !plan.declared.iter().any(|it| it.kind.starts_with("awscc_")) {
+        return Cow::Borrowed(plan);
+    }
+    let declared = plan.declared.iter().map(|it| cloudformation(it).unwrap_or_else(|| it.clone()));
+    Cow::Owned(Plan { declared: declared.collect(), ..plan.clone() })
+}
+
+/// The types of the `awscc` provider that are known.
+const AWSCC: [(&str, &str); 11] = [
+    ("awscc_cloudtrail_trail", "AWS::CloudTrail::Trail"),
+    ("awscc_ec2_security_group", "AWS::EC2::SecurityGroup"),
+    ("awscc_ec2_security_group_ingress", "AWS::EC2::SecurityGroupIngress"),
+    ("awscc_iam_group", "AWS::IAM::Group"),
+    ("awscc_iam_group_policy", "AWS::IAM::GroupPolicy"),
+    ("awscc_iam_managed_policy", "AWS::IAM::ManagedPolicy"),
+    ("awscc_iam_role", "AWS::IAM::Role"),
+    ("awscc_iam_role_policy", "AWS::IAM::RolePolicy"),
+    ("awscc_iam_user", "AWS::IAM::User"),
+    ("awscc_s3_bucket", "AWS::S3::Bucket"),
+    ("awscc_s3_bucket_policy", "AWS::S3::BucketPolicy"),
+];
+
+/// Names that are not made by writing each word with a capital.
+const SPELLINGS: [(&str, &str); 1] = [("kms_key_id", "KMSKeyId")];
+
+fn cloudformation(declared: &Declared) -> Option<Declared> {
+    let (_, kind) = AWSCC.iter().find(|(it, _)| *it == declared.kind)?;
+    let keyed = |it: &BTreeMap<String, Vec<String>>| {
+        it.iter().map(|(at, it)| (pascal_pointer(at), it.clone())).collect()
+    };
+    Some(Declared {
+        language: Language::CloudFormation,
+        kind: (*kind).to_owned(),
+        address: declared.address.clone(),
+        properties: pascal_keys(&declared.properties),
+        unknown: declared.unknown.iter().map(|it| pascal_pointer(it)).collect(),
+        references: keyed(&declared.references),
+        intent: declared.intent,
+        before: declared.before.as_ref().map(pascal_keys),
+        at: declared.at.clone(),
+        places: declared.places.iter().map(|(at, it)| (pascal_pointer(at), it.clone())).collect(),
+    })
+}
+
+fn pascal_keys(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            fields.iter().map(|(key, it)| (pascal(key), pascal_keys(it))).collect()
+        }
+        Value::Array(list) => list.iter().map(pascal_keys).collect(),
+        other => other.clone(),
+    }
+}
+
+fn pascal_pointer(pointer: &str) -> String {
+    pointer.split('/').map(pascal).collect::<Vec<_>>().join("/")
+}
+
+fn pascal(name: &str) -> String {
+    if let Some((_, spelled)) = SPELLINGS.iter().find(|(it, _)| *it == name) {
+        return (*spelled).to_owned();
+    }
+    let word = |it: &str| {
+        let mut letters = it.chars();
+        let first = letters.next().map(|it| it.to_ascii_uppercase());
+        first.into_iter().chain(letters).collect::<String>()
+    };
+    name.split('_').map(word).collect()
+}

@@ -1,0 +1,243 @@
+//! Buckets and account blocks in infrastructure code: a bucket's parts are declarations of their own
+//! in Terraform, and mostly properties in CloudFormation.
+//!
+//! A part that is destroyed is gone, but for an ACL: Terraform leaves that as it is ("This resource
+//! cannot be deleted" of `aws_s3_bucket_acl` in the AWS provider's documentation).
+
+use super::account;
+use super::block::{self, PROPERTY as BLOCK};
+use super::bucket::TYPE;
+use super::{event, read};
+use crate::aws::defaults;
+use crate::aws::planned::{self, Draft, Link, Property, Types, Whole, members};
+use quell_core::plan::{Declared, Intent, Plan, Told};
+use quell_core::resource::{Planned, home_region, partition};
+use serde_json::{Map, Value, json};
+
+const TERRAFORM: &str = "aws_s3_bucket";
+const ACCOUNT_BLOCKS: &str = "aws_s3_account_public_access_block";
+const ACCOUNT_BLOCK: &str = "AccountPublicAccessBlockConfiguration";
+
+static BUCKETS: Types = Types {
+    whole: &[TERRAFORM, TYPE],
+    names: &["/bucket", "/id", "/BucketName"],
+    parts: &[
+        Link { kind: "aws_s3_bucket_acl", to: "/bucket" },
+        Link { kind: "aws_s3_bucket_ownership_controls", to: "/bucket" },
+        Link { kind: "aws_s3_bucket_policy", to: "/bucket" },
+        Link { kind: "aws_s3_bucket_public_access_block", to: "/bucket" },
+        Link { kind: "AWS::S3::BucketPolicy", to: "/Bucket" },
+    ],
+};
+
+/// What a block is written as in Terraform.
+const TERRAFORM_FLAGS: [(&str, &str, bool); 4] = [
+    ("BlockPublicAcls", "block_public_acls", false),
+    ("IgnorePublicAcls", "ignore_public_acls", false),
+    ("BlockPublicPolicy", "block_public_policy", false),
+    ("RestrictPublicBuckets", "restrict_public_buckets", false),
+];
+
+/// What a block is written as in CloudFormation.
+const CLOUDFORMATION_FLAGS: [(&str, &str, bool); 4] = [
+    ("BlockPublicAcls", "BlockPublicAcls", false),
+    ("IgnorePublicAcls", "IgnorePublicAcls", false),
+    ("BlockPublicPolicy", "BlockPublicPolicy", false),
+    ("RestrictPublicBuckets", "RestrictPublicBuckets", false),
+];
+
+/// CloudFormation's spellings of the canned ACLs.
+/// Source: `AccessControl` of `AWS::S3::Bucket` in the CloudFormation template reference.
+const CANNED: [(&str, &str); 8] = [
+    ("AuthenticatedRead", "authenticated-read"),
+    ("AwsExecRead", "aws-exec-read"),
+    ("BucketOwnerFullControl", "bucket-owner-full-control"),
+    ("BucketOwnerRead", "bucket-owner-read"),
+    ("LogDeliveryWrite", "log-delivery-write"),
+    ("Private", "private"),
+    ("PublicRead", "public-read"),
+    ("PublicReadWrite", "public-read-write"),
+];
+
+/// A property, and the declaration with the pointer that it comes from.
+type Found<'a> = (Property, Option<(&'a Declared, &'static str)>);
+
+/// The buckets that are declared, whole or in part.
+pub fn buckets(plan: &Plan) -> Vec<Planned> {
+    let account = account_block(plan);
+    let bucket = |whole: &Whole<'_>| {
+        let mut draft = Draft::default();
+        for (name, (property, from)) in [
+            (BLOCK, public_access_block(whole)),
+            ("OwnershipControls", ownership(whole)),
+            ("AccessControlList", acl(whole)),
+        ] {
+            draft.set(name, property, from);
+        }
+        policy(plan, whole, &mut draft);
+        let (property, from) = account.clone();
+        draft.set(ACCOUNT_BLOCK, property, from);
+        let region = whole.own.and_then(|it| it.properties.get("region")?.as_str());
+        let id = whole.name(BUCKETS.names);
+        draft.done(whole, planned::reference(plan, TYPE, id, region))
+    };
+    planned::join(plan, &BUCKETS).iter().map(bucket).collect()
+}
+
+/// The account's block, where it is declared.
+pub fn accounts(plan: &Plan) -> Vec<Planned> {
+    let of_account = |it: &&Declared| it.kind == ACCOUNT_BLOCKS && it.intent != Intent::Read;
+    let one = |declared: &Declared| {
+        let whole = Whole { own: None, parts: vec![declared], called: None };
+        let mut draft = Draft::default();
+        draft.set(BLOCK, flags_of(declared), Some((declared, "")));
+        let written = declared.last().get("account_id").and_then(Value::as_str);
+        let id = written.unwrap_or(planned::account(plan)).to_owned();
+        let home = home_region(partition(plan.region.as_deref().unwrap_or_default()));
+        draft.done(&whole, planned::reference(plan, account::TYPE, id, Some(home)))
+    };
+    plan.declared.iter().filter(of_account).map(one).collect()
+}
+
+fn account_block(plan: &Plan) -> Found<'_> {
+    let declared = plan.declared.iter().rfind(|it| it.kind == ACCOUNT_BLOCKS);
+    match declared {
+        Some(it) => (flags_of(it), Some((it, ""))),
+        None => {
+            let block = defaults::ACCOUNT_PUBLIC_ACCESS_BLOCK;
+            let flag = |it: &str| json!(block).get(it).and_then(Value::as_bool);
+            (Property::Default(block::property(flag)), None)
+        }
+    }
+}
+
+/// The switches of a block that is a declaration of its own; none where that is destroyed.
+fn flags_of(declared: &Declared) -> Property {
+    match declared.intent {
+        Intent::Delete => Property::None,
+        _ => members(declared, "", &TERRAFORM_FLAGS),
+    }
+}
+
+fn public_access_block<'a>(whole: &Whole<'a>) -> Found<'a> {
+    if let Some(it) = whole.part(&["aws_s3_bucket_public_access_block"]) {
+        return (flags_of(it), Some((it, "")));
+    }
+    let at = "/PublicAccessBlockConfiguration";
+    if let Some(own) = whole.own.filter(|it| it.told(at) != Told::Absent) {
+        return (members(own, at, &CLOUDFORMATION_FLAGS), Some((own, at)));
+    }
+    (fallback(whole, defaults::bucket_public_access_block), None)
+}
+
+fn ownership<'a>(whole: &Whole<'a>) -> Found<'a> {
+    let rule = |it: Told<'_>| match it {
+        Told::Value(it) => Property::Is(json!({ "Rules": [{ "ObjectOwnership": it }] })),
+        Told::Absent | Told::Unknown => Property::Unknown,
+    };
+    if let Some(it) = whole.part(&["aws_s3_bucket_ownership_controls"]) {
+        let at = "/rule/0/object_ownership";
+        let is_gone = it.intent == Intent::Delete;
+        let property = if is_gone { Property::None } else { rule(it.told(at)) };
+        return (property, Some((it, at)));
+    }
+    let at = "/OwnershipControls/Rules/0/ObjectOwnership";
+    if let Some(own) = whole.own.filter(|it| it.told("/OwnershipControls") != Told::Absent) {
+        return (rule(own.told(at)), Some((own, at)));
+    }
+    (fallback(whole, defaults::bucket_ownership_controls), None)
+}
+
+/// What a new one has; of one that exists it is unknown.
+fn fallback(whole: &Whole<'_>, default: fn() -> Value) -> Property {
+    if whole.is_new() { Property::Default(default()) } else { Property::Unknown }
+}
+
+fn acl<'a>(whole: &Whole<'a>) -> Found<'a> {
+    let canned = |it: &Value| {
+        let name = it.as_str().unwrap_or_default();
+        let spelled = CANNED.iter().find(|(it, _)| *it == name).map_or(name, |(_, it)| it);
+        event::canned(spelled).map_or(Property::Unknown, Property::Is)
+    };
+    if let Some(it) = whole.part(&["aws_s3_bucket_acl"]) {
+        // What is destroyed stays in force.
+        if let Some(name) = it.last().get("acl").filter(|it| it.is_string()) {
+            return (canned(name), Some((it, "/acl")));
+        }
+        let at = "/access_control_policy/0/grant";
+        let written = it.last().pointer(at).and_then(Value::as_array);
+        let is_known = it.intent == Intent::Delete || it.is_whole("/access_control_policy");
+        let property = match written.filter(|_| is_known) {
+            Some(grants) => grants_of(grants.iter().flat_map(policy_grant)),
+            None => Property::Unknown,
+        };
+        return (property, Some((it, at)));
+    }
+    for at in ["/acl", "/AccessControl"] {
+        match whole.own.map(|own| (own, own.told(at))) {
+            Some((own, Told::Value(it))) => return (canned(it), Some((own, at))),
+            Some((own, Told::Unknown)) => return (Property::Unknown, Some((own, at))),
+            _ => {}
+        }
+    }
+    if let Some(own) = whole.own
+        && let Told::Value(Value::Array(grants)) = own.told("/grant")
+        && !grants.is_empty()
+    {
+        let whole = own.is_whole("/grant");
+        let known = || grants_of(grants.iter().flat_map(inline_grants));
+        return (if whole { known() } else { Property::Unknown }, Some((own, "/grant")));
+    }
+    (fallback(whole, || event::canned(defaults::BUCKET_ACL).unwrap_or_default()), None)
+}
+
+fn grants_of(grants: impl Iterator<Item = Value>) -> Property {
+    Property::Is(json!({ "Grants": read::distinct(grants.collect()) }))
+}
+
+/// A block `grant` of an `access_control_policy`.
+fn policy_grant(grant: &Value) -> Option<Value> {
+    let grantee = grant.pointer("/grantee/0")?;
+    Some(json!({ "Grantee": grantee_of(grantee), "Permission": grant.get("permission")? }))
+}
+
+/// A block `grant` of a bucket: one grantee, several permissions.
+fn inline_grants(grant: &Value) -> Vec<Value> {
+    let permissions = grant.get("permissions").and_then(Value::as_array);
+    let one = |it: &Value| json!({ "Grantee": grantee_of(grant), "Permission": it });
+    permissions.into_iter().flatten().map(one).collect()
+}
+
+fn grantee_of(written: &Value) -> Value {
+    let names = [("Type", "type"), ("ID", "id"), ("URI", "uri"), ("EmailAddress", "email_address")];
+    let text = |it: &str| written.get(it).and_then(Value::as_str).filter(|it| !it.is_empty());
+    let fields = names.iter().filter_map(|(name, it)| Some(((*name).to_owned(), json!(text(it)?))));
+    Value::Object(fields.collect::<Map<_, _>>())
+}
+
+fn policy(plan: &Plan, whole: &Whole<'_>, draft: &mut Draft) {
+    let part = whole.part(&["aws_s3_bucket_policy", "AWS::S3::BucketPolicy"]);
+    let (from, property) = match (part, whole.own) {
+        (Some(it), _) if it.intent == Intent::Delete => (Some((it, "")), Property::None),
+        (Some(it), _) => {
+            let at = if it.kind == "aws_s3_bucket_policy" { "/policy" } else { "/PolicyDocument" };
+            (Some((it, at)), planned::document(plan, it, at))
+        }
+        (None, Some(own))
+            if own.properties.get("policy").is_some_and(|it| it.is_string())
+                || own.told("/policy") == Told::Unknown =>
+        {
+            (Some((own, "/policy")), planned::document(plan, own, "/policy"))
+        }
+        (None, Some(_)) if whole.is_new() => (None, Property::None),
+        _ => (None, Property::Unknown),
+    };
+    // In the form that a read gives it: a list of statements without repetitions.
+    let form = |it: Value| read::document(&it.to_string());
+    let property = match property {
+        Property::Is(it) => form(it).map_or(Property::Unknown, Property::Is),
+        Property::AtLeast(it) => form(it).map_or(Property::Unknown, Property::AtLeast),
+        other => other,
+    };
+    draft.set("BucketPolicy", property, from);
+}

@@ -1,0 +1,615 @@
+//! What infrastructure code declares, as the states that reads would give: for each resource, in
+//! Terraform's and in CloudFormation's words.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use quell_core::detect::detect;
+use quell_core::plan::{Declared, Intent, Language, Plan, terraform};
+use quell_core::policy::Policy;
+use quell_core::resource::{Planned, Trust};
+use quell_library::{Library, planned, resource};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+static LIBRARY: LazyLock<Library> = LazyLock::new(|| Library::builtin().unwrap());
+
+/// A declaration: an intent's word, a type and a name, what is written, what is unknown, and what
+/// it refers to.
+fn declared(kind: &str, name: &str, properties: Value) -> Declared {
+    let is_cloudformation = kind.contains("::");
+    Declared {
+        language: if is_cloudformation { Language::CloudFormation } else { Language::Terraform },
+        kind: kind.to_owned(),
+        address: if is_cloudformation { name.to_owned() } else { format!("{kind}.{name}") },
+        properties,
+        unknown: BTreeSet::new(),
+        references: BTreeMap::new(),
+        intent: Intent::Create,
+        before: None,
+        at: None,
+        places: BTreeMap::new(),
+    }
+}
+
+fn with(mut it: Declared, unknown: &[&str], references: &[(&str, &str)]) -> Declared {
+    for pointer in unknown {
+        it.unknown.insert((*pointer).to_owned());
+    }
+    for (pointer, address) in references {
+        let addresses = it.references.entry((*pointer).to_owned()).or_default();
+        addresses.extend((!address.is_empty()).then(|| (*address).to_owned()));
+    }
+    it
+}
+
+fn intended(mut it: Declared, intent: Intent) -> Declared {
+    if intent == Intent::Delete {
+        it.before = Some(std::mem::take(&mut it.properties));
+    }
+    it.intent = intent;
+    it
+}
+
+fn plan(declared: Vec<Declared>) -> Plan {
+    Plan {
+        declared,
+        account: Some("111122223333".to_owned()),
+        region: Some("eu-central-1".to_owned()),
+        notes: Vec::new(),
+    }
+}
+
+/// The one resource of a type.
+fn one(kind: &str, declared: Vec<Declared>) -> Planned {
+    let mut all = planned(&plan(declared));
+    all.retain(|it| it.state.resource.kind == kind);
+    assert_eq!(all.len(), 1, "{all:#?}");
+    all.remove(0)
+}
+
+/// What the policies say: `policy element address`, sorted; `?` before what is unknown, `~` before
+/// what is latent.
+fn verdicts(planned: Vec<Planned>) -> Vec<String> {
+    let mut found = Vec::new();
+    for mut it in planned {
+        let kind = resource(&it.state.resource.kind).unwrap();
+        it.state.facts = kind.facts(&it.state, &Trust::default());
+        let policies = LIBRARY.policies().iter();
+        let policies: Vec<&Policy> =
+            policies.filter(|p| p.meta().judges(&it.state.resource.kind)).collect();
+        let detection = detect(&policies, None, &it.state);
+        assert!(detection.errors.is_empty(), "{:?}", detection.errors);
+        for finding in detection.findings {
+            let policy = LIBRARY.policy(&finding.policy).unwrap();
+            let address = it.part(&finding.element, &policy.meta().reads).address;
+            let mark = match &finding.indeterminate {
+                Some(_) => "?",
+                None if finding.latent => "~",
+                None => "",
+            };
+            let name = finding.policy.rsplit('.').next().unwrap();
+            found.push(format!("{mark}{name} {address}"));
+        }
+        for (policy, unseen) in detection.indeterminate {
+            let name = policy.rsplit('.').next().unwrap();
+            found.push(format!("?{name} {} {}", unseen.join(","), it.address));
+        }
+    }
+    found.sort();
+    found
+}
+
+fn judged(declared: Vec<Declared>) -> Vec<String> {
+    verdicts(planned(&plan(declared)))
+}
+
+const BUCKET: &str = "AWS::S3::Bucket";
+
+fn public_policy() -> Value {
+    json!({ "Version": "2012-10-17", "Statement": {
+        "Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::logs/*" } })
+}
+
+#[test]
+fn a_new_bucket_has_the_defaults_of_today() {
+    for own in [
+        declared("aws_s3_bucket", "logs", json!({ "bucket": "logs", "tags_all": { "a": "b" } })),
+        declared(
+            "awscc_s3_bucket",
+            "logs",
+            json!({ "bucket_name": "logs",
+            "tags": [{ "key": "a", "value": "b" }] }),
+        ),
+        declared(
+            BUCKET,
+            "Logs",
+            json!({ "BucketName": "logs",
+            "Tags": [{ "Key": "a", "Value": "b" }] }),
+        ),
+    ] {
+        let it = one(BUCKET, vec![own]);
+        assert_eq!((it.state.resource.id.as_str(), it.intent), ("logs", Intent::Create));
+        assert_eq!(it.state.tags["a"], "b", "{}", it.address);
+        let all_on = json!({ "BlockPublicAcls": true, "IgnorePublicAcls": true,
+            "BlockPublicPolicy": true, "RestrictPublicBuckets": true });
+        let properties = &it.state.properties;
+        assert_eq!(properties["PublicAccessBlockConfiguration"], all_on);
+        let ownership = &properties["OwnershipControls"]["Rules"][0]["ObjectOwnership"];
+        assert_eq!(ownership, "BucketOwnerEnforced");
+        assert_eq!(properties["AccessControlList"]["Grants"].as_array().unwrap().len(), 1);
+        assert_eq!(it.state.unknown, BTreeSet::new());
+        assert!(it.defaults.contains("PublicAccessBlockConfiguration"));
+        assert_eq!(verdicts(vec![it]), [""; 0]);
+    }
+}
+
+#[test]
+fn a_bucket_is_joined_with_its_parts() {
+    let flags = json!({ "block_public_acls": true, "ignore_public_acls": false,
+        "block_public_policy": false, "restrict_public_buckets": false });
+    let bucket = || declared("aws_s3_bucket", "logs", json!({ "bucket": "logs" }));
+    let block = |properties: &Value, links: &[(&str, &str)], unknown: &[&str]| {
+        let block = declared("aws_s3_bucket_public_access_block", "b", properties.clone());
+        with(block, unknown, links)
+    };
+    let found = "bucket_public_block aws_s3_bucket_public_access_block.b";
+    // By reference, by name, and both.
+    let to = [("/bucket", "aws_s3_bucket.logs")];
+    let later = block(&flags, &to, &["/bucket"]);
+    let mut named = flags.clone();
+    named["bucket"] = json!("logs");
+    for it in [later, block(&named, &[], &[]), block(&named, &to, &[])] {
+        assert_eq!(judged(vec![bucket(), it]), [found]);
+    }
+    // A bucket that is only named: what else it has is unknown.
+    let alone = judged(vec![block(&named, &[], &[])]);
+    assert!(alone.contains(&found.to_owned()) && alone.len() == 3, "{alone:?}");
+    let it = one(BUCKET, vec![block(&named, &[], &[])]);
+    assert_eq!(it.state.resource.id, "logs");
+    assert!(it.state.unknown.contains("BucketPolicy"));
+    // A switch that is not known yet.
+    let mut later = flags.clone();
+    later["block_public_acls"] = Value::Null;
+    let unknown = judged(vec![bucket(), block(&later, &to, &["/bucket", "/block_public_acls"])]);
+    assert!(
+        unknown.contains(
+            &"?bucket_public_block PublicAccessBlockConfiguration \
+                               aws_s3_bucket.logs"
+                .to_owned()
+        ),
+        "{unknown:?}"
+    );
+}
+
+#[test]
+fn a_destroyed_block_is_judged_and_a_destroyed_bucket_is_not() {
+    let bucket = || {
+        let properties = json!({ "bucket": "logs", "id": "logs", "policy": "" });
+        intended(declared("aws_s3_bucket", "logs", properties), Intent::Keep)
+    };
+    let flags = json!({ "bucket": "logs", "block_public_acls": true, "ignore_public_acls": true,
+        "block_public_policy": true, "restrict_public_buckets": true });
+    let block = || {
+        let block = declared("aws_s3_bucket_public_access_block", "b", flags.clone());
+        intended(block, Intent::Delete)
+    };
+    let it = one(BUCKET, vec![bucket(), block()]);
+    assert_eq!(it.intent, Intent::Update);
+    let found = verdicts(vec![it]);
+    let gone = "bucket_public_block aws_s3_bucket_public_access_block.b";
+    assert!(found.contains(&gone.to_owned()), "{found:?}");
+    let bucket = intended(bucket(), Intent::Delete);
+    assert_eq!(judged(vec![bucket, block()]), [""; 0]);
+    // What stays as it is stays unknown where the plan does not hold it.
+    let properties = json!({ "bucket": "logs", "id": "logs" });
+    let kept = intended(declared("aws_s3_bucket", "logs", properties), Intent::Keep);
+    let it = one(BUCKET, vec![kept]);
+    assert_eq!(it.intent, Intent::Keep);
+    assert!(it.state.unknown.contains("PublicAccessBlockConfiguration"));
+}
+
+#[test]
+fn a_policy_opens_a_bucket_in_every_language() {
+    let text = public_policy().to_string();
+    let off = json!({ "bucket": "logs" });
+    let block = declared("aws_s3_bucket_public_access_block", "b", off);
+    let bucket = declared("aws_s3_bucket", "logs", json!({ "bucket": "logs" }));
+    let apart = declared("aws_s3_bucket_policy", "p", json!({ "bucket": "logs", "policy": text }));
+    let inline = declared("aws_s3_bucket", "logs", json!({ "bucket": "logs", "policy": text }));
+    let blocked = "bucket_public_block aws_s3_bucket_public_access_block.b";
+    let found = judged(vec![block.clone(), bucket.clone(), apart.clone()]);
+    assert_eq!(found, [blocked, "policy_public_statement aws_s3_bucket_policy.p"]);
+    assert_eq!(
+        judged(vec![block.clone(), inline]),
+        [blocked, "policy_public_statement aws_s3_bucket.logs"]
+    );
+    // By default a new bucket's block takes the effect away.
+    assert_eq!(
+        judged(vec![bucket.clone(), apart]),
+        ["~policy_public_statement aws_s3_bucket_policy.p"]
+    );
+    let template = declared(
+        BUCKET,
+        "Logs",
+        json!({
+        "PublicAccessBlockConfiguration": { "BlockPublicAcls": "true" } }),
+    );
+    let policy =
+        declared("AWS::S3::BucketPolicy", "Policy", json!({ "PolicyDocument": public_policy() }));
+    let policy = with(policy, &["/Bucket"], &[("/Bucket", "Logs")]);
+    assert_eq!(
+        judged(vec![template, policy]),
+        ["bucket_public_block Logs", "policy_public_statement Policy"]
+    );
+    // A document that is not known at all, and one of which the resource is not.
+    let unknown =
+        declared("aws_s3_bucket_policy", "p", json!({ "bucket": "logs", "policy": null }));
+    let unknown = with(unknown, &["/policy"], &[("/policy", "aws_s3_bucket.logs")]);
+    let found = judged(vec![bucket.clone(), unknown]);
+    assert_eq!(found, ["?policy_public_statement BucketPolicy aws_s3_bucket.logs"]);
+}
+
+/// A data source that will only be read when the bucket exists, and whose principal is known.
+#[test]
+fn a_document_that_will_be_read_is_judged_by_its_blocks() {
+    let block = declared(
+        "aws_s3_bucket_public_access_block",
+        "b",
+        json!({ "bucket": "logs",
+        "block_public_acls": true, "ignore_public_acls": true }),
+    );
+    let bucket = declared("aws_s3_bucket", "logs", json!({ "bucket": "logs" }));
+    let document = |identifier: &str| {
+        let data = declared(
+            "aws_iam_policy_document",
+            "d",
+            json!({ "statement": [{
+            "actions": ["s3:GetObject"], "effect": null, "resources": [null],
+            "principals": [{ "type": "AWS", "identifiers": [identifier] }],
+            "condition": [] }] }),
+        );
+        let mut data = with(
+            data,
+            &["/statement/0/resources/0"],
+            &[("/statement/0/resources", "aws_s3_bucket.logs")],
+        );
+        data.address = "data.aws_iam_policy_document.d".to_owned();
+        intended(data, Intent::Read)
+    };
+    let policy = declared("aws_s3_bucket_policy", "p", json!({ "bucket": "logs", "policy": null }));
+    let policy = with(policy, &["/policy"], &[("/policy", "data.aws_iam_policy_document.d")]);
+    let judge = |identifier| {
+        judged(vec![block.clone(), bucket.clone(), document(identifier), policy.clone()])
+    };
+    let blocked = "bucket_public_block aws_s3_bucket_public_access_block.b";
+    assert_eq!(judge("arn:aws:iam::111122223333:root"), [blocked]);
+    assert_eq!(judge("*"), [blocked, "policy_public_statement aws_s3_bucket_policy.p"]);
+}
+
+#[test]
+fn acls_open_a_bucket_in_every_language() {
+    let controls = |rule: &str| {
+        declared(
+            "aws_s3_bucket_ownership_controls",
+            "o",
+            json!({ "bucket": "logs", "rule": [{ "object_ownership": rule }] }),
+        )
+    };
+    let off = declared("aws_s3_bucket_public_access_block", "b", json!({ "bucket": "logs" }));
+    let bucket = declared("aws_s3_bucket", "logs", json!({ "bucket": "logs" }));
+    let canned =
+        declared("aws_s3_bucket_acl", "a", json!({ "bucket": "logs", "acl": "public-read" }));
+    let group = "http://acs.amazonaws.com/groups/global/AllUsers";
+    let written = declared(
+        "aws_s3_bucket_acl",
+        "a",
+        json!({ "bucket": "logs",
+        "access_control_policy": [{ "owner": [{ "id": "x" }], "grant": [{
+            "permission": "READ", "grantee": [{ "type": "Group", "uri": group, "id": "" }] }] }] }),
+    );
+    let blocked = "bucket_public_block aws_s3_bucket_public_access_block.b";
+    for acl in [canned, written] {
+        let all = vec![bucket.clone(), off.clone(), controls("ObjectWriter"), acl.clone()];
+        assert_eq!(judged(all), ["acl_public_grant aws_s3_bucket_acl.a", blocked]);
+        let all = vec![bucket.clone(), controls("ObjectWriter"), acl];
+        assert_eq!(judged(all), ["~acl_public_grant aws_s3_bucket_acl.a"]);
+    }
+    let inline =
+        declared("aws_s3_bucket", "logs", json!({ "bucket": "logs", "acl": "public-read-write" }));
+    let found = judged(vec![inline, off, controls("ObjectWriter")]);
+    assert_eq!(
+        found.iter().filter(|it| it.starts_with("acl_public_grant")).count(),
+        2,
+        "{found:?}"
+    );
+    let template = declared(
+        BUCKET,
+        "Logs",
+        json!({ "AccessControl": "PublicRead",
+        "OwnershipControls": { "Rules": [{ "ObjectOwnership": "ObjectWriter" }] },
+        "PublicAccessBlockConfiguration": { "BlockPublicAcls": false } }),
+    );
+    assert_eq!(judged(vec![template]), ["acl_public_grant Logs", "bucket_public_block Logs"]);
+}
+
+#[test]
+fn an_accounts_block_counts_where_it_is_declared() {
+    let flags = |on: bool| {
+        json!({ "block_public_acls": on, "ignore_public_acls": on,
+        "block_public_policy": on, "restrict_public_buckets": on })
+    };
+    let account = |on| declared("aws_s3_account_public_access_block", "a", flags(on));
+    let found = "account_public_block aws_s3_account_public_access_block.a";
+    assert_eq!(judged(vec![account(false)]), [found]);
+    assert_eq!(judged(vec![account(true)]), [""; 0]);
+    let it = one("AWS::S3::AccountPublicAccessBlock", vec![account(true)]);
+    assert_eq!(
+        (it.state.resource.id.as_str(), it.state.resource.region.as_str()),
+        ("111122223333", "us-east-1")
+    );
+    let bucket = declared("aws_s3_bucket", "logs", json!({ "bucket": "logs" }));
+    let off = declared("aws_s3_bucket_public_access_block", "b", json!({ "bucket": "logs" }));
+    let latent = "~bucket_public_block aws_s3_bucket_public_access_block.b";
+    assert_eq!(judged(vec![bucket, off, account(true)]), [latent]);
+}
+
+const GROUP: &str = "AWS::EC2::SecurityGroup";
+
+#[test]
+fn a_rule_opens_a_port_in_every_form() {
+    let open = json!({ "from_port": 22, "to_port": 22, "protocol": "tcp",
+        "cidr_blocks": ["10.0.0.0/8", "0.0.0.0/0"], "ipv6_cidr_blocks": [],
+        "prefix_list_ids": [], "security_groups": [], "self": false, "description": "" });
+    let inline = declared("aws_security_group", "g", json!({ "name": "g", "ingress": [open] }));
+    let default = declared("aws_default_security_group", "g", json!({ "ingress": [open] }));
+    let group = || declared("aws_security_group", "g", json!({ "name": "g" }));
+    let mut rule = open.clone();
+    rule["type"] = json!("ingress");
+    let rule = with(
+        declared("aws_security_group_rule", "r", rule),
+        &["/security_group_id", "/source_security_group_id"],
+        &[("/security_group_id", "aws_security_group.g")],
+    );
+    let single = with(
+        declared(
+            "aws_vpc_security_group_ingress_rule",
+            "r",
+            json!({ "ip_protocol": "-1",
+            "cidr_ipv6": "::/0", "from_port": null, "to_port": null }),
+        ),
+        &["/security_group_id"],
+        &[("/security_group_id", "aws_security_group.g")],
+    );
+    let template = declared(
+        GROUP,
+        "G",
+        json!({ "SecurityGroupIngress": [{ "IpProtocol": "tcp",
+        "FromPort": "22", "ToPort": 22, "CidrIp": "0.0.0.0/0" }] }),
+    );
+    let apart = with(
+        declared(
+            "AWS::EC2::SecurityGroupIngress",
+            "R",
+            json!({ "IpProtocol": "tcp",
+            "FromPort": 0, "ToPort": 100, "CidrIp": "0.0.0.0/0" }),
+        ),
+        &["/GroupId"],
+        &[("/GroupId", "G")],
+    );
+    let empty = declared(GROUP, "G", json!({ "GroupDescription": "g" }));
+    for (declared, address) in [
+        (vec![inline], "aws_security_group.g"),
+        (vec![default], "aws_default_security_group.g"),
+        (vec![group(), rule], "aws_security_group_rule.r"),
+        (vec![group(), single], "aws_vpc_security_group_ingress_rule.r"),
+        (vec![template], "G"),
+        (vec![empty, apart], "R"),
+    ] {
+        let found = judged(declared);
+        assert!(found.contains(&format!("admin_port_open {address}")), "{address}: {found:?}");
+        assert!(found.contains(&format!("high_risk_port_open {address}")), "{found:?}");
+    }
+    assert_eq!(judged(vec![group()]), [""; 0], "a new group lets nobody in");
+    let mut egress = open;
+    egress["type"] = json!("egress");
+    egress["security_group_id"] = json!("sg-1");
+    let egress = declared("aws_security_group_rule", "r", egress);
+    assert!(judged(vec![egress]).iter().all(|it| it.starts_with('?')));
+}
+
+#[test]
+fn an_unknown_source_is_unknown_and_a_group_is_not_the_world() {
+    let rule = |name: &str| {
+        json!({ "name": "g", "ingress": [{ "from_port": 22, "to_port": 22, "protocol": "tcp",
+            name: [null] }] })
+    };
+    let group = |name: &str, refers: &str| {
+        let at = format!("/ingress/0/{name}/0");
+        with(declared("aws_security_group", "g", rule(name)), &[&at], &[("/ingress", refers)])
+    };
+    let unknown = judged(vec![group("cidr_blocks", "aws_vpc.v")]);
+    assert_eq!(unknown.len(), 2);
+    assert!(unknown.iter().all(|it| it.contains("SecurityGroupIngress")), "{unknown:?}");
+    assert_eq!(judged(vec![group("security_groups", "aws_security_group.h")]), [""; 0]);
+    let list = |cidr: &str| {
+        declared("aws_ec2_managed_prefix_list", "l", json!({ "entry": [{ "cidr": cidr }] }))
+    };
+    let group = || group("prefix_list_ids", "aws_ec2_managed_prefix_list.l");
+    assert_eq!(judged(vec![group(), list("10.0.0.0/8")]), [""; 0]);
+    assert_eq!(judged(vec![group(), list("0.0.0.0/0")]).len(), 2);
+    assert!(judged(vec![group()]).iter().all(|it| it.starts_with('?')));
+}
+
+#[test]
+fn a_rule_that_goes_is_no_longer_there() {
+    let open = json!({ "from_port": 22, "to_port": 22, "protocol": "tcp",
+        "cidr_blocks": ["0.0.0.0/0"] });
+    let group = declared("aws_security_group", "g", json!({ "id": "sg-1", "ingress": [open] }));
+    let group = intended(group, Intent::Keep);
+    let mut rule = open.clone();
+    rule["type"] = json!("ingress");
+    rule["security_group_id"] = json!("sg-1");
+    let rule = declared("aws_security_group_rule", "r", rule);
+    assert_eq!(judged(vec![group.clone(), intended(rule.clone(), Intent::Keep)]).len(), 2);
+    assert_eq!(judged(vec![group, intended(rule, Intent::Delete)]), [""; 0]);
+}
+
+#[test]
+fn trails_are_judged_in_every_language() {
+    let good = json!({ "name": "t", "is_multi_region_trail": true,
+        "enable_log_file_validation": true, "event_selector": [], "kms_key_id": "" });
+    let trail = |properties: Value| declared("aws_cloudtrail", "t", properties);
+    assert_eq!(judged(vec![trail(good.clone())]), [""; 0]);
+    let it = one("AWS::CloudTrail::Trail", vec![trail(good.clone())]);
+    assert_eq!(it.state.resource.id, "arn:aws:cloudtrail:eu-central-1:111122223333:trail/t");
+    let mut bad = good.clone();
+    bad["enable_logging"] = json!(false);
+    bad["event_selector"] = json!([{ "read_write_type": "ReadOnly", "data_resource": [],
+        "exclude_management_event_sources": null }]);
+    assert_eq!(
+        judged(vec![trail(bad)]),
+        ["trail_stopped aws_cloudtrail.t", "trail_weakened aws_cloudtrail.t"]
+    );
+    let advanced = json!([{ "name": "", "field_selector": [
+        { "field": "eventCategory", "equals": ["Data"], "not_equals": null }] }]);
+    let mut bad = good.clone();
+    bad["advanced_event_selector"] = advanced;
+    assert_eq!(judged(vec![trail(bad)]), ["trail_weakened aws_cloudtrail.t"]);
+    let template = declared(
+        "AWS::CloudTrail::Trail",
+        "T",
+        json!({ "IsLogging": true,
+        "IsMultiRegionTrail": "true", "EnableLogFileValidation": false }),
+    );
+    assert_eq!(judged(vec![template]), ["trail_weakened T"]);
+    let later = with(trail(good), &["/is_multi_region_trail"], &[]);
+    let found = judged(vec![later]);
+    assert_eq!(found, ["?trail_weakened IsMultiRegionTrail aws_cloudtrail.t"]);
+}
+
+fn admin() -> Value {
+    json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": "*", "Resource": "*" }] })
+}
+
+#[test]
+fn administrators_are_found_in_every_language() {
+    const AWS_ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+    let text = admin().to_string();
+    let policy =
+        || declared("aws_iam_policy", "p", json!({ "name": "p", "path": "/", "policy": text }));
+    let role = || declared("aws_iam_role", "r", json!({ "name": "r", "path": "/" }));
+    let created = "admin_policy_created aws_iam_policy.p";
+    assert_eq!(judged(vec![policy()]), [created]);
+    let it = one("AWS::IAM::ManagedPolicy", vec![policy()]);
+    assert_eq!(it.state.resource.id, "arn:aws:iam::111122223333:policy/p");
+    let attachment = with(
+        declared("aws_iam_role_policy_attachment", "a", json!({ "role": "r", "policy_arn": null })),
+        &["/policy_arn"],
+        &[("/policy_arn", "aws_iam_policy.p"), ("/role", "aws_iam_role.r")],
+    );
+    let found = judged(vec![policy(), role(), attachment]);
+    assert_eq!(found, ["admin_policy_attached aws_iam_role_policy_attachment.a", created]);
+    let attachment = |kind: &str, to: &str| {
+        declared(
+            kind,
+            "a",
+            json!({ to: if to.ends_with('s') { json!(["n"]) } else { json!("n") },
+            "policy_arn": AWS_ADMIN }),
+        )
+    };
+    for (kind, to) in [
+        ("aws_iam_group_policy_attachment", "group"),
+        ("aws_iam_user_policy_attachment", "user"),
+        ("aws_iam_role_policy_attachment", "role"),
+        ("aws_iam_policy_attachment", "users"),
+        ("aws_iam_policy_attachment", "groups"),
+    ] {
+        let found = judged(vec![attachment(kind, to)]);
+        assert!(found.contains(&format!("admin_policy_attached {kind}.a")), "{kind}: {found:?}");
+    }
+    for (own, address) in [
+        (
+            declared(
+                "aws_iam_role",
+                "r",
+                json!({ "name": "r", "managed_policy_arns": [AWS_ADMIN] }),
+            ),
+            "aws_iam_role.r",
+        ),
+        (declared("AWS::IAM::Role", "R", json!({ "ManagedPolicyArns": [AWS_ADMIN] })), "R"),
+        (declared("AWS::IAM::Group", "R", json!({ "ManagedPolicyArns": [AWS_ADMIN] })), "R"),
+        (
+            declared("awscc_iam_user", "u", json!({ "managed_policy_arns": [AWS_ADMIN] })),
+            "awscc_iam_user.u",
+        ),
+    ] {
+        assert_eq!(judged(vec![own]), [format!("admin_policy_attached {address}")]);
+    }
+    let inline = declared(
+        "aws_iam_role",
+        "r",
+        json!({ "name": "r",
+        "inline_policy": [{ "name": "i", "policy": text }] }),
+    );
+    assert_eq!(judged(vec![inline]), ["admin_policy_created aws_iam_role.r"]);
+    let apart = with(
+        declared("aws_iam_role_policy", "i", json!({ "name": "i", "policy": text })),
+        &["/role"],
+        &[("/role", "aws_iam_role.r")],
+    );
+    assert_eq!(judged(vec![role(), apart]), ["admin_policy_created aws_iam_role_policy.i"]);
+    let template = declared(
+        "AWS::IAM::Role",
+        "R",
+        json!({ "Policies": [
+        { "PolicyName": "i", "PolicyDocument": admin() }] }),
+    );
+    assert_eq!(judged(vec![template]), ["admin_policy_created R"]);
+    let managed = with(
+        declared(
+            "AWS::IAM::ManagedPolicy",
+            "P",
+            json!({ "PolicyDocument": admin(),
+        "Roles": [null] }),
+        ),
+        &["/Roles/0"],
+        &[("/Roles/0", "R")],
+    );
+    let role = declared("AWS::IAM::Role", "R", json!({}));
+    assert_eq!(judged(vec![managed, role]), ["admin_policy_attached P", "admin_policy_created P"]);
+}
+
+/// The order of a plan's declarations is nothing that a verdict may hang on.
+#[test]
+fn a_real_plan_is_judged_whole() {
+    let change = |address: &str, kind: &str, after: Value, unknown: Value| {
+        json!({ "address": address, "type": kind, "change": { "actions": ["create"],
+            "before": null, "after": after, "after_unknown": unknown } })
+    };
+    let document = json!({
+        "format_version": "1.2",
+        "resource_changes": [
+            change("aws_s3_bucket_public_access_block.b", "aws_s3_bucket_public_access_block",
+                json!({ "block_public_acls": false }), json!({ "bucket": true, "id": true })),
+            change("aws_s3_bucket.b", "aws_s3_bucket", json!({}),
+                json!({ "bucket": true, "acl": true, "policy": true, "arn": true })),
+        ],
+        "configuration": { "root_module": { "resources": [
+            { "address": "aws_s3_bucket.b", "expressions": {} },
+            { "address": "aws_s3_bucket_public_access_block.b", "expressions": {
+                "block_public_acls": { "constant_value": false },
+                "bucket": { "references": ["aws_s3_bucket.b.id", "aws_s3_bucket.b"] } } },
+        ] } },
+    });
+    let plan = terraform::read("p", document.to_string().as_bytes()).unwrap();
+    let found = verdicts(planned(&plan));
+    assert_eq!(found, ["bucket_public_block aws_s3_bucket_public_access_block.b"]);
+}
