@@ -19,8 +19,10 @@ pub const NOT_TOLD: &str = "unknown";
 pub struct Link {
     /// Its type.
     pub kind: &'static str,
-    /// The pointer to the name, id or list of names of what it is a part of.
+    /// The pointer to the name or id of what it is a part of.
     pub to: &'static str,
+    /// Whether there is a list of them.
+    pub is_list: bool,
 }
 
 /// Types that declare a resource, types that declare a part of it, and the pointers to what names
@@ -36,7 +38,7 @@ pub struct Types {
 }
 
 /// A resource as the code declares it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Whole<'a> {
     /// Its own declaration, where there is one.
     pub own: Option<&'a Declared>,
@@ -44,6 +46,8 @@ pub struct Whole<'a> {
     pub parts: Vec<&'a Declared>,
     /// What it is called, where only its parts name it.
     pub called: Option<String>,
+    /// Whether there are parts that are its, or another's.
+    pub is_unsure: bool,
 }
 
 /// Every resource that is declared, or of which a part is. One that is deleted is none.
@@ -52,8 +56,7 @@ pub fn join<'a>(plan: &'a Plan, types: &Types) -> Vec<Whole<'a>> {
     let mut wholes: BTreeMap<String, Whole<'a>> = BTreeMap::new();
     let mut named: BTreeMap<&str, &str> = BTreeMap::new();
     for own in plan.declared.iter().filter(is_whole).filter(|it| it.intent != Intent::Read) {
-        let whole = Whole { own: Some(own), parts: Vec::new(), called: None };
-        wholes.insert(own.address.clone(), whole);
+        wholes.insert(own.address.clone(), Whole { own: Some(own), ..Whole::default() });
         let names = types.names.iter().filter_map(|it| own.last().pointer(it)?.as_str());
         // What replaces a deleted one under its name is the one that counts.
         for name in names {
@@ -62,57 +65,102 @@ pub fn join<'a>(plan: &'a Plan, types: &Types) -> Vec<Whole<'a>> {
             }
         }
     }
-    for part in &plan.declared {
+    let parts = plan.declared.iter().filter(|it| it.intent != Intent::Read);
+    for part in parts {
         let Some(link) = types.parts.iter().find(|it| it.kind == part.kind) else { continue };
-        if part.intent == Intent::Read {
-            continue;
-        }
-        for (key, called) in ends(part, link.to, &wholes, &named) {
-            let empty = || Whole { own: None, parts: Vec::new(), called };
-            wholes.entry(key).or_insert_with(empty).parts.push(part);
+        let is_declared = |it: &str| wholes.contains_key(it);
+        for end in ends(part, link, &is_declared, &named) {
+            match end {
+                End::Declared(address) => {
+                    wholes.entry(address).or_default().parts.push(part);
+                }
+                End::Perhaps(address) => wholes.entry(address).or_default().is_unsure = true,
+                // No address begins with a space.
+                End::Named(name) => {
+                    let whole = wholes.entry(format!(" {name}")).or_default();
+                    whole.called = Some(name);
+                    whole.parts.push(part);
+                }
+                End::Unknown => {
+                    let key = format!("  {}", part.address);
+                    wholes.entry(key).or_default().parts.push(part);
+                }
+            }
         }
     }
     let is_left = |it: &Whole<'_>| it.own.is_none_or(|own| own.intent != Intent::Delete);
     wholes.into_values().filter(is_left).collect()
 }
 
-/// What a part is a part of: the key of each, and its name where it is not declared.
+/// What a part is a part of.
+enum End {
+    /// Of this declaration.
+    Declared(String),
+    /// Of this declaration or another.
+    Perhaps(String),
+    /// Of what is called that, and is not declared.
+    Named(String),
+    /// Nobody can say before deployment.
+    Unknown,
+}
+
 fn ends(
     part: &Declared,
-    to: &str,
-    wholes: &BTreeMap<String, Whole<'_>>,
+    link: &Link,
+    is_declared: &dyn Fn(&str) -> bool,
     named: &BTreeMap<&str, &str>,
-) -> BTreeMap<String, Option<String>> {
-    let mut found = BTreeMap::new();
+) -> Vec<End> {
+    let Link { to, is_list, .. } = *link;
     let is_below = |it: &String| it.strip_prefix(to).is_some_and(|it| it.starts_with('/'));
     let below = part.references.iter().filter(|(at, _)| is_below(at)).flat_map(|(_, it)| it);
-    let referred = part.referred(to).iter().chain(below);
-    for address in referred.filter(|it| wholes.contains_key(*it)) {
-        found.insert(address.clone(), None);
-    }
+    let referred = part.referred(to).iter().chain(below).filter(|it| is_declared(it));
+    let mut found: BTreeSet<String> = referred.cloned().collect();
     let names = match part.last().pointer(to) {
         Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
         Some(Value::String(name)) if !name.is_empty() => vec![name.as_str()],
         _ => Vec::new(),
     };
+    let mut others = Vec::new();
     for name in names {
         match named.get(name) {
-            Some(address) => found.insert((*address).to_owned(), None),
-            // A reference that is known already has led to its declaration.
-            None if !found.is_empty() => None,
-            None => found.insert(format!("\u{0}{name}"), Some(name.to_owned())),
-        };
+            Some(address) if is_list => {
+                found.insert((*address).to_owned());
+            }
+            Some(address) => return vec![End::Declared((*address).to_owned())],
+            // A reference has led to its declaration, whose name is not known yet.
+            None if !found.is_empty() => {}
+            None => others.push(End::Named(name.to_owned())),
+        }
     }
-    if found.is_empty() && !part.is_whole(to) {
-        found.insert(format!("\u{0}\u{0}{}", part.address), None);
+    let is_told = if is_list { part.is_whole(to) } else { !others.is_empty() };
+    if found.is_empty() && !is_told {
+        others.push(End::Unknown);
     }
-    found
+    if !is_list && 1 < found.len() && part.told(to) == Told::Unknown {
+        // It is one of them: which one, its index will tell.
+        let perhaps = found.into_iter().map(End::Perhaps);
+        return perhaps.chain([End::Unknown]).collect();
+    }
+    found.into_iter().map(End::Declared).chain(others).collect()
+}
+
+impl Link {
+    /// A part of one resource.
+    pub const fn one(kind: &'static str, to: &'static str) -> Link {
+        Link { kind, to, is_list: false }
+    }
+
+    /// A part of several resources.
+    pub const fn list(kind: &'static str, to: &'static str) -> Link {
+        Link { kind, to, is_list: true }
+    }
 }
 
 impl<'a> Whole<'a> {
-    /// Whether it does not exist yet.
+    /// Whether what is not declared of it is AWS's default: it does not exist yet, and no part may
+    /// or may not be its.
     pub fn is_new(&self) -> bool {
-        self.own.is_some_and(|it| it.intent == Intent::Create)
+        !self.is_unsure && self.own.is_some_and(|it| it.intent == Intent::Create)
     }
 
     /// Its last part of a type that is there after deployment; or else one that is deleted.
@@ -167,7 +215,7 @@ pub enum Property {
 pub struct Draft {
     properties: Map<String, Value>,
     unknown: BTreeSet<String>,
-    parts: BTreeMap<String, Part>,
+    parts: BTreeMap<String, Vec<Part>>,
     defaults: BTreeSet<String>,
 }
 
@@ -198,7 +246,11 @@ impl Draft {
 
     /// Notes where a property, or what a policy calls an element, comes from.
     pub fn from(&mut self, name: &str, declared: &Declared, pointer: &str) {
-        self.parts.insert(name.to_owned(), part(declared, pointer));
+        let parts = self.parts.entry(name.to_owned()).or_default();
+        let part = part(declared, pointer);
+        if !parts.contains(&part) {
+            parts.push(part);
+        }
     }
 
     /// The resource.

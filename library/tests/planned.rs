@@ -87,14 +87,14 @@ fn verdicts(planned: Vec<Planned>) -> Vec<String> {
         assert!(detection.errors.is_empty(), "{:?}", detection.errors);
         for finding in detection.findings {
             let policy = LIBRARY.policy(&finding.policy).unwrap();
-            let address = it.part(&finding.element, &policy.meta().reads).address;
+            let parts = it.parts_of(&finding.element, &policy.meta().reads);
             let mark = match &finding.indeterminate {
                 Some(_) => "?",
                 None if finding.latent => "~",
                 None => "",
             };
             let name = finding.policy.rsplit('.').next().unwrap();
-            found.push(format!("{mark}{name} {address}"));
+            found.extend(parts.iter().map(|it| format!("{mark}{name} {}", it.address)));
         }
         for (policy, unseen) in detection.indeterminate {
             let name = policy.rsplit('.').next().unwrap();
@@ -174,6 +174,12 @@ fn a_bucket_is_joined_with_its_parts() {
     let it = one(BUCKET, vec![block(&named, &[], &[])]);
     assert_eq!(it.state.resource.id, "logs");
     assert!(it.state.unknown.contains("BucketPolicy"));
+    // One of two, and only its index will tell which.
+    let other = declared("aws_s3_bucket", "other", json!({ "bucket": "other" }));
+    let either = [("/bucket", "aws_s3_bucket.logs"), ("/bucket", "aws_s3_bucket.other")];
+    let unsure = judged(vec![bucket(), other, block(&flags, &either, &["/bucket"])]);
+    assert_eq!(unsure.iter().filter(|it| it.starts_with("?bucket_public_block")).count(), 2);
+    assert_eq!(unsure.iter().filter(|it| **it == found).count(), 1, "{unsure:?}");
     // A switch that is not known yet.
     let mut later = flags.clone();
     later["block_public_acls"] = Value::Null;
@@ -585,6 +591,25 @@ fn administrators_are_found_in_every_language() {
     );
     let role = declared("AWS::IAM::Role", "R", json!({}));
     assert_eq!(judged(vec![managed, role]), ["admin_policy_attached P", "admin_policy_created P"]);
+}
+
+/// A role that exists lists all that it has.
+#[test]
+fn what_is_detached_is_no_longer_there() {
+    const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+    let role = declared(
+        "aws_iam_role",
+        "r",
+        json!({ "name": "r", "inline_policy": [],
+        "managed_policy_arns": [ADMIN] }),
+    );
+    let role = intended(role, Intent::Keep);
+    let attached = json!({ "role": "r", "policy_arn": ADMIN });
+    let attachment = declared("aws_iam_role_policy_attachment", "a", attached);
+    let found = judged(vec![role.clone(), intended(attachment.clone(), Intent::Keep)]);
+    let by = |it: &str| format!("admin_policy_attached {it}");
+    assert_eq!(found, [by("aws_iam_role.r"), by("aws_iam_role_policy_attachment.a")]);
+    assert_eq!(judged(vec![role, intended(attachment, Intent::Delete)]), [""; 0]);
 }
 
 /// The order of a plan's declarations is nothing that a verdict may hang on.

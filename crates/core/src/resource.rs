@@ -128,8 +128,8 @@ pub struct Planned {
     /// Where it is declared, if that is known.
     pub at: Option<Place>,
     /// The declarations that its properties come from: by property, and by what a policy calls an
-    /// element of one.
-    pub parts: BTreeMap<String, Part>,
+    /// element of one. Several may declare the same element.
+    pub parts: BTreeMap<String, Vec<Part>>,
     /// The properties that nobody declared, so that AWS's defaults of a new resource hold.
     pub defaults: BTreeSet<String>,
 }
@@ -144,18 +144,18 @@ pub struct Part {
 }
 
 impl Planned {
-    /// The declaration that an element comes from: its own, or that of what stands before its last
-    /// slash (an inline policy, of one of its statements), or that of one of `properties`, or the
-    /// resource's.
-    pub fn part<'a>(
+    /// The declarations that an element comes from, at least one: its own, or those of what stands
+    /// before its last slash (an inline policy, of one of its statements), or those of the first of
+    /// `properties` that has some, or the resource's.
+    pub fn parts_of<'a>(
         &self,
         element: &str,
         properties: impl IntoIterator<Item = &'a String>,
-    ) -> Part {
+    ) -> Vec<Part> {
         let before = element.rsplit_once('/').and_then(|(it, _)| self.parts.get(it));
         let own = self.parts.get(element).or(before);
         let found = own.or_else(|| properties.into_iter().find_map(|it| self.parts.get(it)));
-        let whole = || Part { address: self.address.clone(), at: self.at.clone() };
+        let whole = || vec![Part { address: self.address.clone(), at: self.at.clone() }];
         found.cloned().unwrap_or_else(whole)
     }
 }

@@ -19,9 +19,9 @@ static GROUPS: Types = Types {
     whole: &["aws_security_group", DEFAULT_GROUP, TYPE],
     names: &["/id", "/GroupId"],
     parts: &[
-        Link { kind: "aws_security_group_rule", to: "/security_group_id" },
-        Link { kind: "aws_vpc_security_group_ingress_rule", to: "/security_group_id" },
-        Link { kind: "AWS::EC2::SecurityGroupIngress", to: "/GroupId" },
+        Link::one("aws_security_group_rule", "/security_group_id"),
+        Link::one("aws_vpc_security_group_ingress_rule", "/security_group_id"),
+        Link::one("AWS::EC2::SecurityGroupIngress", "/GroupId"),
     ],
 };
 
@@ -130,10 +130,10 @@ fn inline(whole: &Whole<'_>, draft: &mut Draft) -> Rules {
         TYPE => ("/SecurityGroupIngress", &CLOUDFORMATION),
         _ => ("/ingress", &LISTS),
     };
-    let mut rules = Rules::default();
+    let mut rules = Rules { found: Vec::new(), is_partial: whole.is_unsure };
     match own.told(at) {
         Told::Unknown => rules.is_partial = true,
-        Told::Absent => rules.is_partial = !whole.is_new() && own.kind != DEFAULT_GROUP,
+        Told::Absent => rules.is_partial |= !whole.is_new() && own.kind != DEFAULT_GROUP,
         Told::Value(Value::Array(list)) => {
             for number in 0..list.len() {
                 take(own, &format!("{at}/{number}"), form, &mut rules, draft);

@@ -24,12 +24,12 @@ static GROUPS: Types = Types {
     whole: &["aws_iam_group", "AWS::IAM::Group"],
     names: &["/name", "/GroupName"],
     parts: &[
-        Link { kind: "aws_iam_group_policy", to: "/group" },
-        Link { kind: "aws_iam_group_policy_attachment", to: "/group" },
-        Link { kind: "aws_iam_policy_attachment", to: "/groups" },
-        Link { kind: "AWS::IAM::GroupPolicy", to: "/GroupName" },
-        Link { kind: "AWS::IAM::ManagedPolicy", to: "/Groups" },
-        Link { kind: "AWS::IAM::Policy", to: "/Groups" },
+        Link::one("aws_iam_group_policy", "/group"),
+        Link::one("aws_iam_group_policy_attachment", "/group"),
+        Link::list("aws_iam_policy_attachment", "/groups"),
+        Link::one("AWS::IAM::GroupPolicy", "/GroupName"),
+        Link::list("AWS::IAM::ManagedPolicy", "/Groups"),
+        Link::list("AWS::IAM::Policy", "/Groups"),
     ],
 };
 
@@ -37,12 +37,12 @@ static ROLES: Types = Types {
     whole: &["aws_iam_role", "AWS::IAM::Role"],
     names: &["/name", "/RoleName"],
     parts: &[
-        Link { kind: "aws_iam_role_policy", to: "/role" },
-        Link { kind: "aws_iam_role_policy_attachment", to: "/role" },
-        Link { kind: "aws_iam_policy_attachment", to: "/roles" },
-        Link { kind: "AWS::IAM::RolePolicy", to: "/RoleName" },
-        Link { kind: "AWS::IAM::ManagedPolicy", to: "/Roles" },
-        Link { kind: "AWS::IAM::Policy", to: "/Roles" },
+        Link::one("aws_iam_role_policy", "/role"),
+        Link::one("aws_iam_role_policy_attachment", "/role"),
+        Link::list("aws_iam_policy_attachment", "/roles"),
+        Link::one("AWS::IAM::RolePolicy", "/RoleName"),
+        Link::list("AWS::IAM::ManagedPolicy", "/Roles"),
+        Link::list("AWS::IAM::Policy", "/Roles"),
     ],
 };
 
@@ -50,17 +50,16 @@ static USERS: Types = Types {
     whole: &["aws_iam_user", "AWS::IAM::User"],
     names: &["/name", "/UserName"],
     parts: &[
-        Link { kind: "aws_iam_user_policy", to: "/user" },
-        Link { kind: "aws_iam_user_policy_attachment", to: "/user" },
-        Link { kind: "aws_iam_policy_attachment", to: "/users" },
-        Link { kind: "AWS::IAM::ManagedPolicy", to: "/Users" },
-        Link { kind: "AWS::IAM::Policy", to: "/Users" },
-        Link { kind: "AWS::IAM::UserPolicy", to: "/UserName" },
+        Link::one("aws_iam_user_policy", "/user"),
+        Link::one("aws_iam_user_policy_attachment", "/user"),
+        Link::list("aws_iam_policy_attachment", "/users"),
+        Link::list("AWS::IAM::ManagedPolicy", "/Users"),
+        Link::list("AWS::IAM::Policy", "/Users"),
+        Link::one("AWS::IAM::UserPolicy", "/UserName"),
     ],
 };
 
-/// Whether a declaration's policies stand in the principal itself, each a list.
-/// The list, the name and the document of a policy in it.
+/// Inline policies that stand in the principal's own declaration: the list, the name and the document of a policy in it.
 const INLINE: [(&str, &str, &str); 2] =
     [("/inline_policy", "name", "policy"), ("/Policies", "PolicyName", "PolicyDocument")];
 
@@ -82,7 +81,6 @@ fn managed_policy(plan: &Plan, whole: &Whole<'_>) -> Option<Planned> {
         }
     }
     let resource = global(plan, managed_policy::TYPE, arn(plan, own));
-    // A statement is its document's.
     Some(draft.done(whole, resource))
 }
 
@@ -143,6 +141,7 @@ fn one(plan: &Plan, principal: Principal, types: &Types, whole: &Whole<'_>) -> P
         for at in ["/managed_policy_arns", "/ManagedPolicyArns"] {
             attach(plan, own, at, &mut holds, &mut draft);
         }
+        listed(own, whole, &mut holds);
     }
     for part in whole.parts.iter().filter(|it| it.intent != Intent::Delete) {
         match part.kind.as_str() {
@@ -166,6 +165,26 @@ fn one(plan: &Plan, principal: Principal, types: &Types, whole: &Whole<'_>) -> P
     draft.set("Path", path.map_or(Property::None, Property::Is), None);
     let id = whole.name(types.names);
     draft.done(whole, global(plan, principal.type_name(), id))
+}
+
+/// Of a role that exists, the provider lists all that it has, whoever gave it; what the plan takes
+/// away is not there after deployment.
+fn listed(own: &Declared, whole: &Whole<'_>, holds: &mut Holdings) {
+    let is_listed =
+        |it: &str| matches!(own.told(it), Told::Value(Value::Array(_))) && own.is_whole(it);
+    if own.kind != "aws_iam_role" || whole.is_unsure {
+        return;
+    }
+    holds.arns_partial &= !is_listed("/managed_policy_arns");
+    holds.policies_partial &= !is_listed("/inline_policy");
+    for part in whole.parts.iter().filter(|it| it.intent == Intent::Delete) {
+        let was = |it: &str| part.last().get(it).and_then(Value::as_str).unwrap_or_default();
+        if part.kind.ends_with("_attachment") {
+            holds.arns.retain(|it| it != was("policy_arn"));
+        } else {
+            holds.policies.remove(was("name"));
+        }
+    }
 }
 
 fn set(mut holds: Holdings, draft: &mut Draft) {

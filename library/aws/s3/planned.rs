@@ -22,11 +22,11 @@ static BUCKETS: Types = Types {
     whole: &[TERRAFORM, TYPE],
     names: &["/bucket", "/id", "/BucketName"],
     parts: &[
-        Link { kind: "aws_s3_bucket_acl", to: "/bucket" },
-        Link { kind: "aws_s3_bucket_ownership_controls", to: "/bucket" },
-        Link { kind: "aws_s3_bucket_policy", to: "/bucket" },
-        Link { kind: "aws_s3_bucket_public_access_block", to: "/bucket" },
-        Link { kind: "AWS::S3::BucketPolicy", to: "/Bucket" },
+        Link::one("aws_s3_bucket_acl", "/bucket"),
+        Link::one("aws_s3_bucket_ownership_controls", "/bucket"),
+        Link::one("aws_s3_bucket_policy", "/bucket"),
+        Link::one("aws_s3_bucket_public_access_block", "/bucket"),
+        Link::one("AWS::S3::BucketPolicy", "/Bucket"),
     ],
 };
 
@@ -88,7 +88,7 @@ pub fn buckets(plan: &Plan) -> Vec<Planned> {
 pub fn accounts(plan: &Plan) -> Vec<Planned> {
     let of_account = |it: &&Declared| it.kind == ACCOUNT_BLOCKS && it.intent != Intent::Read;
     let one = |declared: &Declared| {
-        let whole = Whole { own: None, parts: vec![declared], called: None };
+        let whole = Whole { parts: vec![declared], ..Whole::default() };
         let mut draft = Draft::default();
         draft.set(BLOCK, flags_of(declared), Some((declared, "")));
         let written = declared.last().get("account_id").and_then(Value::as_str);

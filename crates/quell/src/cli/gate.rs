@@ -6,7 +6,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::exit::{CliError, Exit};
 use crate::gate::baseline;
 use crate::gate::inputs::{self, Context};
-use crate::gate::judge::Judge;
+use crate::gate::judge::{Entry, Judge, Verdict};
 use crate::gate::report::{self, Report};
 use crate::output::Out;
 use clap::ValueEnum;
@@ -154,12 +154,12 @@ fn exit(args: &Args, report: &Report) -> Exit {
     if 0 < it.errors {
         return Exit::Outside;
     }
-    let least = args.fail_on.into();
-    let fails = |of: &dyn Fn(&crate::gate::judge::Verdict) -> bool| {
-        report.entries.iter().any(|it| of(&it.verdict) && least <= it.severity)
+    let least = Severity::from(args.fail_on);
+    let fails = |it: &Entry| match it.verdict {
+        Verdict::Violation => least <= it.severity,
+        Verdict::Unknown => args.unknown == OnUnknown::Fail && least <= it.severity,
+        _ => false,
     };
-    use crate::gate::judge::Verdict::{Unknown, Violation};
-    let violates = fails(&|it| *it == Violation);
-    let unknown = args.unknown == OnUnknown::Fail && fails(&|it| *it == Unknown);
-    if args.write_baseline.is_none() && (violates || unknown) { Exit::Findings } else { Exit::Fine }
+    let writes = args.write_baseline.is_some();
+    if !writes && report.entries.iter().any(fails) { Exit::Findings } else { Exit::Fine }
 }

@@ -8,7 +8,7 @@ use quell_core::decide::guardrails::Guardrails;
 use quell_core::detect::{Cause, Detection, Finding, detect};
 use quell_core::plan::{Intent, Place};
 use quell_core::policy::{Mode, Policy, Severity};
-use quell_core::resource::{Planned, ResourceRef, Trust};
+use quell_core::resource::{Part, Planned, ResourceRef, Trust};
 use quell_library::{Library, planned, resource};
 use serde::Serialize;
 use serde_json::Value;
@@ -149,7 +149,10 @@ impl Judge<'_> {
         for policy in policies {
             let entries = entries(policy, &planned, &detection);
             for (finding, verdict) in entries {
-                judged.entries.push(self.entry(file, policy, &planned, finding, verdict));
+                for part in planned.parts_of(&finding.element, &policy.meta().reads) {
+                    let told = (finding.clone(), verdict.clone());
+                    judged.entries.push(self.entry(file, policy, &planned, part, told));
+                }
             }
         }
     }
@@ -159,12 +162,11 @@ impl Judge<'_> {
         file: &str,
         policy: &Policy,
         planned: &Planned,
-        finding: Finding,
-        verdict: Verdict,
+        part: Part,
+        (finding, verdict): (Finding, Verdict),
     ) -> Entry {
         let meta = policy.meta();
         let tags = &planned.state.tags;
-        let part = planned.part(&finding.element, &meta.reads);
         let mode = self.guardrails.modes.of(&finding, tags, meta.highest_mode).0;
         let exemptions = self.guardrails.exemptions.iter();
         let exemption = exemptions
