@@ -253,6 +253,11 @@ impl Draft {
         }
     }
 
+    /// Forgets where an element comes from: it turned out to be another declaration's.
+    pub fn forget(&mut self, name: &str) {
+        self.parts.remove(name);
+    }
+
     /// The resource.
     pub fn done(self, whole: &Whole<'_>, resource: ResourceRef) -> Planned {
         let first = whole.first();

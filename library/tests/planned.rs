@@ -49,8 +49,10 @@ fn with(mut it: Declared, unknown: &[&str], references: &[(&str, &str)]) -> Decl
 }
 
 fn intended(mut it: Declared, intent: Intent) -> Declared {
-    if intent == Intent::Delete {
-        it.before = Some(std::mem::take(&mut it.properties));
+    match intent {
+        Intent::Delete => it.before = Some(std::mem::take(&mut it.properties)),
+        Intent::Keep => it.before = Some(it.properties.clone()),
+        _ => {}
     }
     it.intent = intent;
     it

@@ -162,7 +162,13 @@ fn separate(part: &Declared, rules: &mut Rules, draft: &mut Draft) {
         let mut gone = Rules::default();
         take(&past, "", form, &mut gone, &mut Draft::default());
         let gone: Vec<String> = gone.found.iter().map(bare).collect();
-        rules.found.retain(|it| !gone.contains(&bare(it)));
+        rules.found.retain(|it| {
+            let stays = !gone.contains(&bare(it));
+            if !stays {
+                draft.forget(&element_id(it));
+            }
+            stays
+        });
     }
     if part.intent != Intent::Delete {
         take(part, "", form, rules, draft);
