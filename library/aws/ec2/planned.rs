@@ -1,11 +1,11 @@
 //! Security groups in infrastructure code: rules inline, or as declarations of their own.
 //!
-//! Every rule becomes one rule per source, as EC2 keeps them. A rule of which what decides is
-//! unknown is left out, and what the group lets in is then unknown beyond the other rules. A source
-//! that is a security group is never the world, whichever it will be.
+//! Every rule becomes one rule per source, as EC2 keeps them. A source that is not known yet may be
+//! the world, unless it is a security group, whichever that will be. A rule whose ports are not known
+//! is left out, and what the group lets in is then unknown beyond the other rules.
 
 use super::security_group::{INGRESS, PREFIX_LISTS, TYPE, rule_json};
-use crate::aws::planned::{self, Draft, Link, Property, Types, Whole, stand_in};
+use crate::aws::planned::{self, Draft, Link, Property, Types, Whole};
 use quell_core::change::element_id;
 use quell_core::facts::net::exposure::IngressRule;
 use quell_core::plan::{Declared, Intent, Plan, Told};
@@ -41,6 +41,8 @@ enum Source {
     Ipv6,
     PrefixList,
     Group,
+    /// A network that is not known yet.
+    Later,
 }
 
 /// `ingress` of `aws_security_group`, and `aws_security_group_rule`.
@@ -186,10 +188,6 @@ fn bare(rule: &Value) -> String {
 fn take(from: &Declared, at: &str, form: &Form, rules: &mut Rules, draft: &mut Draft) {
     let told = |name: &str| from.told(&format!("{at}/{name}"));
     let sources = sources(from, at, form);
-    let Some(sources) = sources else {
-        rules.is_partial = true;
-        return;
-    };
     let only_groups = sources.iter().all(|(_, it)| matches!(it, Source::Group));
     let known = (number(told(form.from)), number(told(form.to)), protocol(told(form.protocol)));
     let (Some(from_port), Some(to_port), Some(ip_protocol)) = known else {
@@ -210,6 +208,7 @@ fn take(from: &Declared, at: &str, form: &Form, rules: &mut Rules, draft: &mut D
             Source::Ipv6 => &mut rule.cidr_ipv6,
             Source::PrefixList => &mut rule.source_prefix_list_id,
             Source::Group => &mut rule.source_security_group_id,
+            Source::Later => &mut rule.source_not_known,
         };
         *slot = Some(source);
         let rule = rule_json(&rule);
@@ -218,46 +217,39 @@ fn take(from: &Declared, at: &str, form: &Form, rules: &mut Rules, draft: &mut D
     }
 }
 
-/// The sources of a rule; `None` where one that may be the world is unknown.
-fn sources(from: &Declared, at: &str, form: &Form) -> Option<Vec<(String, Source)>> {
+/// The sources of a rule. One that is not known yet goes by what it will be made of.
+fn sources(from: &Declared, at: &str, form: &Form) -> Vec<(String, Source)> {
     let mut found = Vec::new();
     for (name, kind) in form.sources {
         let pointer = format!("{at}/{name}");
-        let later = || stand_in(from.referred(&pointer));
-        match (from.told(&pointer), kind) {
-            (Told::Absent, _) => {}
-            (Told::Unknown, Source::Group) => {
-                found.push((later().unwrap_or_else(|| "sg-unknown".to_owned()), *kind));
-            }
-            // One that is declared here is looked up by its address.
-            (Told::Unknown, Source::PrefixList) => match from.referred(&pointer) {
-                [address] => found.push((address.clone(), *kind)),
-                _ => return None,
-            },
-            (Told::Unknown, _) => return None,
-            (Told::Value(Value::Array(list)), _) => {
+        match from.told(&pointer) {
+            Told::Absent => {}
+            Told::Unknown => found.push(later(from, &pointer, *kind)),
+            Told::Value(Value::Array(list)) => {
                 for (number, it) in list.iter().enumerate() {
-                    match (it.as_str(), kind) {
-                        (Some(it), _) => found.push((it.to_owned(), *kind)),
-                        (None, Source::Group) => found.push(("sg-unknown".to_owned(), *kind)),
-                        (None, Source::PrefixList) => {
-                            match from.referred(&format!("{pointer}/{number}")) {
-                                [address] => found.push((address.clone(), *kind)),
-                                _ => return None,
-                            }
-                        }
-                        (None, _) => return None,
-                    }
+                    found.push(match it.as_str() {
+                        Some(it) => (it.to_owned(), *kind),
+                        None => later(from, &format!("{pointer}/{number}"), *kind),
+                    });
                 }
             }
-            (Told::Value(it), _) => {
-                found.extend(
-                    it.as_str().filter(|it| !it.is_empty()).map(|it| (it.to_owned(), *kind)),
-                );
+            Told::Value(it) => {
+                let known = it.as_str().filter(|it| !it.is_empty());
+                found.extend(known.map(|it| (it.to_owned(), *kind)));
             }
         }
     }
-    Some(found)
+    found
+}
+
+/// A prefix list that is declared, too, is looked up by its address; a group is a group.
+fn later(from: &Declared, pointer: &str, kind: Source) -> (String, Source) {
+    let refers = from.referred(pointer);
+    let kind = match (kind, refers) {
+        (Source::Group, _) | (Source::PrefixList, [_]) => kind,
+        _ => Source::Later,
+    };
+    (refers.first().unwrap_or(&from.address).clone(), kind)
 }
 
 /// A port; CloudFormation takes it as a text, too. `None` where it is unknown.

@@ -215,6 +215,7 @@ fn ingress_rule(rule: &SecurityGroupRule) -> IngressRule {
         cidr_ipv6: text(rule.cidr_ipv6()),
         source_prefix_list_id: text(rule.prefix_list_id()),
         source_security_group_id: text(rule.referenced_group_info().and_then(|it| it.group_id())),
+        source_not_known: None,
         description: text(rule.description()),
     }
 }

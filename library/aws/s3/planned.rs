@@ -111,10 +111,16 @@ fn account_block(plan: &Plan) -> Found<'_> {
     }
 }
 
-/// The switches of a block that is a declaration of its own; none where that is destroyed.
+/// The switches of a block that is a declaration of its own; none where that is destroyed, unless
+/// Terraform only forgets it.
 fn flags_of(declared: &Declared) -> Property {
-    match declared.intent {
-        Intent::Delete => Property::None,
+    let stays = declared.last().get("skip_destroy") == Some(&json!(true));
+    match (declared.intent, &declared.before) {
+        (Intent::Delete, Some(before)) if stays => {
+            let kept = Declared { properties: before.clone(), ..declared.clone() };
+            members(&kept, "", &TERRAFORM_FLAGS)
+        }
+        (Intent::Delete, _) => Property::None,
         _ => members(declared, "", &TERRAFORM_FLAGS),
     }
 }

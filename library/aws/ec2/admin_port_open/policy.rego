@@ -54,12 +54,20 @@ source(rule) := sprintf("prefix list %s may let the world reach", [rule.source])
 	rule.by == "unknown_prefix_list"
 }
 
+source(rule) := sprintf("%s, which is not known yet, may let the world reach", [rule.source]) if {
+	rule.by == "unknown_source"
+}
+
 caution(rule) := {} if rule.by == "single"
 
 caution(rule) := {"approval": "no rule alone is the world: each may be meant"} if rule.by == "union"
 
 caution(rule) := {"indeterminate": sprintf("the entries of %s", [rule.source])} if {
 	rule.by == "unknown_prefix_list"
+}
+
+caution(rule) := {"indeterminate": sprintf("the source %s", [rule.source])} if {
+	rule.by == "unknown_source"
 }
 
 closing(others) := "" if count(others) == 0

@@ -40,6 +40,10 @@ pub struct IngressRule {
     /// Another security group as the source: members of a VPC, never the world.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_security_group_id: Option<String>,
+    /// A source of which nothing is known yet, by what it will be made of: it may be the world. Only
+    /// a rule that does not exist yet has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_not_known: Option<String>,
     /// The author's note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -77,6 +81,8 @@ pub enum ExposedBy {
     Union,
     /// Its source is a prefix list that could not be read: it may or may not be the world.
     UnknownPrefixList,
+    /// Its source is not known before deployment: it may or may not be the world.
+    UnknownSource,
 }
 
 /// Every element of `rules` that lets the world reach one of `ports`, over TCP or UDP, in the order
@@ -100,6 +106,7 @@ pub fn exposures(
         let opened: Vec<PortRange> =
             segments.iter().copied().filter_map(|port| port.intersection(it.range)).collect();
         let (by, ports) = match &it.source {
+            None if it.rule.source_not_known.is_some() => (ExposedBy::UnknownSource, opened),
             None => (ExposedBy::UnknownPrefixList, opened),
             Some(source) if source.is_any_world() => (ExposedBy::Single, opened),
             Some(_) => (ExposedBy::Union, union.get(&index).cloned().unwrap_or_default()),
@@ -109,7 +116,7 @@ pub fn exposures(
     Ok(found.collect())
 }
 
-/// One rule × one source, understood. `source` is `None` for a prefix list that is not known.
+/// One rule × one source, understood. `source` is `None` where it is not known.
 struct Element<'a> {
     rule: &'a IngressRule,
     protocol: Protocol,
@@ -153,6 +160,7 @@ fn elements_of<'a>(
         });
         sources.push((id.as_str(), known.transpose()?));
     }
+    sources.extend(rule.source_not_known.iter().map(|it| (it.as_str(), None)));
     let Some((protocol, range)) = protocol_and_range(rule)? else { return Ok(Vec::new()) };
     let element = |(written, source)| Element { rule, protocol, range, written, source };
     Ok(sources.into_iter().map(element).collect())
