@@ -421,8 +421,7 @@ pub fn stand_in(addresses: &[String]) -> Option<String> {
 /// A document that Terraform's `aws_iam_policy_document` will write, from its blocks.
 /// Source: that data source in the AWS provider's documentation.
 fn described(plan: &Plan, source: &str) -> Property {
-    let found = plan.declared.iter().find(|it| it.address == source);
-    let Some(source) = found.filter(|it| it.kind == "aws_iam_policy_document") else {
+    let Some(source) = find(plan, source).filter(|it| it.kind == "aws_iam_policy_document") else {
         return Property::Unknown;
     };
     if let Told::Value(Value::String(_)) = source.told("/json") {
@@ -538,14 +537,24 @@ fn texts(source: &Declared, at: &str) -> Option<Vec<String>> {
     }
 }
 
-/// The plan with the resources of Terraform's `awscc` provider in CloudFormation's names, from which
-/// that provider is generated.
+/// A declaration by its address: at once in a plan that is [`unified`], else one by one.
+pub fn find<'a>(plan: &'a Plan, address: &str) -> Option<&'a Declared> {
+    let place = plan.declared.binary_search_by(|it| it.address.as_str().cmp(address));
+    let by_place = place.ok().and_then(|it| plan.declared.get(it));
+    by_place.or_else(|| plan.declared.iter().find(|it| it.address == address))
+}
+
+/// The plan in the order of the addresses, and with the resources of Terraform's `awscc` provider in
+/// CloudFormation's names, from which that provider is generated.
 pub fn unified(plan: &Plan) -> Cow<'_, Plan> {
-    if !plan.declared.iter().any(|it| it.kind.starts_with("awscc_")) {
+    let has_awscc = plan.declared.iter().any(|it| it.kind.starts_with("awscc_"));
+    if !has_awscc && plan.declared.is_sorted_by(|left, right| left.address <= right.address) {
         return Cow::Borrowed(plan);
     }
     let declared = plan.declared.iter().map(|it| cloudformation(it).unwrap_or_else(|| it.clone()));
-    Cow::Owned(Plan { declared: declared.collect(), ..plan.clone() })
+    let mut declared: Vec<Declared> = declared.collect();
+    declared.sort_by(|left, right| left.address.cmp(&right.address));
+    Cow::Owned(Plan { declared, ..plan.clone() })
 }
 
 /// The types of the `awscc` provider that are known.

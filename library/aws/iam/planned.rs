@@ -11,6 +11,7 @@ use crate::aws::planned::{self, Draft, Link, Property, Types, Whole};
 use quell_core::plan::{Declared, Intent, Plan, Told};
 use quell_core::resource::{Planned, ResourceRef, home_region, partition};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 const MANAGED: &str = "aws_iam_policy";
 
@@ -121,6 +122,20 @@ struct Holdings {
     policies_partial: bool,
 }
 
+/// A plan, and the managed policies that it declares, by ARN.
+struct Known<'a> {
+    plan: &'a Plan,
+    policies: BTreeMap<String, &'a Declared>,
+}
+
+impl Known<'_> {
+    fn of(plan: &Plan) -> Known<'_> {
+        let declared = plan.declared.iter().filter(|it| it.intent != Intent::Delete);
+        let policies = declared.filter(|it| POLICIES.whole.contains(&it.kind.as_str()));
+        Known { plan, policies: policies.map(|it| (arn(plan, it), it)).collect() }
+    }
+}
+
 /// The users, roles or groups that are declared, whole or in part.
 pub fn principals(plan: &Plan, principal: Principal) -> Vec<Planned> {
     let types = match principal {
@@ -128,33 +143,36 @@ pub fn principals(plan: &Plan, principal: Principal) -> Vec<Planned> {
         Principal::Role => &ROLES,
         Principal::User => &USERS,
     };
-    planned::join(plan, types).iter().map(|it| one(plan, principal, types, it)).collect()
+    let known = Known::of(plan);
+    planned::join(plan, types).iter().map(|it| one(&known, principal, types, it)).collect()
 }
 
-fn one(plan: &Plan, principal: Principal, types: &Types, whole: &Whole<'_>) -> Planned {
+fn one(known: &Known<'_>, principal: Principal, types: &Types, whole: &Whole<'_>) -> Planned {
     let (mut draft, mut holds) = (Draft::default(), Holdings::default());
     (holds.arns_partial, holds.policies_partial) = (!whole.is_new(), !whole.is_new());
     if let Some(own) = whole.own {
         for (list, name, document) in INLINE {
-            policies(plan, own, list, (name, document), &mut holds, &mut draft);
+            policies(known.plan, own, list, (name, document), &mut holds, &mut draft);
         }
         for at in ["/managed_policy_arns", "/ManagedPolicyArns"] {
-            attach(plan, own, at, &mut holds, &mut draft);
+            attach(known, own, at, &mut holds, &mut draft);
         }
         listed(own, whole, &mut holds);
     }
     for part in whole.parts.iter().filter(|it| it.intent != Intent::Delete) {
         match part.kind.as_str() {
-            "AWS::IAM::ManagedPolicy" => attach_declared(plan, part, part, &mut holds, &mut draft),
+            "AWS::IAM::ManagedPolicy" => {
+                attach_declared(known.plan, part, part, &mut holds, &mut draft)
+            }
             kind if kind.ends_with("_attachment") => {
-                attach(plan, part, "/policy_arn", &mut holds, &mut draft);
+                attach(known, part, "/policy_arn", &mut holds, &mut draft);
             }
             kind if kind.starts_with("aws_iam") => {
-                policy(plan, part, "", ("name", "policy"), &mut holds, &mut draft);
+                policy(known.plan, part, "", ("name", "policy"), &mut holds, &mut draft);
             }
             _ => {
                 let names = ("PolicyName", "PolicyDocument");
-                policy(plan, part, "", names, &mut holds, &mut draft);
+                policy(known.plan, part, "", names, &mut holds, &mut draft);
             }
         }
     }
@@ -164,7 +182,7 @@ fn one(plan: &Plan, principal: Principal, types: &Types, whole: &Whole<'_>) -> P
         .and_then(|own| ["/path", "/Path"].iter().find_map(|it| own.told(it).value()).cloned());
     draft.set("Path", path.map_or(Property::None, Property::Is), None);
     let id = whole.name(types.names);
-    draft.done(whole, global(plan, principal.type_name(), id))
+    draft.done(whole, global(known.plan, principal.type_name(), id))
 }
 
 /// Of a role that exists, the provider lists all that it has, whoever gave it; what the plan takes
@@ -246,59 +264,55 @@ fn policy(
 }
 
 /// Takes the ARNs at a pointer: one, or a list.
-fn attach(plan: &Plan, from: &Declared, at: &str, holds: &mut Holdings, draft: &mut Draft) {
-    // By what it refers to, where it has no ARN yet.
-    let declared = |at: &str| {
-        let addresses = from.referred(at).iter();
-        let kinds = POLICIES.whole;
-        let found = addresses.filter_map(|it| plan.declared.iter().find(|own| own.address == *it));
-        found.filter(|it| kinds.contains(&it.kind.as_str())).collect::<Vec<_>>()
-    };
-    let later = |at: &str, holds: &mut Holdings, draft: &mut Draft| {
-        let found = declared(at);
-        if found.is_empty() {
-            holds.arns_partial = true;
-        }
-        for it in found {
-            attach_declared(plan, it, from, holds, draft);
-        }
-    };
+fn attach(known: &Known<'_>, from: &Declared, at: &str, holds: &mut Holdings, draft: &mut Draft) {
     match from.told(at) {
         Told::Absent => {}
-        Told::Unknown => later(at, holds, draft),
+        Told::Unknown => attach_later(known, from, at, holds, draft),
         Told::Value(Value::Array(list)) => {
             for (number, it) in list.iter().enumerate() {
                 let at = format!("{at}/{number}");
                 match it.as_str() {
-                    Some(arn) => attach_known(plan, arn, from, &at, holds, draft),
-                    None => later(&at, holds, draft),
+                    Some(arn) => attach_known(known, arn, (from, &at), holds, draft),
+                    None => attach_later(known, from, &at, holds, draft),
                 }
             }
         }
         Told::Value(it) => match it.as_str() {
-            Some(arn) => attach_known(plan, arn, from, at, holds, draft),
+            Some(arn) => attach_known(known, arn, (from, at), holds, draft),
             None => holds.arns_partial = true,
         },
     }
 }
 
-fn attach_known(
-    plan: &Plan,
-    known: &str,
+/// A policy that has no ARN yet is known by what the ARN is made of.
+fn attach_later(
+    known: &Known<'_>,
     from: &Declared,
     at: &str,
     holds: &mut Holdings,
     draft: &mut Draft,
 ) {
-    draft.from(known, from, at);
-    holds.arns.push(known.to_owned());
-    let is_it = |it: &&Declared| {
-        POLICIES.whole.contains(&it.kind.as_str())
-            && it.intent != Intent::Delete
-            && arn(plan, it) == known
-    };
-    if let Some(own) = plan.declared.iter().find(is_it) {
-        document_of(plan, own, known, holds);
+    let referred = from.referred(at).iter().filter_map(|it| planned::find(known.plan, it));
+    let policies = referred.filter(|it| POLICIES.whole.contains(&it.kind.as_str()));
+    let mut is_found = false;
+    for it in policies {
+        is_found = true;
+        attach_declared(known.plan, it, from, holds, draft);
+    }
+    holds.arns_partial |= !is_found;
+}
+
+fn attach_known(
+    known: &Known<'_>,
+    arn: &str,
+    (from, at): (&Declared, &str),
+    holds: &mut Holdings,
+    draft: &mut Draft,
+) {
+    draft.from(arn, from, at);
+    holds.arns.push(arn.to_owned());
+    if let Some(own) = known.policies.get(arn) {
+        document_of(known.plan, own, arn, holds);
     }
 }
 

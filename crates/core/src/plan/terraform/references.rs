@@ -19,14 +19,14 @@ pub(super) struct References<'a> {
     root: Option<&'a ModuleConfig>,
     /// By the names of the calls that lead to its module, and by address within it.
     configured: Configured<'a>,
-    /// By module and address within it: the instances, with their indices.
-    instances: BTreeMap<(String, String), Vec<Instance>>,
-    /// By module and name of a call: the instances of the called module, with their indices.
-    modules: BTreeMap<(String, String), BTreeMap<String, Option<String>>>,
+    /// By module and address within it: the instances.
+    instances: BTreeMap<(String, String), Instances>,
+    /// By module and name of a call: the instances of the called module.
+    modules: BTreeMap<(String, String), Instances>,
 }
 
-/// An index, if it has one, and an address.
-type Instance = (Option<String>, String);
+/// Addresses by index; without one there is one instance.
+type Instances = BTreeMap<Option<String>, String>;
 
 /// Where an expression stands: in which module, and in which instance of what.
 #[derive(Debug, Clone, Copy)]
@@ -52,11 +52,14 @@ impl<'a> References<'a> {
     pub fn add(&mut self, address: &str, module: &str) {
         let (base, key) = address::local(address, module);
         let instances = self.instances.entry((module.to_owned(), base)).or_default();
-        instances.push((key.map(str::to_owned), address.to_owned()));
+        instances.insert(key.map(str::to_owned), address.to_owned());
         let mut module = module.to_owned();
         while let Some((above, call)) = address::parent(&module) {
             let calls = self.modules.entry((above.clone(), call.name.to_owned())).or_default();
-            calls.insert(module.clone(), call.key.map(str::to_owned));
+            let is_known = calls.insert(call.key.map(str::to_owned), module.clone()).is_some();
+            if is_known {
+                break;
+            }
             module = above;
         }
     }
@@ -189,9 +192,8 @@ impl<'a> References<'a> {
         found: &mut BTreeSet<String>,
     ) {
         let called = (here.module.to_owned(), call.name.to_owned());
-        let all = self.modules.get(&called).into_iter().flatten();
-        let all: Vec<_> = all.map(|(module, key)| (key.clone(), module.clone())).collect();
-        for module in chosen(&all, call.key, key) {
+        let Some(all) = self.modules.get(&called) else { return };
+        for module in chosen(all, call.key, key) {
             let outputs = self.module(module).and_then(|it| it.outputs.as_ref());
             let given = outputs.and_then(|it| it.get(output)?.expression.as_ref());
             if let Some(given) = given {
@@ -209,7 +211,7 @@ impl<'a> References<'a> {
         found: &mut BTreeSet<String>,
     ) {
         if let Some(all) = self.instances.get(&(module.to_owned(), base.to_owned())) {
-            found.extend(chosen(all, asked, own).map(str::to_owned));
+            found.extend(chosen(all, asked, own).into_iter().map(str::to_owned));
         }
     }
 
@@ -239,15 +241,13 @@ fn all_configured(root: &ModuleConfig) -> Configured<'_> {
 }
 
 /// The instance that is asked for; where none is, the one with the same index as the asker, or all.
-fn chosen<'b>(
-    all: &'b [Instance],
-    asked: Option<&str>,
-    own: Option<&str>,
-) -> impl Iterator<Item = &'b str> {
-    let has = |key: Option<&str>| key.is_some() && all.iter().any(|it| it.0.as_deref() == key);
-    let wanted = [asked, own].into_iter().find(|it| has(*it)).flatten().map(str::to_owned);
-    let fits = move |it: &&Instance| wanted.is_none() || it.0 == wanted;
-    all.iter().filter(fits).map(|it| it.1.as_str())
+fn chosen<'b>(all: &'b Instances, asked: Option<&str>, own: Option<&str>) -> Vec<&'b str> {
+    let keys = [asked, own].into_iter().flatten();
+    let mut fitting = keys.filter_map(|it| all.get(&Some(it.to_owned())));
+    match fitting.next() {
+        Some(address) => vec![address],
+        None => all.values().map(String::as_str).collect(),
+    }
 }
 
 /// The references of an expression and of all below it. Terraform writes `a.b[0].c`, then `a.b[0]`,

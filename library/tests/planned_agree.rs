@@ -1,0 +1,406 @@
+//! One configuration, three clocks: what a plan of Terraform, a template's resources and a read say
+//! of it is judged the same, wherever everything is known.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use quell_core::detect::detect;
+use quell_core::plan::{Declared, Intent, Language, Plan, terraform};
+use quell_core::policy::Policy;
+use quell_core::resource::{ResourceRef, State, Trust};
+use quell_library::{Library, planned, resource};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+static LIBRARY: LazyLock<Library> = LazyLock::new(|| Library::builtin().unwrap());
+
+const ACCOUNT: &str = "111122223333";
+const REGION: &str = "us-east-1";
+
+/// What the policies say of a state: policy, element, and whether it is without effect.
+fn verdicts(mut state: State) -> BTreeSet<String> {
+    let kind = resource(&state.resource.kind).unwrap();
+    state.facts = kind.facts(&state, &Trust::default());
+    let policies = LIBRARY.policies().iter();
+    let policies: Vec<&Policy> =
+        policies.filter(|it| it.meta().judges(&state.resource.kind)).collect();
+    let detection = detect(&policies, None, &state);
+    assert!(detection.errors.is_empty(), "{:?}", detection.errors);
+    assert_eq!(detection.indeterminate, [], "{state:#?}");
+    let told = |it: &quell_core::detect::Finding| {
+        let (latent, unknown) = (it.latent, &it.indeterminate);
+        format!("{} {} {latent} {unknown:?} {}", it.policy, it.element, it.reason)
+    };
+    detection.findings.iter().map(told).collect()
+}
+
+/// A plan that creates all of it.
+fn by_plan(kind: &str, declared: &[(&str, Value)]) -> BTreeSet<String> {
+    let change = |(at, (kind, after)): (usize, &(&str, Value))| {
+        json!({ "address": format!("{kind}.x{at}"), "type": kind, "change": {
+            "actions": ["create"], "before": null, "after": after, "after_unknown": {} } })
+    };
+    let changes: Vec<Value> = declared.iter().enumerate().map(change).collect();
+    let document = json!({ "format_version": "1.2", "resource_changes": changes });
+    let plan = terraform::read("plan.json", document.to_string().as_bytes()).unwrap();
+    by(kind, plan)
+}
+
+fn by_template(kind: &str, declared: &[(&str, Value)]) -> BTreeSet<String> {
+    let one = |(at, (kind, properties)): (usize, &(&str, Value))| Declared {
+        language: Language::CloudFormation,
+        kind: (*kind).to_owned(),
+        address: format!("X{at}"),
+        properties: properties.clone(),
+        unknown: BTreeSet::new(),
+        references: BTreeMap::new(),
+        intent: Intent::Create,
+        before: None,
+        at: None,
+        places: BTreeMap::new(),
+    };
+    let declared = declared.iter().enumerate().map(one).collect();
+    by(kind, Plan { declared, ..Plan::default() })
+}
+
+fn by(kind: &str, mut plan: Plan) -> BTreeSet<String> {
+    plan.account = Some(ACCOUNT.to_owned());
+    plan.region = Some(REGION.to_owned());
+    let mut found: Vec<_> =
+        planned(&plan).into_iter().filter(|it| it.state.resource.kind == kind).collect();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    verdicts(found.remove(0).state)
+}
+
+fn by_read(kind: &str, id: &str, properties: Value) -> BTreeSet<String> {
+    verdicts(State {
+        resource: ResourceRef {
+            kind: kind.to_owned(),
+            id: id.to_owned(),
+            account: ACCOUNT.to_owned(),
+            region: REGION.to_owned(),
+        },
+        tags: BTreeMap::new(),
+        properties,
+        facts: Value::Null,
+        unknown: BTreeSet::new(),
+        observed: Timestamp::UNIX_EPOCH,
+    })
+}
+
+/// An object of what is there.
+fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+    let present = fields.into_iter().filter_map(|(name, it)| Some((name.to_owned(), it?)));
+    Value::Object(present.collect::<Map<_, _>>())
+}
+
+const FLAGS: [(&str, &str); 4] = [
+    ("BlockPublicAcls", "block_public_acls"),
+    ("IgnorePublicAcls", "ignore_public_acls"),
+    ("BlockPublicPolicy", "block_public_policy"),
+    ("RestrictPublicBuckets", "restrict_public_buckets"),
+];
+
+/// The canned ACLs in Terraform's and CloudFormation's spelling, and the groups that they grant to.
+const ACLS: [(&str, &str, &[(&str, &str)]); 4] = [
+    ("private", "Private", &[]),
+    ("public-read", "PublicRead", &[("AllUsers", "READ")]),
+    ("public-read-write", "PublicReadWrite", &[("AllUsers", "READ"), ("AllUsers", "WRITE")]),
+    ("authenticated-read", "AuthenticatedRead", &[("AuthenticatedUsers", "READ")]),
+];
+
+const OWNERSHIP: [&str; 3] = ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"];
+
+fn bucket_policy() -> impl Strategy<Value = Value> {
+    let principal = prop::sample::select(vec![
+        json!("*"),
+        json!({ "AWS": "*" }),
+        json!({ "AWS": format!("arn:aws:iam::{ACCOUNT}:root") }),
+        json!({ "AWS": "arn:aws:iam::444455556666:root" }),
+        json!({ "Service": "cloudtrail.amazonaws.com" }),
+    ]);
+    let condition = prop::sample::select(vec![
+        None,
+        Some(json!({ "StringEquals": { "aws:SourceAccount": ACCOUNT } })),
+        Some(json!({ "Bool": { "aws:SecureTransport": "true" } })),
+    ]);
+    let effect = prop::sample::select(vec!["Allow", "Deny"]);
+    let statement = (principal, condition, effect).prop_map(|(principal, condition, effect)| {
+        object([
+            ("Effect", Some(json!(effect))),
+            ("Principal", Some(principal)),
+            ("Action", Some(json!("s3:GetObject"))),
+            ("Resource", Some(json!("arn:aws:s3:::logs/*"))),
+            ("Condition", condition),
+        ])
+    });
+    prop::collection::vec(statement, 1..4).prop_map(|list| {
+        let mut distinct: Vec<Value> = Vec::new();
+        for it in list {
+            if !distinct.contains(&it) {
+                distinct.push(it);
+            }
+        }
+        json!({ "Version": "2012-10-17", "Statement": distinct })
+    })
+}
+
+const OPEN: [&str; 5] = ["0.0.0.0/0", "10.0.0.0/8", "0.0.0.0/1", "128.0.0.0/1", "::/0"];
+
+fn rule() -> impl Strategy<Value = (&'static str, i32, i32, &'static str, u8)> {
+    let protocol = prop::sample::select(vec!["tcp", "udp", "-1", "icmp"]);
+    let port = prop::sample::select(vec![0, 22, 80, 443, 3306, 3389, 65535]);
+    (protocol, port.clone(), port, prop::sample::select(OPEN.to_vec()), 0u8..3)
+        .prop_map(|(protocol, a, b, cidr, form)| (protocol, a.min(b), a.max(b), cidr, form))
+}
+
+fn identity_policy() -> impl Strategy<Value = Value> {
+    let actions = prop::sample::select(vec![
+        json!({ "Action": "*" }),
+        json!({ "Action": ["s3:GetObject", "iam:*"] }),
+        json!({ "NotAction": "s3:*" }),
+        json!({ "NotAction": "iam:*" }),
+    ]);
+    let resource = prop::sample::select(vec!["*", "arn:aws:s3:::logs/*"]);
+    let effect = prop::sample::select(vec!["Allow", "Deny"]);
+    (actions, resource, effect, any::<bool>()).prop_map(|(actions, resource, effect, single)| {
+        let mut statement = json!({ "Effect": effect, "Resource": resource });
+        for (key, it) in actions.as_object().unwrap() {
+            statement[key] = it.clone();
+        }
+        let list = if single { statement } else { json!([statement]) };
+        json!({ "Version": "2012-10-17", "Statement": list })
+    })
+}
+
+/// As a read has it: a list of statements.
+fn listed(mut document: Value) -> Value {
+    if document["Statement"].is_object() {
+        document["Statement"] = json!([document["Statement"].take()]);
+    }
+    document
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_500))]
+
+    #[test]
+    fn buckets(
+        block in prop::option::of(any::<[bool; 4]>()),
+        ownership in prop::option::of(prop::sample::select(OWNERSHIP.to_vec())),
+        acl in prop::option::of(prop::sample::select(ACLS.to_vec())),
+        policy in prop::option::of(bucket_policy()),
+        inline in any::<bool>(),
+    ) {
+        let flags = |names: fn(&(&'static str, &'static str)) -> &'static str| {
+            block.map(|on| {
+                let flag = |(it, on)| (names(it).to_owned(), json!(on));
+                Value::Object(FLAGS.iter().zip(on).map(flag).collect())
+            })
+        };
+        let mut bucket = json!({ "bucket": "logs" });
+        let mut parts = Vec::new();
+        if let Some(mut it) = flags(|it| it.1) {
+            it["bucket"] = json!("logs");
+            parts.push(("aws_s3_bucket_public_access_block", it));
+        }
+        if let Some(it) = ownership {
+            parts.push(("aws_s3_bucket_ownership_controls",
+                json!({ "bucket": "logs", "rule": [{ "object_ownership": it }] })));
+        }
+        let text = policy.as_ref().map(|it| json!(it.to_string()));
+        for (kind, name, value) in [
+            ("aws_s3_bucket_acl", "acl", acl.map(|it| json!(it.0))),
+            ("aws_s3_bucket_policy", "policy", text),
+        ] {
+            match value {
+                Some(it) if inline => bucket[name] = it,
+                Some(it) => parts.push((kind, json!({ "bucket": "logs", name: it }))),
+                None => {}
+            }
+        }
+        parts.push(("aws_s3_bucket", bucket));
+        let controls = |it: &str| json!({ "Rules": [{ "ObjectOwnership": it }] });
+        let template = object([
+            ("BucketName", Some(json!("logs"))),
+            ("PublicAccessBlockConfiguration", flags(|it| it.0)),
+            ("OwnershipControls", ownership.map(controls)),
+            ("AccessControl", acl.map(|it| json!(it.1))),
+        ]);
+        let mut templates = vec![("AWS::S3::Bucket", template)];
+        templates.extend(policy.iter().map(|it| {
+            ("AWS::S3::BucketPolicy", json!({ "Bucket": "logs", "PolicyDocument": it }))
+        }));
+        let grant = |(group, permission): &(&str, &str)| {
+            let uri = format!("http://acs.amazonaws.com/groups/global/{group}");
+            json!({ "Grantee": { "Type": "Group", "URI": uri }, "Permission": permission })
+        };
+        let mut grants = vec![json!({ "Grantee": { "Type": "CanonicalUser", "ID": "x" },
+            "Permission": "FULL_CONTROL" })];
+        grants.extend(acl.into_iter().flat_map(|it| it.2).map(grant));
+        let on = || json!({ "BlockPublicAcls": true, "IgnorePublicAcls": true,
+            "BlockPublicPolicy": true, "RestrictPublicBuckets": true });
+        let read = object([
+            ("PublicAccessBlockConfiguration", Some(flags(|it| it.0).unwrap_or_else(on))),
+            ("OwnershipControls", Some(controls(ownership.unwrap_or("BucketOwnerEnforced")))),
+            ("AccessControlList", Some(json!({ "Owner": { "ID": "x" }, "Grants": grants }))),
+            ("BucketPolicy", policy),
+        ]);
+        let read = by_read("AWS::S3::Bucket", "logs", read);
+        prop_assert_eq!(&by_plan("AWS::S3::Bucket", &parts), &read);
+        prop_assert_eq!(&by_template("AWS::S3::Bucket", &templates), &read);
+    }
+
+    #[test]
+    fn groups(rules in prop::collection::vec(rule(), 0..5)) {
+        let (mut inline, mut parts, mut templates) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut listed, mut read): (Vec<Value>, Vec<Value>) = (Vec::new(), Vec::new());
+        for (protocol, from, to, cidr, form) in rules {
+            let is_v6 = cidr.contains(':');
+            let lists = json!({ "protocol": protocol, "from_port": from, "to_port": to,
+                "cidr_blocks": if is_v6 { json!([]) } else { json!([cidr]) },
+                "ipv6_cidr_blocks": if is_v6 { json!([cidr]) } else { json!([]) } });
+            let name = if is_v6 { "CidrIpv6" } else { "CidrIp" };
+            let rule = json!({ "IpProtocol": protocol, "FromPort": from, "ToPort": to, name: cidr });
+            if !read.contains(&rule) {
+                read.push(rule.clone());
+            }
+            if form == 0 {
+                inline.push(lists);
+                listed.push(rule);
+                continue;
+            }
+            let mut apart = rule;
+            apart["GroupId"] = json!("sg-1");
+            templates.push(("AWS::EC2::SecurityGroupIngress", apart));
+            let mut it = lists;
+            it["type"] = json!("ingress");
+            if form == 2 {
+                let name = if is_v6 { "cidr_ipv6" } else { "cidr_ipv4" };
+                it = json!({ "ip_protocol": protocol, "from_port": from, "to_port": to, name: cidr });
+            }
+            it["security_group_id"] = json!("sg-1");
+            let kinds = ["aws_security_group_rule", "aws_vpc_security_group_ingress_rule"];
+            parts.push((kinds[usize::from(form) - 1], it));
+        }
+        let own = json!({ "id": "sg-1", "name": "g", "ingress": inline });
+        parts.push(("aws_security_group", own));
+        let own = json!({ "GroupId": "sg-1", "SecurityGroupIngress": listed });
+        templates.push(("AWS::EC2::SecurityGroup", own));
+        let kind = "AWS::EC2::SecurityGroup";
+        let read = json!({ "SecurityGroupIngress": read, "PrefixLists": {} });
+        let read = by_read(kind, "sg-1", read);
+        prop_assert_eq!(&by_plan(kind, &parts), &read);
+        prop_assert_eq!(&by_template(kind, &templates), &read);
+    }
+
+    #[test]
+    fn trails(
+        flags in any::<[Option<bool>; 4]>(),
+        selectors in prop::collection::vec(
+            (prop::sample::select(vec!["All", "ReadOnly", "WriteOnly"]), any::<bool>(), any::<bool>()),
+            0..3,
+        ),
+    ) {
+        const NAMES: [(&str, &str, bool); 4] = [
+            ("EnableLogFileValidation", "enable_log_file_validation", false),
+            ("IncludeGlobalServiceEvents", "include_global_service_events", true),
+            ("IsLogging", "enable_logging", true),
+            ("IsMultiRegionTrail", "is_multi_region_trail", false),
+        ];
+        let id = format!("arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/t");
+        let (mut plan, mut template) = (json!({ "name": "t" }), json!({ "TrailName": "t" }));
+        let mut read = json!({ "TrailName": "t" });
+        for ((name, in_terraform, default), on) in NAMES.iter().zip(flags) {
+            if let Some(on) = on {
+                plan[in_terraform] = json!(on);
+                template[name] = json!(on);
+            }
+            read[name] = json!(on.unwrap_or(*default));
+        }
+        let kms = |it: bool| if it { json!(["kms.amazonaws.com"]) } else { json!([]) };
+        plan["event_selector"] = selectors.iter().map(|(kind, management, kms_out)| {
+            json!({ "read_write_type": kind, "include_management_events": management,
+                "exclude_management_event_sources": kms(*kms_out), "data_resource": [] })
+        }).collect();
+        let cloudformation: Value = selectors.iter().map(|(kind, management, kms_out)| {
+            json!({ "ReadWriteType": kind, "IncludeManagementEvents": management,
+                "ExcludeManagementEventSources": kms(*kms_out) })
+        }).collect();
+        template["EventSelectors"] = cloudformation.clone();
+        read["EventSelectors"] = cloudformation;
+        let kind = "AWS::CloudTrail::Trail";
+        let read = by_read(kind, &id, read);
+        prop_assert_eq!(&by_plan(kind, &[("aws_cloudtrail", plan)]), &read);
+        prop_assert_eq!(&by_template(kind, &[(kind, template)]), &read);
+    }
+
+    #[test]
+    fn principals(
+        policies in prop::collection::vec(identity_policy(), 0..3),
+        managed in prop::option::of(identity_policy()),
+        administrator in any::<bool>(),
+        inline in any::<bool>(),
+    ) {
+        const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+        let own_arn = format!("arn:aws:iam::{ACCOUNT}:policy/m");
+        let (mut role, mut parts, mut templates) = (json!({ "name": "r" }), Vec::new(), Vec::new());
+        let mut template = json!({ "RoleName": "r" });
+        let (mut documents, mut arns, mut attached) = (Map::new(), Vec::new(), Map::new());
+        let (mut blocks, mut list) = (Vec::new(), Vec::new());
+        for (at, policy) in policies.iter().enumerate() {
+            let name = format!("p{at}");
+            documents.insert(name.clone(), listed(policy.clone()));
+            let block = json!({ "name": name, "policy": policy.to_string() });
+            list.push(json!({ "PolicyName": name, "PolicyDocument": policy }));
+            if inline {
+                blocks.push(block);
+            } else {
+                let mut block = block;
+                block["role"] = json!("r");
+                parts.push(("aws_iam_role_policy", block));
+            }
+        }
+        if administrator {
+            arns.push(ADMIN.to_owned());
+        }
+        if let Some(it) = &managed {
+            arns.push(own_arn.clone());
+            attached.insert(own_arn.clone(), listed(it.clone()));
+            parts.push(("aws_iam_policy", json!({ "name": "m", "path": "/", "policy": it.to_string() })));
+            templates.push(("AWS::IAM::ManagedPolicy",
+                json!({ "ManagedPolicyName": "m", "PolicyDocument": it })));
+        }
+        role["inline_policy"] = json!(blocks);
+        if inline {
+            role["managed_policy_arns"] = json!(arns);
+        } else {
+            parts.extend(arns.iter().map(|it| {
+                ("aws_iam_role_policy_attachment", json!({ "role": "r", "policy_arn": it }))
+            }));
+        }
+        parts.push(("aws_iam_role", role));
+        template["Policies"] = json!(list);
+        template["ManagedPolicyArns"] = json!(arns);
+        templates.push(("AWS::IAM::Role", template));
+        arns.sort();
+        let read = json!({ "Path": "/", "ManagedPolicyArns": arns, "Policies": documents,
+            "AttachedPolicyDocuments": attached });
+        let read = by_read("AWS::IAM::Role", "r", read);
+        prop_assert_eq!(&by_plan("AWS::IAM::Role", &parts), &read);
+        prop_assert_eq!(&by_template("AWS::IAM::Role", &templates), &read);
+        if let Some(it) = managed {
+            let kind = "AWS::IAM::ManagedPolicy";
+            let read = by_read(kind, &own_arn, json!({ "PolicyDocument": listed(it) }));
+            prop_assert_eq!(&by_plan(kind, &parts), &read);
+            prop_assert_eq!(&by_template(kind, &templates), &read);
+        }
+    }
+}
