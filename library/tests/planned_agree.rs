@@ -108,8 +108,10 @@ const FLAGS: [(&str, &str); 4] = [
     ("RestrictPublicBuckets", "restrict_public_buckets"),
 ];
 
-/// The canned ACLs in Terraform's and CloudFormation's spelling, and the groups that they grant to.
-const ACLS: [(&str, &str, &[(&str, &str)]); 4] = [
+/// A canned ACL in Terraform's and CloudFormation's spelling, and the groups that it grants to.
+type Acl = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const ACLS: [Acl; 4] = [
     ("private", "Private", &[]),
     ("public-read", "PublicRead", &[("AllUsers", "READ")]),
     ("public-read-write", "PublicReadWrite", &[("AllUsers", "READ"), ("AllUsers", "WRITE")]),
@@ -189,7 +191,7 @@ fn listed(mut document: Value) -> Value {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_500))]
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
     fn buckets(

@@ -265,6 +265,8 @@ fn open_to_world(properties: &Value) -> Result<Vec<Value>, String> {
         ids.insert(element.clone(), rule.rule_id.replace(element));
         rules.push(rule);
     }
+    // EC2 lists rules in any order: which of several unions is told must not hang on it.
+    rules.sort_by(|left, right| left.rule_id.cmp(&right.rule_id));
     let lists = properties.get(PREFIX_LISTS).cloned().unwrap_or_else(|| json!({}));
     let lists: PrefixLists =
         serde_json::from_value(lists).map_err(|it| format!("{PREFIX_LISTS}: {it}"))?;
