@@ -5,7 +5,7 @@
 //! known, known to be absent, or unknown. What is neither declared nor new is unknown.
 
 use jiff::Timestamp;
-use quell_core::plan::{Declared, Intent, Language, Place, Plan, Told};
+use quell_core::plan::{Declared, Draft as Drafted, Intent, Language, Place, Plan, Told};
 use quell_core::resource::{Part, Planned, ResourceRef, State};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -363,8 +363,9 @@ pub fn truth(value: &Value) -> Value {
 pub fn document(plan: &Plan, declared: &Declared, pointer: &str) -> Property {
     match declared.told(pointer) {
         Told::Absent => Property::None,
-        Told::Unknown => match declared.referred(pointer) {
-            [source] => described(plan, source),
+        Told::Unknown => match (declared.drafts.get(pointer), declared.referred(pointer)) {
+            (Some(draft), _) => drafted(declared, draft),
+            (None, [source]) => described(plan, source),
             _ => Property::Unknown,
         },
         Told::Value(Value::String(text)) if text.trim().is_empty() => Property::None,
@@ -376,38 +377,81 @@ pub fn document(plan: &Plan, declared: &Declared, pointer: &str) -> Property {
     }
 }
 
+/// A document that will be a text.
+fn drafted(declared: &Declared, draft: &Drafted) -> Property {
+    if draft.unknown.contains("") {
+        return Property::Unknown;
+    }
+    let document = Declared {
+        properties: draft.document.clone(),
+        unknown: draft.unknown.clone(),
+        references: draft.references.clone(),
+        ..declared.clone()
+    };
+    filled(&document, "")
+}
+
 /// A document of which single values may be unknown. What another resource will be called is never a
 /// wildcard, so that is filled in; a statement with anything else unknown is left out.
+///
+/// Of a plan only a resource can leave a value unknown. Of source a variable can, too, and that may
+/// be anything: there only what a statement is about is filled in, where the rest of it decides.
 fn filled(declared: &Declared, pointer: &str) -> Property {
     let Some(document) = declared.properties.pointer(pointer) else { return Property::Unknown };
     let mut document = document.clone();
-    let mut left_out = BTreeSet::new();
+    let (mut left_out, mut filled_in) = (BTreeSet::new(), BTreeSet::new());
     for at in &declared.unknown {
         let Some(below) = at.strip_prefix(pointer).filter(|it| it.starts_with('/')) else {
             continue;
         };
-        match (stand_in(declared.referred(at)), document.pointer_mut(below)) {
-            (Some(name), Some(slot)) => *slot = json!(name),
-            _ => match below.strip_prefix("/Statement/").and_then(|it| it.split('/').next()) {
-                Some(number) => {
-                    left_out.insert(number.parse::<usize>().unwrap_or_default());
-                }
-                None => return Property::Unknown,
-            },
+        let steps: Vec<&str> = below.split('/').skip(1).collect();
+        let number = match steps.as_slice() {
+            ["Statement", number, ..] => number.parse::<usize>().ok(),
+            _ => None,
+        };
+        let Some(number) = number else { return Property::Unknown };
+        let is_subject = matches!(steps.get(2), Some(&"Resource" | &"NotResource"));
+        let name = stand_in(declared.referred(at)).filter(|_| is_subject || is_of_plan(declared));
+        match (name, document.pointer_mut(below)) {
+            (Some(name), Some(slot)) => {
+                *slot = json!(name);
+                filled_in.insert(number);
+            }
+            _ => {
+                left_out.insert(number);
+            }
         }
     }
-    if left_out.is_empty() {
-        return Property::Is(document);
-    }
     let Some(Value::Array(statements)) = document.get_mut("Statement") else {
-        return Property::Unknown;
+        let whole = left_out.is_empty() && filled_in.is_empty();
+        return if whole { Property::Is(document) } else { Property::Unknown };
     };
-    let mut number = 0;
-    statements.retain(|_| {
-        number += 1;
-        !left_out.contains(&(number - 1))
-    });
-    Property::AtLeast(document)
+    let mut kept = Vec::new();
+    for (number, it) in std::mem::take(statements).into_iter().enumerate() {
+        let hangs = filled_in.contains(&number) && !is_of_plan(declared) && allows_all(&it);
+        if hangs || left_out.contains(&number) {
+            left_out.insert(number);
+        } else {
+            kept.push(it);
+        }
+    }
+    if kept.is_empty() && !left_out.is_empty() {
+        return Property::Unknown;
+    }
+    *statements = kept;
+    if left_out.is_empty() { Property::Is(document) } else { Property::AtLeast(document) }
+}
+
+/// Whether it comes from a plan: only source has places.
+fn is_of_plan(declared: &Declared) -> bool {
+    declared.at.is_none()
+}
+
+/// Whether a statement is about every action, or about all but some: then what it is about decides.
+fn allows_all(statement: &Value) -> bool {
+    let all = |it: &Value| matches!(it.as_str(), Some("*" | "*:*"));
+    let of = |it: &Value| it.as_array().map_or_else(|| all(it), |it| it.iter().any(all));
+    statement.get("NotAction").is_some() || statement.get("Action").is_none_or(of)
 }
 
 /// What stands for the name of a resource that does not have one yet: nothing that a policy could
@@ -519,16 +563,21 @@ fn text(source: &Declared, at: &str) -> Option<String> {
     source.told(at).value()?.as_str().map(str::to_owned)
 }
 
+/// What stands for a value that a plan does not know. Source may leave anything unknown.
+fn of_plan(source: &Declared, at: &str) -> Option<String> {
+    stand_in(source.referred(at)).filter(|_| is_of_plan(source))
+}
+
 /// A list of texts, in which the names of resources to come are stood in for; `None` where anything
 /// else is unknown.
 fn texts(source: &Declared, at: &str) -> Option<Vec<String>> {
     match source.told(at) {
         Told::Absent => Some(Vec::new()),
-        Told::Unknown => stand_in(source.referred(at)).map(|it| vec![it]),
+        Told::Unknown => of_plan(source, at).map(|it| vec![it]),
         Told::Value(Value::Array(list)) => {
             let one = |(number, it): (usize, &Value)| match it {
                 Value::String(it) => Some(it.clone()),
-                _ => stand_in(source.referred(&format!("{at}/{number}"))),
+                _ => of_plan(source, &format!("{at}/{number}")),
             };
             list.iter().enumerate().map(one).collect()
         }
@@ -587,6 +636,7 @@ fn cloudformation(declared: &Declared) -> Option<Declared> {
         properties: pascal_keys(&declared.properties),
         unknown: declared.unknown.iter().map(|it| pascal_pointer(it)).collect(),
         references: keyed(&declared.references),
+        drafts: declared.drafts.iter().map(|(at, it)| (pascal_pointer(at), it.clone())).collect(),
         intent: declared.intent,
         before: declared.before.as_ref().map(pascal_keys),
         at: declared.at.clone(),

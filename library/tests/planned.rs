@@ -9,7 +9,7 @@
 )]
 
 use quell_core::detect::detect;
-use quell_core::plan::{Declared, Intent, Language, Plan, terraform};
+use quell_core::plan::{Declared, Draft, Intent, Language, Place, Plan, terraform};
 use quell_core::policy::Policy;
 use quell_core::resource::{Planned, Trust};
 use quell_library::{Library, planned, resource};
@@ -30,6 +30,7 @@ fn declared(kind: &str, name: &str, properties: Value) -> Declared {
         properties,
         unknown: BTreeSet::new(),
         references: BTreeMap::new(),
+        drafts: BTreeMap::new(),
         intent: Intent::Create,
         before: None,
         at: None,
@@ -299,6 +300,34 @@ fn a_document_that_will_be_read_is_judged_by_its_blocks() {
     let blocked = "bucket_public_block aws_s3_bucket_public_access_block.b";
     assert_eq!(judge("arn:aws:iam::111122223333:root"), [blocked]);
     assert_eq!(judge("*"), [blocked, "policy_public_statement aws_s3_bucket_policy.p"]);
+}
+
+/// Source may leave anything unknown: a variable may hold a wildcard.
+#[test]
+fn a_draft_is_judged_by_what_is_known_of_it() {
+    let block = declared("aws_s3_bucket_public_access_block", "b", json!({ "bucket": "logs" }));
+    let bucket = declared("aws_s3_bucket", "logs", json!({ "bucket": "logs" }));
+    let judge = |principal: Value, unknown: &[&str]| {
+        let mut policy =
+            declared("aws_s3_bucket_policy", "p", json!({ "bucket": "logs", "policy": null }));
+        policy.at = Some(Place { file: "main.tf".to_owned(), line: 7, column: 1 });
+        let document = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow",
+            "Action": "s3:GetObject", "Principal": principal, "Resource": null }] });
+        let all = ["/Statement/0/Resource"].iter().chain(unknown).map(|it| (*it).to_owned());
+        let logs = || vec!["aws_s3_bucket.logs".to_owned()];
+        let references = ["/Statement/0/Resource", "/Statement/0/Principal"];
+        let references = references.map(|it| (it.to_owned(), logs()));
+        let draft = Draft { document, unknown: all.collect(), references: references.into() };
+        policy.drafts.insert("/policy".to_owned(), draft);
+        let policy = with(policy, &["/policy"], &[("/policy", "aws_s3_bucket.logs")]);
+        judged(vec![block.clone(), bucket.clone(), policy])
+    };
+    let blocked = "bucket_public_block aws_s3_bucket_public_access_block.b";
+    let public = "policy_public_statement aws_s3_bucket_policy.p";
+    assert_eq!(judge(json!("*"), &[]), [blocked, public]);
+    assert_eq!(judge(json!({ "AWS": "111122223333" }), &[]), [blocked]);
+    let unknown = judge(Value::Null, &["/Statement/0/Principal"]);
+    assert_eq!(unknown, ["?policy_public_statement BucketPolicy aws_s3_bucket.logs", blocked]);
 }
 
 #[test]

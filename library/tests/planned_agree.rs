@@ -62,6 +62,7 @@ fn by_template(kind: &str, declared: &[(&str, Value)]) -> BTreeSet<String> {
         properties: properties.clone(),
         unknown: BTreeSet::new(),
         references: BTreeMap::new(),
+        drafts: BTreeMap::new(),
         intent: Intent::Create,
         before: None,
         at: None,

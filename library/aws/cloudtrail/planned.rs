@@ -104,7 +104,11 @@ fn renamed(value: &Value) -> Value {
             };
             let is_given = |it: &Value| !it.is_null() && *it != json!("");
             let given = fields.iter().filter(|(_, it)| is_given(it));
-            given.map(|(key, it)| (name(key), renamed(it))).collect::<Map<_, _>>().into()
+            let one = |(key, it): (&String, &Value)| match name(key) {
+                name if name == "IncludeManagementEvents" => (name, truth(it)),
+                name => (name, renamed(it)),
+            };
+            given.map(one).collect::<Map<_, _>>().into()
         }
         Value::Array(list) => list.iter().map(renamed).collect(),
         other => other.clone(),

@@ -242,6 +242,7 @@ fn declared(address: String, item: Item, references: &References<'_>) -> Declare
         properties,
         unknown: if intent == Intent::Delete { BTreeSet::new() } else { unknown },
         intent,
+        drafts: BTreeMap::new(),
         before: item.before,
         at: None,
         places: BTreeMap::new(),
