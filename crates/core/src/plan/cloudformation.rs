@@ -1,8 +1,8 @@
 //! CloudFormation templates: YAML with short or long forms, JSON, SAM, and what the CDK writes.
 //!
 //! `yaml` reads text into a `tree` with positions, `evaluate` works the intrinsic functions out as
-//! far as they can be known before deployment, `resources` makes declarations of it, and `sam` those
-//! that its transform generates. The values of parameters are the given ones, or else the defaults.
+//! far as they can be known before deployment, `resources` makes declarations of it, and `sam`
+//! those that its transform generates. Parameters have the given values, or else their defaults.
 //!
 //! CloudFormation makes of `"true"` a boolean and of `80` a text as a property's type needs it. A
 //! template does not say that type, so values are here as they are written: whoever maps them to
@@ -32,7 +32,7 @@ use tree::{Fault, Mark, Tree};
 pub const TEMPLATE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// The largest template with its aliases expanded, in bytes: its text, and [`VALUE_BYTES`] for each
 /// value.
-pub const EXPANDED_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub const EXPANDED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What a value counts beside its text, in bytes.
 pub const VALUE_BYTES: usize = 64;
 /// The deepest nesting of a template, aliases expanded, in levels.
@@ -40,17 +40,17 @@ pub const NESTING_LEVELS_MAX: usize = 100;
 /// The longest key, in bytes: YAML's own limit.
 pub const KEY_BYTES_MAX: usize = 1024;
 /// The most values that evaluating one template may visit.
-pub const EVALUATION_STEPS_MAX: usize = 2_000_000;
+pub const EVALUATION_STEPS_MAX: usize = 1_000_000;
 /// The most that evaluating one template may produce, in bytes: text, and [`VALUE_BYTES`] for each
 /// value.
-pub const EVALUATION_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const EVALUATION_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// The deepest evaluation, through conditions that use conditions, in levels.
 pub const EVALUATION_LEVELS_MAX: usize = 150;
 /// The most resources of a template, generated ones included. AWS takes 500.
 pub const RESOURCES_MAX: usize = 10_000;
 /// The longest that all JSON pointers of a template's properties may be together, in bytes; each
 /// counts with the file's name.
-pub const POINTER_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const POINTER_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// What a template is deployed with.
 #[derive(Clone, Default, PartialEq, Eq)]

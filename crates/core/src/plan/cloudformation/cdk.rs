@@ -3,7 +3,7 @@
 //! The caller loads the files. A manifest comes from a build, so the paths in it must stay within
 //! its folder.
 //!
-//! Source: <https://docs.aws.amazon.com/cdk/api/v2/docs/@aws-cdk_cloud-assembly-schema.AssemblyManifest.html>
+//! Source: AWS CDK API reference, `cloud-assembly-schema`, `AssemblyManifest`.
 
 use serde_json::Value;
 use std::collections::BTreeMap;

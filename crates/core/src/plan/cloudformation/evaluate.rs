@@ -1,7 +1,7 @@
 //! Evaluates a template's values: what is left is known, or unknown with its references.
 //!
-//! `evaluate` walks a tree, `functions` has the intrinsic functions, `conditions` decides. What can't
-//! be understood is unknown and leaves a note, so the rest can be judged.
+//! `evaluate` walks a tree, `functions` has the intrinsic functions, `conditions` decides. What
+//! can't be understood is unknown and leaves a note, so the rest can be judged.
 
 mod conditions;
 mod each;
@@ -91,7 +91,8 @@ impl<'a> Evaluator<'a> {
                 return Err(Fault::new(section.at, "`Conditions` must be a mapping"));
             };
             let unrolled = evaluator.unroll(entries)?;
-            let conditions = unrolled.entries.into_iter().map(|it| (it.key, Rc::new(it.tree)));
+            let conditions =
+                unrolled.entries.iter().map(|it| (it.key.clone(), Rc::new(it.tree.clone())));
             evaluator.conditions = conditions.collect();
         }
         Ok(evaluator)
@@ -191,7 +192,7 @@ impl<'a> Evaluator<'a> {
             return Ok(Some(Tree::unknown(at, Vec::new())));
         }
         let mut evaluated = Vec::with_capacity(unrolled.entries.len());
-        for it in &unrolled.entries {
+        for it in unrolled.entries.iter() {
             self.spend(it.key.len(), it.at)?;
             if let Some(tree) = self.evaluate(&it.tree)? {
                 evaluated.push(Entry { key: it.key.clone(), at: it.at, tree });

@@ -3,7 +3,7 @@
 //! `Ref` makes text of every parameter, also of one of type `Number`; a list becomes a list of
 //! texts. What the parameter store holds is unknown here.
 //!
-//! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html>
+//! Source: AWS CloudFormation User Guide, page `parameters-section-structure`.
 
 use std::collections::BTreeMap;
 

@@ -83,7 +83,7 @@ fn resources(template: &Tree, evaluator: &mut Evaluator<'_>) -> Result<Vec<Entry
     let Some(entries) = section.tree.entries() else {
         return Err(Fault::new(section.at, "`Resources` must be a mapping"));
     };
-    let mut resources = evaluator.unroll(entries)?.entries;
+    let mut resources = evaluator.unroll(entries)?.entries.into_owned();
     if let Some(it) = resources.iter().find(|it| it.key == "Fn::Transform") {
         evaluator.note(it.at, "`Fn::Transform` may add any resource here")?;
     }

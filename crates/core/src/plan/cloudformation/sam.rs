@@ -9,7 +9,9 @@
 //! event sources, and changes to other resources (the notifications of an event's bucket). What a
 //! policy template allows is unknown, and a type that is not known here is noted.
 //!
-//! Source: <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-generated-resources.html>
+//! Source: AWS SAM Developer Guide, page `sam-specification-generated-resources`.
+
+use std::collections::BTreeMap;
 
 use crate::plan::cloudformation::evaluate::Evaluator;
 use crate::plan::cloudformation::resources::Resource;
@@ -71,20 +73,19 @@ fn merged(default: &Tree, own: Tree) -> Tree {
     let is_function =
         |it: &[Entry]| matches!(it, [it] if it.key == "Ref" || it.key.starts_with("Fn::"));
     let content = match (&default.content, own.content) {
-        (Content::Map(defaults), Content::Map(entries))
+        (Content::Map(defaults), Content::Map(mut entries))
             if !is_function(defaults) && !is_function(&entries) =>
         {
-            let mut missing = defaults.clone();
-            let entries: Vec<_> = entries
-                .into_iter()
-                .map(|mut it| {
-                    if let Some(index) = missing.iter().position(|default| default.key == it.key) {
-                        it.tree = merged(&missing.remove(index).tree, it.tree);
-                    }
-                    it
-                })
-                .collect();
-            Content::Map([entries, missing].concat())
+            let mut missing: BTreeMap<&str, &Entry> =
+                defaults.iter().map(|it| (it.key.as_str(), it)).collect();
+            for it in &mut entries {
+                if let Some(default) = missing.remove(it.key.as_str()) {
+                    let own = Tree::new(it.tree.at, Content::Null);
+                    it.tree = merged(&default.tree, std::mem::replace(&mut it.tree, own));
+                }
+            }
+            entries.extend(missing.into_values().cloned());
+            Content::Map(entries)
         }
         (Content::List(defaults), Content::List(items)) => {
             Content::List([defaults.clone(), items].concat())

@@ -1,7 +1,7 @@
 //! What a plain YAML scalar means.
 //!
-//! CloudFormation reads YAML 1.1, so `yes`, `no`, `on` and `off` are booleans. Where 1.1 is known to
-//! surprise (dates, octal numbers, sixties), what is written stays text: `012345678901` is an
+//! CloudFormation reads YAML 1.1, so `yes`, `no`, `on` and `off` are booleans. Where 1.1 is known
+//! to surprise (dates, octal numbers, sixties), what is written stays text: `012345678901` is an
 //! account, `2012-10-17` a version and `22:22` two ports.
 
 use serde_json::Number;

@@ -138,7 +138,8 @@ impl Tree {
         self.entry(key).map(|it| &it.tree)
     }
 
-    /// What is written as text: CloudFormation makes text of numbers and booleans where it needs it.
+    /// What is written as text: CloudFormation makes text of numbers and booleans where it needs
+    /// one.
     pub fn as_text(&self) -> Option<&str> {
         match &self.content {
             Content::Text(text) | Content::Number(_, text) => Some(text),

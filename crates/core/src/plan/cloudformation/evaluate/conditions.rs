@@ -1,6 +1,7 @@
 //! Conditions, in three values: they hold, they do not, or that can't be known.
 //!
-//! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-conditions.html>
+//! Source: AWS CloudFormation Template Reference,
+//! page `intrinsic-function-reference-conditions`.
 
 use std::rc::Rc;
 

@@ -1,7 +1,8 @@
 //! `Fn::ForEach` of the language extensions: a fragment for each item of a collection.
 //!
-//! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-foreach.html>
+//! Source: AWS CloudFormation Template Reference, page `intrinsic-function-reference-foreach`.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::plan::cloudformation::VALUE_BYTES;
@@ -12,9 +13,9 @@ use crate::plan::cloudformation::tree::{Content, Entry, Fault, Mark, Tree};
 pub const LOOP_PREFIX: &str = "Fn::ForEach::";
 
 /// The members of a mapping with its loops unrolled.
-pub struct Unrolled {
+pub struct Unrolled<'e> {
     /// The members, in the order in which they are written.
-    pub entries: Vec<Entry>,
+    pub entries: Cow<'e, [Entry]>,
     /// Whether these are all: what a loop over an unknown makes is missing.
     pub complete: bool,
 }
@@ -28,27 +29,29 @@ impl Evaluator<'_> {
     /// # Errors
     ///
     /// When two members have the same name then, or a limit is exceeded.
-    pub fn unroll(&mut self, entries: &[Entry]) -> Result<Unrolled, Fault> {
+    pub fn unroll<'e>(&mut self, entries: &'e [Entry]) -> Result<Unrolled<'e>, Fault> {
         if !entries.iter().any(|it| it.key.starts_with(LOOP_PREFIX)) {
-            return Ok(Unrolled { entries: entries.to_vec(), complete: true });
+            return Ok(Unrolled { entries: Cow::Borrowed(entries), complete: true });
         }
-        let mut unrolled = Unrolled { entries: Vec::new(), complete: true };
-        self.unroll_into(entries, &mut unrolled)?;
+        let mut unrolled = Vec::new();
+        let complete = self.unroll_into(entries, &mut unrolled)?;
         let mut keys = BTreeSet::new();
-        if let Some(twice) = unrolled.entries.iter().find(|it| !keys.insert(it.key.as_str())) {
+        if let Some(twice) = unrolled.iter().find(|it| !keys.insert(it.key.as_str())) {
             return Err(Fault::new(twice.at, format!("the key `{}` is made twice", twice.key)));
         }
-        Ok(unrolled)
+        Ok(Unrolled { entries: Cow::Owned(unrolled), complete })
     }
 
-    fn unroll_into(&mut self, entries: &[Entry], unrolled: &mut Unrolled) -> Result<(), Fault> {
+    /// Appends the members; whether these are all.
+    fn unroll_into(&mut self, entries: &[Entry], to: &mut Vec<Entry>) -> Result<bool, Fault> {
+        let mut complete = true;
         for entry in entries {
             if !entry.key.starts_with(LOOP_PREFIX) {
-                unrolled.entries.push(entry.clone());
+                to.push(entry.clone());
                 continue;
             }
             let Some((identifier, values, fragment)) = self.understand(entry)? else {
-                unrolled.complete = false;
+                complete = false;
                 continue;
             };
             for value in values {
@@ -56,10 +59,10 @@ impl Evaluator<'_> {
                 for it in fragment {
                     entries.push(self.entry_for(it, identifier, &value)?);
                 }
-                self.unroll_into(&entries, unrolled)?;
+                complete &= self.unroll_into(&entries, to)?;
             }
         }
-        Ok(())
+        Ok(complete)
     }
 
     fn understand<'e>(&mut self, entry: &'e Entry) -> Result<Option<Loop<'e>>, Fault> {

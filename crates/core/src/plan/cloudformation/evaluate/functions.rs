@@ -1,6 +1,6 @@
 //! The intrinsic functions.
 //!
-//! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html>
+//! Source: AWS CloudFormation Template Reference, page `intrinsic-function-reference`.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -86,7 +86,7 @@ impl Evaluator<'_> {
         self.resource(name, "parameter or resource", at)
     }
 
-    /// Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/pseudo-parameter-reference.html>
+    /// Source: AWS CloudFormation User Guide, page `pseudo-parameter-reference`.
     fn pseudo(&mut self, name: &str, at: Mark) -> Evaluated {
         let region = self.options.region.as_deref();
         let known = match name {
@@ -390,7 +390,7 @@ fn common_members(a: Content, b: Tree, at: Mark) -> Content {
 
 /// The partition of a region, and how the names of its hosts end.
 ///
-/// Source: <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>
+/// Source: AWS Fault Isolation Boundaries, Partitions.
 fn partition(region: &str) -> (&'static str, &'static str) {
     const OTHERS: [(&str, &str, &str); 7] = [
         ("cn-", "aws-cn", "amazonaws.com.cn"),

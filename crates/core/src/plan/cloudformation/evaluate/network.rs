@@ -1,6 +1,6 @@
 //! `Fn::Cidr`: blocks of addresses within a block.
 //!
-//! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-cidr.html>
+//! Source: AWS CloudFormation Template Reference, page `intrinsic-function-reference-cidr`.
 
 use ipnet::IpNet;
 

@@ -1,6 +1,6 @@
 //! The pieces of a text of `Fn::Sub`.
 //!
-//! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-sub.html>
+//! Source: AWS CloudFormation Template Reference, page `intrinsic-function-reference-sub`.
 
 /// A piece of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! APIs: the API itself and its stage.
 //!
-//! Source: <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-generated-resources-api.html>
+//! Source: AWS SAM Developer Guide, page `sam-specification-generated-resources-api`.
 
 use crate::plan::cloudformation::resources::Resource;
 use crate::plan::cloudformation::tree::{Content, Entry, Tree};

@@ -1,6 +1,6 @@
 //! A function: its role, its URL, and who may invoke it.
 //!
-//! Source: <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-generated-resources-function.html>
+//! Source: AWS SAM Developer Guide, page `sam-specification-generated-resources-function`.
 
 use crate::plan::cloudformation::evaluate::Evaluator;
 use crate::plan::cloudformation::resources::Resource;

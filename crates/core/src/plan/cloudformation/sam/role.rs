@@ -1,6 +1,6 @@
 //! The role that SAM makes for a function or a state machine, from `Policies`.
 //!
-//! Source: <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-function.html>
+//! Source: AWS SAM Developer Guide, page `sam-resource-function`.
 
 use crate::plan::cloudformation::evaluate::Evaluator;
 use crate::plan::cloudformation::resources::Resource;

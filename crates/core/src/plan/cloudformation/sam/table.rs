@@ -1,6 +1,6 @@
 //! What becomes one resource: a simple table and a layer.
 //!
-//! Source: <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-simpletable.html>
+//! Source: AWS SAM Developer Guide, page `sam-resource-simpletable`.
 
 use crate::plan::cloudformation::resources::Resource;
 use crate::plan::cloudformation::sam::texts;

@@ -1,6 +1,6 @@
 //! A state machine and its role.
 //!
-//! Source: <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-generated-resources-statemachine.html>
+//! Source: AWS SAM Developer Guide, page `sam-specification-generated-resources-statemachine`.
 
 use crate::plan::cloudformation::evaluate::Evaluator;
 use crate::plan::cloudformation::resources::Resource;
