@@ -402,9 +402,9 @@ Resources:
             "9:3: whether `C` is created can't be known, as condition `Perhaps` can't: {judged}"
         ),
         format!("10:3: whether `D` is created can't be known, as condition `Typo` can't: {judged}"),
-        "10:30: there is no condition `Typo`".to_owned(),
+        "10:31: there is no condition `Typo`".to_owned(),
         format!("11:3: whether `E` is created can't be known, as condition `?` can't: {judged}"),
-        "11:30: `Condition` of a resource must be a condition's name".to_owned(),
+        "11:31: `Condition` of a resource must be a condition's name".to_owned(),
         "12:3: `F` is a nested stack: its own template is not read here".to_owned(),
     ];
     assert_eq!(notes(&plan), wanted);
@@ -515,10 +515,10 @@ Resources: { Fn::Transform: { Name: "AWS::Include" }, A: { Type: "A::B::C::MODUL
 "#,
     );
     let wanted = [
-        "1:40: what the transform `My::Macro` changes can't be known",
-        "1:51: what the transform `AWS::Include` changes can't be known",
+        "1:38: what the transform `My::Macro` changes can't be known",
+        "1:49: what the transform `AWS::Include` changes can't be known",
         "2:14: `Fn::Transform` may add any resource here",
-        "2:56: `A` is a module: its own template is not read here",
+        "2:55: `A` is a module: its own template is not read here",
     ];
     assert_eq!(notes(&plan), wanted);
 }

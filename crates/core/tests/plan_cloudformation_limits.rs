@@ -123,7 +123,7 @@ fn nesting_is_limited() {
     for level in 1..200 {
         writeln!(aliases, "a{level}: &a{level} [*a{}]", level - 1).unwrap();
     }
-    assert_eq!(error(&aliases), "t.yaml:100:14: the template is nested more than 100 levels");
+    assert_eq!(error(&aliases), "t.yaml:100:12: the template is nested more than 100 levels");
 }
 
 #[test]

@@ -47,6 +47,9 @@ fn a_function_has_a_role_of_its_own() {
         - arn:aws:iam::aws:policy/AdministratorAccess
         - Statement: [{ Effect: Allow, Action: "*", Resource: !GetAtt Q.Arn }]
         - SQSPollerPolicy: { QueueName: !GetAtt Q.QueueName }
+        - AthenaQueryPolicy: { WorkGroupName: !Ref Q }
+        - KMSDecryptPolicy: { KeyId: k }
+        - EC2DescribePolicy:
         - !Ref P
   Q: { Type: AWS::SQS::Queue }
   P: { Type: AWS::IAM::ManagedPolicy }
@@ -79,7 +82,7 @@ fn a_function_has_a_role_of_its_own() {
     assert_eq!(role.properties["AssumeRolePolicyDocument"], trust("lambda.amazonaws.com"));
     let managed = json!([
         "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
-        "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess",
+        "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess",
         "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",
         "arn:aws:iam::aws:policy/AdministratorAccess",
         null,
@@ -88,14 +91,37 @@ fn a_function_has_a_role_of_its_own() {
     let statement = json!([{"Effect": "Allow", "Action": "*", "Resource": null}]);
     let inline = json!([
         {"PolicyName": "FRolePolicy2", "PolicyDocument": {"Statement": statement}},
-        {"PolicyName": "FRolePolicy3", "PolicyDocument": null},
+        {"PolicyName": "FRolePolicy3", "PolicyDocument": {"Statement": [{
+            "Effect": "Allow",
+            "Action": [
+                "sqs:ChangeMessageVisibility",
+                "sqs:ChangeMessageVisibilityBatch",
+                "sqs:DeleteMessage",
+                "sqs:DeleteMessageBatch",
+                "sqs:GetQueueAttributes",
+                "sqs:ReceiveMessage",
+            ],
+            "Resource": [null],
+        }]}},
+        {"PolicyName": "FRolePolicy4", "PolicyDocument": null},
+        {"PolicyName": "FRolePolicy5", "PolicyDocument": {"Statement": [{
+            "Effect": "Allow",
+            "Action": ["kms:Decrypt"],
+            "Resource": ["arn:aws:kms:eu-central-1:111122223333:key/k"],
+        }]}},
+        {"PolicyName": "FRolePolicy6", "PolicyDocument": {"Statement": [{
+            "Effect": "Allow",
+            "Action": ["ec2:DescribeRegions", "ec2:DescribeInstances"],
+            "Resource": ["*"],
+        }]}},
     ]);
     assert_eq!(role.properties["Policies"], inline);
     assert_eq!(role.places["/Policies/0/PolicyDocument/Statement/0/Action"].line, 15);
-    assert_eq!(role.references["/Policies/1/PolicyDocument"], ["Q"]);
+    assert_eq!(role.references["/Policies/2/PolicyDocument"], ["Q"]);
+    assert_eq!(role.references["/Policies/1/PolicyDocument/Statement/0/Resource/0"], ["Q"]);
     assert_eq!(role.references["/ManagedPolicyArns/4"], ["P"]);
     let problems: Vec<_> = plan.notes.iter().map(|it| it.problem.as_str()).collect();
-    assert_eq!(problems, ["what the policy template `SQSPollerPolicy` allows is unknown"]);
+    assert_eq!(problems, ["what the policy template `AthenaQueryPolicy` allows is unknown"]);
 }
 
 #[test]
@@ -151,6 +177,9 @@ Resources:
         "FunctionUrlAuthType": "NONE", "FunctionName": null});
     assert_eq!(permission.properties, wanted);
     assert_eq!(permission.references["/FunctionName"], ["A"]);
+    let permission = only(&plan, "AURLInvokeAllowPublicAccess");
+    assert_eq!(permission.properties["Action"], "lambda:InvokeFunction");
+    assert_eq!(permission.properties["Principal"], "*");
     assert!(only(&plan, "CUrlPublicPermissions").unknown.contains(""));
     assert!(plan.declared.iter().all(|it| it.address != "BUrlPublicPermissions"));
 }

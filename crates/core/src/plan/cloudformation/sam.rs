@@ -7,7 +7,7 @@
 //!
 //! Deliberately absent: deployments, versions and aliases (their ids hold digests), mappings of
 //! event sources, and changes to other resources (the notifications of an event's bucket). What a
-//! policy template allows is unknown, and a type that is not known here is noted.
+//! rare policy template allows is unknown, and a type that is not known here is noted.
 //!
 //! Source: AWS SAM Developer Guide, page `sam-specification-generated-resources`.
 
@@ -19,6 +19,7 @@ use crate::plan::cloudformation::tree::{Content, Entry, Fault, Mark, Tree};
 
 mod api;
 mod function;
+mod policy_template;
 mod role;
 mod table;
 mod workflow;

@@ -149,7 +149,7 @@ fn attached(source: &Resource) -> Vec<&'static str> {
         names.push("AWSLambdaVPCAccessExecutionRole");
     }
     if source.properties.get("Tracing").is_some_and(|it| it.as_text() != Some("Disabled")) {
-        names.push("AWSXRayDaemonWriteAccess");
+        names.push("AWSXrayWriteOnlyAccess");
     }
     let events = source.properties.get("Events").and_then(Tree::entries).unwrap_or_default();
     for event in events {
@@ -183,21 +183,31 @@ fn url(source: &Resource) -> Vec<Resource> {
     if !is_open {
         return vec![url];
     }
+    let text = |key: &str, text: &str| Entry::new(key, Tree::text(at, text));
+    let by_url = Tree::new(at, Content::Bool(true));
     let rights = [
-        ("Action", "lambda:InvokeFunctionUrl"),
-        ("Principal", "*"),
-        ("FunctionUrlAuthType", "NONE"),
+        (
+            "UrlPublicPermissions",
+            text("Action", "lambda:InvokeFunctionUrl"),
+            text("FunctionUrlAuthType", "NONE"),
+        ),
+        (
+            "URLInvokeAllowPublicAccess",
+            text("Action", "lambda:InvokeFunction"),
+            Entry::new("InvokedViaFunctionUrl", by_url),
+        ),
     ];
-    let mut permission = texts(at, &rights);
-    match (&mut permission.content, auth.is_some_and(Tree::is_known)) {
-        (Content::Map(entries), true) => {
-            entries.push(Entry::new("FunctionName", Resource::made_of(at, id)));
-        }
-        _ => permission = Resource::made_of(at, id),
-    }
-    let kind = "AWS::Lambda::Permission".to_owned();
-    let id = format!("{id}UrlPublicPermissions");
-    vec![url, Resource { id, at, kind, properties: permission, properties_at: at }]
+    let permission = |(suffix, action, limit): (&str, Entry, Entry)| {
+        let function = Entry::new("FunctionName", Resource::made_of(at, id));
+        let properties = if auth.is_some_and(Tree::is_known) {
+            Tree::new(at, Content::Map(vec![action, limit, text("Principal", "*"), function]))
+        } else {
+            Resource::made_of(at, id)
+        };
+        let (id, kind) = (format!("{id}{suffix}"), "AWS::Lambda::Permission".to_owned());
+        Resource { id, at, kind, properties, properties_at: at }
+    };
+    [url].into_iter().chain(rights.map(permission)).collect()
 }
 
 /// What lets an event's service invoke the function.

@@ -4,10 +4,10 @@
 
 use crate::plan::cloudformation::evaluate::Evaluator;
 use crate::plan::cloudformation::resources::Resource;
-use crate::plan::cloudformation::sam::texts;
+use crate::plan::cloudformation::sam::policy_template;
 use crate::plan::cloudformation::tree::{Content, Entry, Fault, Mark, Tree};
 
-/// Policies of AWS whose ARN has `service-role` in it; SAM's users write their names only.
+/// Policies of AWS for functions, whose ARN has `service-role` in it; SAM's users write names only.
 const SERVICE_ROLE_POLICIES: [&str; 8] = [
     "AWSLambdaBasicExecutionRole",
     "AWSLambdaDynamoDBExecutionRole",
@@ -17,6 +17,17 @@ const SERVICE_ROLE_POLICIES: [&str; 8] = [
     "AWSLambdaRole",
     "AWSLambdaSQSQueueExecutionRole",
     "AWSLambdaVPCAccessExecutionRole",
+];
+
+/// Policies of AWS whose ARN has `job-function` in it.
+const JOB_FUNCTION_POLICIES: [&str; 7] = [
+    "Billing",
+    "DataScientist",
+    "DatabaseAdministrator",
+    "NetworkAdministrator",
+    "SupportUser",
+    "SystemAdministrator",
+    "ViewOnlyAccess",
 ];
 
 /// What `Policies` says, by where a role has it.
@@ -80,9 +91,14 @@ fn trust(service: &str, at: Mark) -> Tree {
     Tree::new(at, Content::Map(vec![version, Entry::new("Statement", statements)]))
 }
 
-/// The ARN of a managed policy of AWS.
+/// The ARN of a managed policy of AWS by its name. Those for services other than Lambda have a
+/// longer path in truth.
 fn managed(name: &str, at: Mark, evaluator: &mut Evaluator<'_>) -> Result<Tree, Fault> {
-    let path = if SERVICE_ROLE_POLICIES.contains(&name) { "service-role/" } else { "" };
+    let path = match name {
+        _ if SERVICE_ROLE_POLICIES.contains(&name) => "service-role/",
+        _ if JOB_FUNCTION_POLICIES.contains(&name) => "job-function/",
+        _ => "",
+    };
     let partition = evaluator.named("AWS::Partition", at)?;
     Ok(match partition.as_ref().and_then(Tree::as_text) {
         Some(partition) => Tree::text(at, format!("arn:{partition}:iam::aws:policy/{path}{name}")),
@@ -103,11 +119,18 @@ fn add(
             policies.inline.push(inline(name, item.clone()));
         }
         Content::Map(entries) => {
-            for it in entries {
-                let problem = format!("what the policy template `{}` allows is unknown", it.key);
-                evaluator.note(it.at, problem)?;
+            let document = match entries.as_slice() {
+                [template] => policy_template::document(template, evaluator)?,
+                _ => None,
+            };
+            if document.is_none() {
+                let names: Vec<_> = entries.iter().map(|it| it.key.as_str()).collect();
+                let names = names.join("`, `");
+                let problem = format!("what the policy template `{names}` allows is unknown");
+                evaluator.note(item.at, problem)?;
             }
-            policies.inline.push(inline(name, Tree::unknown(item.at, item.all_references())));
+            let unknown = || Tree::unknown(item.at, item.all_references());
+            policies.inline.push(inline(name, document.unwrap_or_else(unknown)));
         }
         // What refers to a resource refers to a managed policy; anything else can be either.
         _ => {
@@ -122,11 +145,6 @@ fn add(
 
 fn inline(name: String, document: Tree) -> Tree {
     let at = document.at;
-    let Tree { content, .. } = texts(at, &[("PolicyName", &name)]);
-    let mut entries = match content {
-        Content::Map(entries) => entries,
-        _ => Vec::new(),
-    };
-    entries.push(Entry::new("PolicyDocument", document));
-    Tree::new(at, Content::Map(entries))
+    let name = Entry::new("PolicyName", Tree::text(at, name));
+    Tree::new(at, Content::Map(vec![name, Entry::new("PolicyDocument", document)]))
 }
