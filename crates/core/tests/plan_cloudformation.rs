@@ -78,7 +78,7 @@ fn value(expression: &str) -> String {
     let plan = plan(&format!("{SURROUNDINGS}      V: {expression}\n"));
     let thing = only(&plan, "Thing");
     let Some(value) = thing.properties.get("V") else {
-        return ["absent".to_owned()].into_iter().chain(problems(&plan)).collect();
+        return format!("absent{}", problems(&plan));
     };
     let mut shown = value.to_string();
     for it in &thing.unknown {
@@ -97,10 +97,15 @@ fn problems(plan: &Plan) -> String {
     plan.notes.iter().map(|it| format!(" !{}", it.problem)).collect()
 }
 
+fn pretty(shown: &[String], wanted: &[String]) {
+    let differing: Vec<_> = shown.iter().zip(wanted).filter(|(a, b)| a != b).collect();
+    assert!(differing.is_empty(), "{differing:#?}");
+}
+
 fn check(cases: &[(&str, &str)]) {
-    for (expression, wanted) in cases {
-        assert_eq!(value(expression), *wanted, "{expression}");
-    }
+    let shown: Vec<_> = cases.iter().map(|(it, _)| format!("{it}: {}", value(it))).collect();
+    let wanted: Vec<_> = cases.iter().map(|(it, wanted)| format!("{it}: {wanted}")).collect();
+    pretty(&shown, &wanted);
 }
 
 #[test]

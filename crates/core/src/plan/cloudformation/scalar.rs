@@ -8,20 +8,22 @@ use serde_json::Number;
 
 use crate::plan::cloudformation::tree::Content;
 
+const TRUE: [&str; 9] = ["true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"];
+const FALSE: [&str; 9] = ["false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"];
+
 /// The meaning of an unquoted scalar.
 pub fn plain(text: &str) -> Content {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => Content::Null,
-        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => {
-            Content::Bool(true)
+    if matches!(text, "" | "~" | "null" | "Null" | "NULL") {
+        return Content::Null;
+    }
+    for (words, value) in [(TRUE, true), (FALSE, false)] {
+        if let Some(word) = words.into_iter().find(|it| *it == text) {
+            return Content::Bool(value, word);
         }
-        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
-            Content::Bool(false)
-        }
-        _ => match number(text) {
-            Some(number) => Content::Number(number, text.to_owned()),
-            None => Content::Text(text.to_owned()),
-        },
+    }
+    match number(text) {
+        Some(number) => Content::Number(number, text.to_owned()),
+        None => Content::Text(text.to_owned()),
     }
 }
 
@@ -54,8 +56,8 @@ mod tests {
         {
             assert_eq!(number(text).unwrap().to_string(), value, "{text}");
         }
-        assert_eq!(show("On"), "Bool(true)");
-        assert_eq!(show("no"), "Bool(false)");
+        assert_eq!(show("On"), "Bool(true, \"On\")");
+        assert_eq!(show("no"), "Bool(false, \"no\")");
         assert_eq!(show("~"), "Null");
     }
 }

@@ -61,8 +61,8 @@ pub enum Content {
     Unknown,
     /// Nothing is written.
     Null,
-    /// `true` or `false`.
-    Bool(bool),
+    /// `true` or `false`, and the word that is written for it.
+    Bool(bool, &'static str),
     /// A number; as text it stays as it was written.
     Number(Number, String),
     /// Text.
@@ -100,6 +100,11 @@ impl Tree {
     /// A text.
     pub fn text(at: Mark, text: impl Into<String>) -> Tree {
         Tree::new(at, Content::Text(text.into()))
+    }
+
+    /// A boolean.
+    pub fn bool(at: Mark, value: bool) -> Tree {
+        Tree::new(at, Content::Bool(value, if value { "true" } else { "false" }))
     }
 
     /// A value that only deploying tells.
@@ -143,9 +148,17 @@ impl Tree {
     pub fn as_text(&self) -> Option<&str> {
         match &self.content {
             Content::Text(text) | Content::Number(_, text) => Some(text),
-            Content::Bool(true) => Some("true"),
-            Content::Bool(false) => Some("false"),
+            Content::Bool(true, _) => Some("true"),
+            Content::Bool(false, _) => Some("false"),
             _ => None,
+        }
+    }
+
+    /// The name that is written: `No` can be a condition's, although it is a boolean.
+    pub fn as_name(&self) -> Option<&str> {
+        match &self.content {
+            Content::Bool(_, word) => Some(word),
+            _ => self.as_text(),
         }
     }
 
@@ -200,7 +213,7 @@ impl Tree {
     pub fn to_json(&self) -> Value {
         match &self.content {
             Content::Unknown | Content::Null => Value::Null,
-            Content::Bool(it) => Value::Bool(*it),
+            Content::Bool(it, _) => Value::Bool(*it),
             Content::Number(it, _) => Value::Number(it.clone()),
             Content::Text(it) => Value::String(it.clone()),
             Content::List(items) => items.iter().map(Tree::to_json).collect(),

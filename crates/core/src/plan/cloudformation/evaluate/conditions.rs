@@ -48,7 +48,7 @@ impl Evaluator<'_> {
     /// Those of [`Evaluator::condition`].
     pub fn presence(&mut self, condition: Option<&Tree>) -> Result<Presence, Fault> {
         let Some(condition) = condition else { return Ok(Presence::Created) };
-        let Some(name) = condition.as_text() else {
+        let Some(name) = condition.as_name() else {
             self.note(condition.at, "`Condition` of a resource must be a condition's name")?;
             return Ok(Presence::Perhaps("?".to_owned()));
         };
@@ -70,7 +70,7 @@ impl Evaluator<'_> {
     fn decide(&mut self, tree: &Tree) -> Result<Option<bool>, Fault> {
         let Some([it]) = tree.entries() else { return self.bare(tree) };
         match (it.key.as_str(), it.tree.items()) {
-            ("Condition", _) => match it.tree.as_text() {
+            ("Condition", _) => match it.tree.as_name() {
                 Some(name) => self.condition(name, it.at),
                 None => self.undecided(it.at, "`Condition` must be a condition's name"),
             },

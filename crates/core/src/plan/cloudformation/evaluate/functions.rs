@@ -25,7 +25,7 @@ impl Evaluator<'_> {
                 let entry = Entry { key: name.to_owned(), at, tree: argument.clone() };
                 let holds = self.holds(&Tree::new(at, Content::Map(vec![entry])))?;
                 let unknown = Tree::unknown(at, Vec::new());
-                return Ok(Some(holds.map_or(unknown, |it| Tree::new(at, Content::Bool(it)))));
+                return Ok(Some(holds.map_or(unknown, |it| Tree::bool(at, it))));
             }
             "Fn::Transform" => {
                 self.note(at, "what `Fn::Transform` makes can't be known")?;
@@ -61,7 +61,7 @@ impl Evaluator<'_> {
     }
 
     fn reference(&mut self, value: &Tree, at: Mark) -> Evaluated {
-        match (&value.content, value.as_text()) {
+        match (&value.content, value.as_name()) {
             (_, Some(name)) => self.named(name, at),
             (Content::Unknown, _) => Ok(Some(Tree::unknown(at, value.references.clone()))),
             _ => self.misused(at, "Ref", "must be a name", &[value]),
@@ -116,7 +116,7 @@ impl Evaluator<'_> {
             Some(Presence::Absent(condition)) => {
                 Some(format!("`{base}` is used, but not created: condition `{condition}` fails"))
             }
-            None if self.generated.iter().any(|it| base.starts_with(it.as_str())) => None,
+            None if self.may_be_generated(base) => None,
             None => Some(format!("there is no {wanted} `{name}`")),
         };
         if let Some(problem) = problem {
@@ -128,9 +128,15 @@ impl Evaluator<'_> {
         Ok(Some(Tree::unknown(at, vec![whole.to_owned()])))
     }
 
+    /// Whether a transform may make a resource of this name: a declared one's, and a word more.
+    fn may_be_generated(&self, name: &str) -> bool {
+        let mut words = self.generated.iter().filter_map(|it| name.strip_prefix(it.as_str()));
+        words.any(|it| it.starts_with(|it: char| it.is_ascii_uppercase()))
+    }
+
     fn attribute(&mut self, value: &Tree, at: Mark) -> Evaluated {
         let name = match value.items() {
-            Some([id, _, ..]) => id.as_text(),
+            Some([id, _, ..]) => id.as_name(),
             _ => value.as_text().filter(|it| it.contains('.')),
         };
         match name {
@@ -295,9 +301,9 @@ impl Evaluator<'_> {
         let Some([condition, holds, fails]) = argument.items() else {
             return self.misused(at, "Fn::If", "needs a condition and two values", &[]);
         };
-        let decided = match &condition.content {
-            Content::Text(name) => self.condition(name, condition.at)?,
-            _ => self.holds(condition)?,
+        let decided = match condition.as_name() {
+            Some(name) => self.condition(name, condition.at)?,
+            None => self.holds(condition)?,
         };
         match decided {
             Some(true) => self.evaluate(holds),
@@ -318,7 +324,7 @@ impl Evaluator<'_> {
         let mut names = Vec::new();
         for key in keys {
             let key = self.evaluate(key)?;
-            match key.as_ref().and_then(Tree::as_text) {
+            match key.as_ref().and_then(Tree::as_name) {
                 Some(name) => names.push(name.to_owned()),
                 None => {
                     let references = key.iter().flat_map(Tree::all_references).collect();

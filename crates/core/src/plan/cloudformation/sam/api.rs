@@ -58,7 +58,7 @@ pub fn http(source: &Resource) -> Vec<Resource> {
     if source.properties.get("StageName").is_none() {
         stage.push(Entry::new("StageName", Tree::text(source.at, "$default")));
     }
-    stage.push(Entry::new("AutoDeploy", Tree::new(source.at, Content::Bool(true))));
+    stage.push(Entry::new("AutoDeploy", Tree::bool(source.at, true)));
     stage.push(Entry::new("ApiId", Resource::made_of(source.at, &source.id)));
     stage.extend(source.tags());
     let id = stage_id(source, "ApiGatewayDefault");

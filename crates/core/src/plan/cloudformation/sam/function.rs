@@ -184,7 +184,7 @@ fn url(source: &Resource) -> Vec<Resource> {
         return vec![url];
     }
     let text = |key: &str, text: &str| Entry::new(key, Tree::text(at, text));
-    let by_url = Tree::new(at, Content::Bool(true));
+    let by_url = Tree::bool(at, true);
     let rights = [
         (
             "UrlPublicPermissions",
