@@ -97,15 +97,13 @@ fn problems(plan: &Plan) -> String {
     plan.notes.iter().map(|it| format!(" !{}", it.problem)).collect()
 }
 
-fn pretty(shown: &[String], wanted: &[String]) {
-    let differing: Vec<_> = shown.iter().zip(wanted).filter(|(a, b)| a != b).collect();
-    assert!(differing.is_empty(), "{differing:#?}");
-}
-
 fn check(cases: &[(&str, &str)]) {
-    let shown: Vec<_> = cases.iter().map(|(it, _)| format!("{it}: {}", value(it))).collect();
-    let wanted: Vec<_> = cases.iter().map(|(it, wanted)| format!("{it}: {wanted}")).collect();
-    pretty(&shown, &wanted);
+    let differing: Vec<_> = cases
+        .iter()
+        .map(|(expression, wanted)| (expression, value(expression), wanted))
+        .filter(|(_, shown, wanted)| shown != *wanted)
+        .collect();
+    assert!(differing.is_empty(), "{differing:#?}");
 }
 
 #[test]

@@ -110,12 +110,16 @@ fn assert_same_as_json(name: &str, plan: &Plan, template: &Value) {
 }
 
 /// How a note begins, and why it is right in all templates that have it.
-const NOTED: [(&str, &str); 4] = [
+const NOTED: [(&str, &str); 5] = [
+    (
+        "there is no parameter or resource `AWS:Partition`",
+        "A colon is missing: CLOUDWATCH_ALARM_ACTION_CHECK has `${AWS:Partition}` in a `Fn::Sub`.",
+    ),
     ("there is no parameter or resource `", "They are excerpts: what they refer to was cut off."),
     ("there is no resource `", "They are excerpts: what they refer to was cut off."),
     (
         "there is no condition `HasEncryption`",
-        "checkov's template uses the condition in `Fn::If` and has no `Conditions`.",
+        "cfn-guard's excerpt uses the condition in `Fn::If` and has no `Conditions`.",
     ),
     (
         "`EcsLifeCycle` is a nested stack: its own template is not read here",
