@@ -117,6 +117,7 @@ fn nesting_is_limited() {
     for levels in [NESTING_LEVELS_MAX, 200_000] {
         let error = read("t.yaml", &nested(levels), &Options::default()).unwrap_err();
         assert_eq!(error.line, Some(1), "{error}");
+        assert_eq!(error.problem, "the template is nested more than 100 levels");
     }
     let blocks: String = (0..200).map(|it| format!("{}a:\n", " ".repeat(it))).collect();
     assert!(read("t.yaml", &blocks, &Options::default()).is_err());

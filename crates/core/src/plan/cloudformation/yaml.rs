@@ -4,7 +4,7 @@
 //! bomb ends at the alias that exceeds it. A short form such as `!Ref x` becomes its long form
 //! `{Ref: x}` here; nothing after this knows of tags.
 
-use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
+use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::plan::cloudformation::tree::{Content, Entry, Fault, Mark, Tree};
@@ -26,10 +26,22 @@ pub fn parse(text: &str) -> Result<Tree, Fault> {
     };
     let mut builder = Builder::default();
     for event in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = event.map_err(|it| Fault::new(mark(it.marker()), it.info()))?;
+        let (event, span) = event.map_err(|it| syntax(&it))?;
         builder.take(event, span)?;
     }
     builder.root.ok_or_else(|| Fault::new(Mark::START, "the file is empty"))
+}
+
+fn syntax(error: &ScanError) -> Fault {
+    let problem = match error.kind() {
+        ErrorKind::RecursionLimitExceeded => too_deep(),
+        _ => error.info(),
+    };
+    Fault::new(mark(error.marker()), problem)
+}
+
+fn too_deep() -> String {
+    format!("the template is nested more than {NESTING_LEVELS_MAX} levels")
 }
 
 fn mark(marker: &Marker) -> Mark {
@@ -157,8 +169,7 @@ impl Builder {
 
     fn check_depth(&self, levels: usize, at: Mark) -> Result<(), Fault> {
         if NESTING_LEVELS_MAX < self.open.len().saturating_add(levels) {
-            let problem = format!("the template is nested more than {NESTING_LEVELS_MAX} levels");
-            return Err(Fault::new(at, problem));
+            return Err(Fault::new(at, too_deep()));
         }
         Ok(())
     }

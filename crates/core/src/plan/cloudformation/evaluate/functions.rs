@@ -11,6 +11,9 @@ use crate::plan::cloudformation::evaluate::substitution::{Piece, pieces};
 use crate::plan::cloudformation::evaluate::{Evaluator, Presence};
 use crate::plan::cloudformation::tree::{Content, Entry, Fault, Mark, Tree};
 
+/// The most words in a logical id of 255 characters.
+const LOGICAL_ID_WORDS_MAX: usize = 255;
+
 /// A function's value; nothing for `AWS::NoValue`.
 type Evaluated = Result<Option<Tree>, Fault>;
 
@@ -130,8 +133,9 @@ impl Evaluator<'_> {
 
     /// Whether a transform may make a resource of this name: a declared one's, and a word more.
     fn may_be_generated(&self, name: &str) -> bool {
-        let mut words = self.generated.iter().filter_map(|it| name.strip_prefix(it.as_str()));
-        words.any(|it| it.starts_with(|it: char| it.is_ascii_uppercase()))
+        let words = name.match_indices(|it: char| it.is_ascii_uppercase());
+        let mut beginnings = words.take(LOGICAL_ID_WORDS_MAX).filter_map(|it| name.get(..it.0));
+        beginnings.any(|it| self.generated.contains(it))
     }
 
     fn attribute(&mut self, value: &Tree, at: Mark) -> Evaluated {
