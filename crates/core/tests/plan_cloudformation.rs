@@ -296,9 +296,8 @@ fn without_account_and_region_the_pseudo_parameters_are_unknown() {
     assert_eq!((plan.account, plan.region, plan.notes), (None, None, vec![]));
 }
 
-#[test]
-fn short_forms_long_forms_and_json_are_the_same() {
-    let short = r#"
+/// One template in three ways of writing.
+const SHORT: &str = r#"
 Parameters: { P: { Type: String, Default: p } }
 Conditions: { C: !And [!Equals [!Ref P, p], !Not [!Equals [a, b]]], D: !Or [!Condition C] }
 Resources:
@@ -310,7 +309,8 @@ Resources:
       S: !Sub "${P}-${B.Arn}"
       I: !If [C, !GetAtt B.Arn, !Ref "AWS::NoValue"]
 "#;
-    let json = r#"{
+
+const JSON: &str = r#"{
   "Parameters": {"P": {"Type": "String", "Default": "p"}},
   "Conditions": {
     "C": {"Fn::And": [
@@ -330,7 +330,8 @@ Resources:
     }
   }
 }"#;
-    let long = r#"
+
+const LONG: &str = r#"
 Parameters: { P: { Type: String, Default: p } }
 Conditions:
   C: { "Fn::And": [{ "Fn::Equals": [{ Ref: P }, p] }, { "Fn::Not": [{ "Fn::Equals": [a, b] }] }] }
@@ -348,6 +349,9 @@ Resources:
           - Fn::GetAtt: [B, Arn]
           - Ref: AWS::NoValue
 "#;
+
+#[test]
+fn short_forms_long_forms_and_json_are_the_same() {
     let stripped = |text: &str| {
         let mut plan = plan(text);
         plan.declared.sort_by(|a, b| a.address.cmp(&b.address));
@@ -357,13 +361,17 @@ Resources:
         }
         plan
     };
-    let wanted = stripped(short);
+    let wanted = stripped(SHORT);
     assert_eq!(only(&wanted, "A").references["/I"], ["B"]);
     assert_eq!(only(&wanted, "A").references["/S"], ["B"]);
-    assert_eq!(stripped(long), wanted);
-    assert_eq!(stripped(json), wanted);
-    assert_eq!(stripped(&json.replace("  ", "\t")), wanted, "with tabs");
-    let minified = serde_json::from_str::<Value>(json).unwrap().to_string();
+    assert_eq!(stripped(LONG), wanted);
+    assert_eq!(stripped(JSON), wanted);
+    assert_eq!(stripped(&JSON.replace("  ", "\t")), wanted, "with tabs");
+    for text in [SHORT, LONG, JSON] {
+        assert_eq!(stripped(&text.replace('\n', "\r\n")), wanted, "with carriage returns");
+        assert_eq!(stripped(&format!("\u{feff}{}", text.trim_start())), wanted, "with a mark");
+    }
+    let minified = serde_json::from_str::<Value>(JSON).unwrap().to_string();
     assert_eq!(stripped(&minified), wanted, "minified");
 }
 
@@ -522,6 +530,31 @@ Resources: { Fn::Transform: { Name: "AWS::Include" }, A: { Type: "A::B::C::MODUL
         "1:49: what the transform `AWS::Include` changes can't be known",
         "2:14: `Fn::Transform` may add any resource here",
         "2:55: `A` is a module: its own template is not read here",
+    ];
+    assert_eq!(notes(&plan), wanted);
+}
+
+#[test]
+fn what_an_include_may_add_is_unknown() {
+    let plan = plan(
+        r#"Resources:
+  A:
+    Type: AWS::S3::Bucket
+    Properties: { BucketName: !Ref B }
+    Fn::Transform: { Name: "AWS::Include" }
+  B:
+    Type: AWS::CloudFormation::Stack
+    Metadata: { "aws:asset:path": B.nested.template.json }
+  CDKMetadata: { Type: AWS::CDK::Metadata, Condition: Available }
+Conditions:
+  Available: !Equals [!Ref AWS::StackName, x]
+"#,
+    );
+    let bucket = only(&plan, "A");
+    assert_eq!((bucket.unknown.contains(""), bucket.references[""][0].as_str()), (true, "B"));
+    let wanted = [
+        "5:5: `Fn::Transform` may add anything to `A`",
+        "6:3: `B` is a nested stack: its own template `B.nested.template.json` is not read here",
     ];
     assert_eq!(notes(&plan), wanted);
 }

@@ -29,10 +29,7 @@ fn trust(service: &str) -> Value {
         {"Effect": "Allow", "Action": ["sts:AssumeRole"], "Principal": {"Service": [service]}}]})
 }
 
-#[test]
-fn a_function_has_a_role_of_its_own() {
-    let plan = plan(
-        r#"Resources:
+const FUNCTION: &str = r#"Resources:
   F:
     Type: AWS::Serverless::Function
     Properties:
@@ -53,8 +50,11 @@ fn a_function_has_a_role_of_its_own() {
         - !Ref P
   Q: { Type: AWS::SQS::Queue }
   P: { Type: AWS::IAM::ManagedPolicy }
-"#,
-    );
+"#;
+
+#[test]
+fn a_function_refers_to_its_own_role() {
+    let plan = plan(FUNCTION);
     let wanted = [
         "F AWS::Lambda::Function",
         "FRole AWS::IAM::Role",
@@ -78,6 +78,11 @@ fn a_function_has_a_role_of_its_own() {
     assert_eq!(function.places["/MemorySize"].line, 8);
     let unknown: Vec<_> = function.unknown.iter().map(String::as_str).collect();
     assert_eq!(unknown, ["/Code", "/DeadLetterConfig/TargetArn", "/Role"]);
+}
+
+#[test]
+fn a_functions_role_has_its_policies() {
+    let plan = plan(FUNCTION);
     let role = only(&plan, "FRole");
     assert_eq!(role.properties["AssumeRolePolicyDocument"], trust("lambda.amazonaws.com"));
     let managed = json!([

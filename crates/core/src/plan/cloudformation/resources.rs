@@ -48,6 +48,8 @@ pub fn declared(
     for it in &resources {
         match evaluator.resources.get(&it.key) {
             Some(Presence::Absent(_)) => continue,
+            // Nothing that is deployed: the CDK's own, with a condition on the region.
+            Some(Presence::Perhaps(_)) if kind(it)? == "AWS::CDK::Metadata" => {}
             Some(Presence::Perhaps(condition)) => {
                 let problem = format!(
                     "whether `{}` is created can't be known, as condition `{condition}` can't: \
@@ -129,8 +131,12 @@ fn resource(
     };
     let properties = sam::with_globals(kind, properties, globals);
     let properties = evaluator.evaluate(&properties)?.unwrap_or(empty);
+    let included = entry.tree.entry("Fn::Transform");
+    if let Some(it) = included {
+        evaluator.note(it.at, format!("`Fn::Transform` may add anything to `{}`", entry.key))?;
+    }
     let properties = match properties.content {
-        Content::Map(_) | Content::Unknown => properties,
+        Content::Map(_) | Content::Unknown if included.is_none() => properties,
         _ => Tree::unknown(properties_at, properties.all_references()),
     };
     note_what_is_elsewhere(entry, kind, evaluator)?;
