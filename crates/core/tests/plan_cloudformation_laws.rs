@@ -26,7 +26,8 @@ fn text() -> impl Strategy<Value = Value> {
     );
     let own = (variable, parameter())
         .prop_map(|(name, it)| json!({"Fn::Sub": [format!("${{{name}}}"), {"V": it}]}));
-    prop_oneof![word(), word(), parameter(), substituted, own]
+    let perhaps = word().prop_map(|it| json!({"Fn::If": ["C0", it, {"Ref": "AWS::NoValue"}]}));
+    prop_oneof![word(), word(), parameter(), substituted, own, perhaps]
 }
 
 fn condition() -> impl Strategy<Value = Value> {
@@ -53,6 +54,8 @@ fn expression() -> impl Strategy<Value = Value> {
                 .prop_map(|(name, a, b)| json!({"Fn::If": [name, a, b]})),
             list.clone().prop_map(|it| json!({"Fn::Join": ["-", it]})),
             (text(), list.clone()).prop_map(|(index, it)| json!({"Fn::Select": [index, it]})),
+            (0..3usize, prop::collection::vec(text(), 1..4))
+                .prop_map(|(index, it)| json!({"Fn::Select": [index, it]})),
             (0..3usize, inner.clone()).prop_map(|(index, it)| json!({"Fn::Select": [index, it]})),
             inner.clone().prop_map(|it| json!({"Fn::Split": ["-", it]})),
             inner.clone().prop_map(|it| json!({"Fn::Base64": it})),
