@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Number, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::discriminant;
 
 use crate::plan::Place;
 
@@ -190,22 +191,33 @@ impl Tree {
         }
     }
 
-    /// Whether both mean the same for certain, wherever they are written. Scalars are compared as
-    /// text, which is how CloudFormation compares.
-    pub fn same(&self, other: &Tree) -> bool {
+    /// Whether both are equal for certain to CloudFormation, which compares scalars as text.
+    pub fn equals(&self, other: &Tree) -> bool {
+        self.is_same(other, |a, b| a.as_text().is_some() && a.as_text() == b.as_text())
+    }
+
+    /// Whether both are one value for certain, wherever they are written: `1` is not `"1"`.
+    pub fn is_identical(&self, other: &Tree) -> bool {
+        self.is_same(other, |a, b| {
+            discriminant(&a.content) == discriminant(&b.content) && a.as_text() == b.as_text()
+        })
+    }
+
+    fn is_same(&self, other: &Tree, scalar: fn(&Tree, &Tree) -> bool) -> bool {
         match (&self.content, &other.content) {
             (Content::Unknown, _) | (_, Content::Unknown) => false,
             (Content::Null, Content::Null) => true,
             (Content::List(a), Content::List(b)) => {
-                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b))
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is_same(b, scalar))
             }
             (Content::Map(_), Content::Map(_)) => match (self.members(), other.members()) {
                 (Some(a), Some(b)) => {
-                    a.keys().eq(b.keys()) && a.values().zip(b.values()).all(|(a, b)| a.same(b))
+                    let mut pairs = a.values().zip(b.values());
+                    a.keys().eq(b.keys()) && pairs.all(|(a, b)| a.is_same(b, scalar))
                 }
                 _ => false,
             },
-            _ => self.as_text().is_some() && self.as_text() == other.as_text(),
+            _ => scalar(self, other),
         }
     }
 

@@ -106,7 +106,7 @@ impl Evaluator<'_> {
     fn equals(&mut self, a: &Tree, b: &Tree) -> Result<Option<bool>, Fault> {
         let (a, b) = (self.evaluate(a)?, self.evaluate(b)?);
         Ok(match (a, b) {
-            (Some(a), Some(b)) if a.same(&b) => Some(true),
+            (Some(a), Some(b)) if a.equals(&b) => Some(true),
             (Some(a), Some(b)) if a.is_known() && b.is_known() => Some(false),
             (None, None) => Some(true),
             (None, Some(it)) | (Some(it), None) if it.is_known() => Some(false),

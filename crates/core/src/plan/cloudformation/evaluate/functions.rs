@@ -356,7 +356,7 @@ fn common(a: Option<Tree>, b: Option<Tree>, at: Mark) -> Option<Tree> {
     };
     let references = a.references.iter().chain(&b.references).cloned().collect();
     let content = match (&a.content, &b.content) {
-        _ if a.same(&b) => a.content,
+        _ if a.is_identical(&b) => a.content,
         (Content::List(_), Content::List(_)) | (Content::Map(_), Content::Map(_))
             if have_same_members(&a, &b) =>
         {
