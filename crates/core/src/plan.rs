@@ -12,6 +12,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
+pub mod hcl;
+
 /// The languages of infrastructure code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -52,6 +54,10 @@ pub struct Declared {
     /// By JSON pointer into `properties`: the addresses of the declarations that the value there is
     /// made of, known or not. What joins a bucket's policy to its bucket.
     pub references: BTreeMap<String, Vec<String>>,
+    /// By JSON pointer into `properties`, for a text that is unknown because parts of it are: the JSON
+    /// document it will hold, as far as it is known. A bucket's policy names the bucket's ARN, which
+    /// nobody knows before deployment, and yet says who may read.
+    pub drafts: BTreeMap<String, Draft>,
     /// What deploying does to it.
     pub intent: Intent,
     /// What there was before, where an existing thing is changed or deleted.
@@ -60,6 +66,17 @@ pub struct Declared {
     pub at: Option<Place>,
     /// By JSON pointer into `properties`: where that property is written.
     pub places: BTreeMap<String, Place>,
+}
+
+/// A JSON document that will be a property's text, of which parts are unknown.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Draft {
+    /// The document. Unknown values are `null`.
+    pub document: Value,
+    /// JSON pointers into `document` of the values that are unknown, whole subtrees included.
+    pub unknown: BTreeSet<String>,
+    /// By JSON pointer into `document`: the addresses of the declarations that the value is made of.
+    pub references: BTreeMap<String, Vec<String>>,
 }
 
 /// What deploying does to a resource.
