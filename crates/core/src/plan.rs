@@ -54,9 +54,9 @@ pub struct Declared {
     /// By JSON pointer into `properties`: the addresses of the declarations that the value there is
     /// made of, known or not. What joins a bucket's policy to its bucket.
     pub references: BTreeMap<String, Vec<String>>,
-    /// By JSON pointer into `properties`, for a text that is unknown because parts of it are: the JSON
-    /// document it will hold, as far as it is known. A bucket's policy names the bucket's ARN, which
-    /// nobody knows before deployment, and yet says who may read.
+    /// By JSON pointer into `properties`, for a text that is unknown because parts of it are: the
+    /// JSON document it will hold, as far as that is known. A bucket's policy names the bucket's
+    /// ARN, which nobody knows before deployment, and yet says who may read.
     pub drafts: BTreeMap<String, Draft>,
     /// What deploying does to it.
     pub intent: Intent,
@@ -75,7 +75,7 @@ pub struct Draft {
     pub document: Value,
     /// JSON pointers into `document` of the values that are unknown, whole subtrees included.
     pub unknown: BTreeSet<String>,
-    /// By JSON pointer into `document`: the addresses of the declarations that the value is made of.
+    /// By JSON pointer into `document`: the addresses of the declarations that a value is made of.
     pub references: BTreeMap<String, Vec<String>>,
 }
 

@@ -60,8 +60,11 @@ pub const VALUE_BYTES_MAX: usize = 4 << 20;
 pub const VALUE_DEPTH_MAX: usize = 64;
 /// The most elements that one function makes.
 pub const ELEMENTS_MAX: usize = 1 << 16;
-/// The most expressions within expressions, those behind names counted. What is deeper is unknown.
-pub const EXPRESSION_DEPTH_MAX: usize = 160;
+/// The most expressions and blocks within each other, those behind names counted. What is deeper is
+/// unknown. A thread of 2 MiB holds that many, even where nothing is optimized.
+pub const EXPRESSION_DEPTH_MAX: usize = 96;
+/// Where fewer levels than these are left, no template file is parsed: that takes stack, too.
+pub const PARSER_LEVELS_MIN: usize = 56;
 /// The most steps of one evaluation: an expression is one, and so are 64 bytes of a value that is
 /// made or copied. What is left when they are used up is unknown.
 pub const STEPS_MAX: usize = 4_000_000;
@@ -70,7 +73,8 @@ pub const REFERENCES_MAX: usize = 1024;
 /// The most notes; more are left out.
 pub const NOTES_MAX: usize = 256;
 
-/// The text of files by their path, relative to the folder that may be read, with `/` between names.
+/// The text of files by their path, relative to the folder that may be read, with `/` between
+/// names.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     files: BTreeMap<String, String>,
@@ -82,7 +86,7 @@ impl Sources {
     ///
     /// # Errors
     ///
-    /// When the path leaves the folder that may be read, or the file, or all of them, are too large.
+    /// When the path leaves the folder that may be read, or a file, or all of them, are too large.
     pub fn insert(&mut self, path: &str, text: String) -> Result<(), PlanError> {
         let refuse = |problem: String| PlanError {
             file: path.to_owned(),

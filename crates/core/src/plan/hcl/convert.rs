@@ -114,6 +114,9 @@ pub(super) fn convert(value: Val, typed: &Type) -> Valued {
         Type::Text => Val::text(value.to_text().ok_or_else(|| refused("a string"))?)?,
         Type::Number => Val::number(value.to_number().ok_or_else(|| refused("a number"))?),
         Type::Bool => Val::bool(value.to_bool().ok_or_else(|| refused("a bool"))?),
+        Type::List(_) if value.items().is_some() && value.sequence().is_none() => {
+            Val::unknown_of(value.all_references())
+        }
         Type::List(of) => Val::list(converted(&value, of, || refused("a list"))?)?,
         Type::Set(of) => Val::set(converted(&value, of, || refused("a set"))?)?,
         Type::Map(of) => {

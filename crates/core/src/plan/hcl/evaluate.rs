@@ -1,7 +1,7 @@
 //! Names: what `var.a`, `local.b`, `aws_s3_bucket.c` and `module.d.e` stand for.
 //!
-//! Every name is resolved when it is first needed, and once. A name that is needed while it is being
-//! resolved is made of itself: unknown, with a note.
+//! Every name is resolved when it is first needed, and once. A name that is needed while it is
+//! being resolved is made of itself: unknown, with a note.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -14,7 +14,8 @@ use super::position::Spot;
 use super::source::{Attribute, Body};
 use super::value::{Fault, References, Val, Valued};
 use super::{
-    DECLARED_MAX, EXPRESSION_DEPTH_MAX, MODULES_MAX, NOTES_MAX, Options, STEPS_MAX, Sources, path,
+    DECLARED_MAX, EXPRESSION_DEPTH_MAX, MODULES_MAX, NOTES_MAX, Options, PARSER_LEVELS_MIN,
+    STEPS_MAX, Sources, path,
 };
 use crate::plan::{Note, Place, Plan, PlanError};
 
@@ -220,6 +221,14 @@ impl<'a> Evaluation<'a> {
         value
     }
 
+    /// Refuses to parse where little of the stack is left.
+    pub fn parses(&self) -> Result<(), Fault> {
+        if EXPRESSION_DEPTH_MAX < self.depth + PARSER_LEVELS_MIN {
+            return Err(Fault::new("this is nested too deep for a file that must be parsed"));
+        }
+        Ok(())
+    }
+
     /// The value of an attribute; unknown, with a note, where it has none.
     pub fn attribute(&mut self, attribute: &Attribute, scope: Scope<'_>) -> Val {
         let value = self.eval(&attribute.expression, scope);
@@ -360,6 +369,7 @@ impl<'a> Evaluation<'a> {
         if matches!(typed, Type::Any | Type::Text | Type::Number | Type::Bool) {
             return Val::text(text);
         }
+        self.parses()?;
         match hcl_edit::parser::parse_expr(text.trim()) {
             Ok(expression) => self.eval(&expression, Scope::CONSTANT),
             Err(error) => Err(Fault::new(format!("is no expression: {}", error.message()))),

@@ -121,8 +121,22 @@ impl Evaluation<'_> {
         result.ok_or_else(|| Fault::new(format!("{} has no such operation", value.name())))
     }
 
+    /// A chain of operators leans to the left; it is gone through without going deeper.
     fn binary(&mut self, it: &BinaryOp, scope: Scope<'_>) -> Valued {
-        let one = self.eval(&it.lhs_expr, scope)?;
+        let mut chain = vec![it];
+        let mut first = &it.lhs_expr;
+        while let Expression::BinaryOp(inner) = first {
+            chain.push(inner);
+            first = &inner.lhs_expr;
+        }
+        let mut value = self.eval(first, scope)?;
+        for it in chain.into_iter().rev() {
+            value = self.binary_step(value, it, scope)?;
+        }
+        Ok(value)
+    }
+
+    fn binary_step(&mut self, one: Val, it: &BinaryOp, scope: Scope<'_>) -> Valued {
         let operator = *it.operator.value();
         // What is right of a decided `&&` or `||` need not have a value.
         match (operator, one.to_bool()) {
@@ -300,8 +314,8 @@ impl Evaluation<'_> {
 
     /// `value[*]…`: of each element; of what is no list, of itself.
     fn splat(&mut self, value: &Val, operators: Operators<'_>, scope: Scope<'_>) -> Valued {
-        if value.is_unknown() {
-            return Ok(Val::unknown_of(value.references.clone()));
+        if value.is_unknown() || (value.items().is_some() && value.sequence().is_none()) {
+            return Ok(Val::unknown_of(value.all_references()));
         }
         let items = match value.items() {
             Some(items) => items.to_vec(),
@@ -405,6 +419,7 @@ pub(super) fn members(collection: &Val) -> Result<Option<Vec<(Val, Val)>>, Fault
     };
     match &collection.kind {
         Kind::Unknown(_) | Kind::Instance(_) => Ok(None),
+        Kind::Set(_) if !collection.known => Ok(None),
         #[expect(clippy::cast_precision_loss, reason = "no list is that long")]
         Kind::List(items) => Ok(Some(
             items.iter().enumerate().map(|(at, it)| (Val::number(at as f64), it.clone())).collect(),

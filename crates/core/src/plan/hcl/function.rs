@@ -158,15 +158,15 @@ fn count_at(arguments: &[Val], at: usize) -> Result<usize, Fault> {
     it.whole_number().ok_or_else(|| refused(it, "a whole number"))
 }
 
-/// The elements of the argument at an index, each with what the collection is made of; nothing where
-/// the collection is unknown.
+/// The elements of the argument at an index, each with what the collection is made of; nothing
+/// where the collection is unknown.
 fn items_at(arguments: &[Val], at: usize) -> Result<Option<Vec<Val>>, Fault> {
     let it = argument(arguments, at)?;
-    match it.items() {
+    match it.sequence() {
         Some(items) => {
             Ok(Some(items.iter().map(|item| item.clone().with(&it.references)).collect()))
         }
-        None if it.is_unknown() => Ok(None),
+        None if it.is_unknown() || it.items().is_some() => Ok(None),
         None => Err(refused(it, "a list")),
     }
 }

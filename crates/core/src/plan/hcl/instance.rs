@@ -9,11 +9,12 @@ use super::INSTANCES_MAX;
 use super::evaluate::{Evaluation, Frame, Scope};
 use super::expression::members;
 use super::folder::Resource;
+use super::function;
 use super::policy_document;
 use super::position::Spot;
 use super::render;
 use super::source::{Attribute, Block, Body, key_name};
-use super::value::{References, Val};
+use super::value::{References, Val, Valued};
 use crate::plan::{Declared, Intent, Language};
 
 /// What says something about a resource and is no property of it.
@@ -186,6 +187,20 @@ impl Evaluation<'_> {
         pointer: &str,
         places: &mut BTreeMap<String, Spot>,
     ) -> Val {
+        let made = self.deeper(|it| it.body(body, scope, pointer, places));
+        made.unwrap_or_else(|fault| {
+            self.note(None, fault.problem);
+            Val::unknown_of(fault.references)
+        })
+    }
+
+    fn body(
+        &mut self,
+        body: &Body,
+        scope: Scope<'_>,
+        pointer: &str,
+        places: &mut BTreeMap<String, Spot>,
+    ) -> Valued {
         let top = pointer.is_empty();
         let mut entries = BTreeMap::new();
         for (name, attribute) in &body.attributes {
@@ -200,13 +215,36 @@ impl Evaluation<'_> {
                 entries.insert(name.clone(), value);
             }
         }
+        for (kind, list) in self.blocks(body, scope, pointer, places) {
+            let value = if top && kind == TIMEOUTS {
+                list.into_iter().next().unwrap_or_else(Val::null)
+            } else if list.is_empty() {
+                continue;
+            } else if list.iter().all(Val::is_unknown) {
+                Val::unknown_of(function::references(&list))
+            } else {
+                Val::list(list)?
+            };
+            entries.entry(kind.to_owned()).or_insert(value);
+        }
+        self.made(Val::map(entries))
+    }
+
+    /// The blocks of a body by their type.
+    fn blocks<'b>(
+        &mut self,
+        body: &'b Body,
+        scope: Scope<'_>,
+        pointer: &str,
+        places: &mut BTreeMap<String, Spot>,
+    ) -> BTreeMap<&'b str, Vec<Val>> {
         let mut blocks: BTreeMap<&str, Vec<Val>> = BTreeMap::new();
         for block in &body.blocks {
             let kind = match (block.kind.as_str(), block.labels.first()) {
                 ("dynamic", Some(label)) => label.as_str(),
                 (kind, _) => kind,
             };
-            if top && META_BLOCKS.contains(&kind) {
+            if pointer.is_empty() && META_BLOCKS.contains(&kind) {
                 continue;
             }
             let list = blocks.entry(kind).or_default();
@@ -218,20 +256,7 @@ impl Evaluation<'_> {
                 list.push(self.properties(&block.body, scope, &pointer, places));
             }
         }
-        for (kind, list) in blocks {
-            let value = if top && kind == TIMEOUTS {
-                list.into_iter().next().unwrap_or_else(Val::null)
-            } else if list.iter().all(Val::is_unknown) && !list.is_empty() {
-                Val::unknown_of(super::function::references(&list))
-            } else if list.is_empty() {
-                continue;
-            } else {
-                Val::list(list).unwrap_or_else(|fault| Val::unknown_of(fault.references))
-            };
-            entries.entry(kind.to_owned()).or_insert(value);
-        }
-        let made = Val::map(entries);
-        self.made(made).unwrap_or_else(|fault| Val::unknown_of(fault.references))
+        blocks
     }
 
     /// Adds the blocks that a dynamic block makes; one that is unknown, where their number is.
@@ -362,7 +387,7 @@ fn value_of(number: &Number, instances: &[Instance]) -> Val {
         }
         Number::Unknown { .. } => {
             let all: Vec<Val> = values.collect();
-            Ok(Val::unknown_of(super::function::references(&all)))
+            Ok(Val::unknown_of(function::references(&all)))
         }
     };
     value.unwrap_or_else(|fault| Val::unknown_of(fault.references))

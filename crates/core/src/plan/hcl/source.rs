@@ -1,7 +1,7 @@
 //! One file as blocks and attributes, whether it is written in HCL or in JSON.
 //!
 //! Terraform's JSON syntax is an expression of HCL: objects, lists, and strings that are templates.
-//! It is parsed as one, so that positions and templates come for free; serde_json has read it first,
+//! It is parsed as one, so that positions and templates come for free; serde_json reads it first,
 //! since HCL would accept more. Which objects are blocks and which are values only the provider's
 //! schema tells: an object is a block unless its name is among [`MAP_ATTRIBUTES`].
 

@@ -233,6 +233,15 @@ impl Val {
         }
     }
 
+    /// The elements of a collection whose length and order are known: of a set with unknown
+    /// elements they are not.
+    pub fn sequence(&self) -> Option<&[Val]> {
+        match &self.kind {
+            Kind::Set(_) if !self.known => None,
+            _ => self.items(),
+        }
+    }
+
     pub fn entries(&self) -> Option<&BTreeMap<String, Val>> {
         match &self.kind {
             Kind::Map(entries) => Some(entries),

@@ -115,7 +115,7 @@ pub fn flatten(arguments: &[Val]) -> Valued {
 
 fn flatten_into(item: &Val, flat: &mut Vec<Val>) -> Result<bool, Fault> {
     // Something unknown may be a list.
-    if item.is_unknown() {
+    if item.is_unknown() || (item.items().is_some() && item.sequence().is_none()) {
         return Ok(false);
     }
     let Some(items) = item.items() else {
@@ -186,10 +186,10 @@ pub fn sort(arguments: &[Val]) -> Valued {
 /// Whether a list has an element; surely so where a known one is equal.
 pub fn contains(arguments: &[Val]) -> Valued {
     let wanted = argument(arguments, 1)?;
-    let Some(items) = items_at(arguments, 0)? else { return unknown_of(arguments) };
+    let Some(items) = argument(arguments, 0)?.items() else { return unknown_of(arguments) };
     let mut unknown = false;
     for item in items {
-        match alike(&item, wanted) {
+        match alike(item, wanted) {
             Some(true) => return Ok(Val::bool(true)),
             Some(false) => {}
             None => unknown = true,

@@ -5,7 +5,7 @@ use crate::plan::hcl::value::{Fault, Val, Valued};
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// The JSON of a value; where parts of it are unknown, a text of which the document is known in part.
+/// The JSON of a value; where parts are unknown, a text of which the document is known in part.
 pub fn jsonencode(arguments: &[Val]) -> Valued {
     Val::json_text(argument(arguments, 0)?.clone(), written)
 }
