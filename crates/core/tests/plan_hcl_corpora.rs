@@ -2,6 +2,7 @@
 //! Terraform planned for some of them.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![allow(clippy::disallowed_methods, reason = "a test may read its corpus; core may not")]
+#![allow(clippy::disallowed_macros, reason = "a test may print what it compared; core may not")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -47,9 +48,6 @@ fn name(set: &str, row: &Value) -> String {
     format!("{set}/{}/{}", text("check"), text("case"))
 }
 
-/// Rows that are refused, and why Terraform refuses them, too.
-const REFUSED: [(&str, &str); 0] = [];
-
 #[test]
 fn every_source_is_read() {
     let mut refused = Vec::new();
@@ -74,14 +72,17 @@ fn every_source_is_read() {
     for (name, error) in &refused {
         println!("  {name}: {error}");
     }
-    let explained = |it: &(String, String)| REFUSED.iter().any(|(name, _)| it.0 == *name);
-    let unexplained: Vec<_> = refused.iter().filter(|it| !explained(it)).collect();
-    assert!(unexplained.is_empty(), "{unexplained:#?}");
-    assert!(500 < seen);
+    assert!(refused.is_empty(), "{refused:#?}");
+    assert!(400 < seen && 1000 < resources);
 }
 
 /// What differs from a plan, and why.
-const DIFFERS: [(&str, &str, &str); 0] = [];
+const DIFFERS: [(&str, &str, &str); 1] = [(
+    "aws_ecs_task_definition.",
+    "/container_definitions",
+    "The provider drops the keys that ECS does not know (`pidMode`, `privilege`); we keep what is \
+     written.",
+)];
 
 #[test]
 fn what_is_known_is_what_terraform_plans() {
@@ -112,11 +113,14 @@ fn what_is_known_is_what_terraform_plans() {
         println!("  {difference:?}");
     }
     let explained = |it: &(String, String, String)| {
-        DIFFERS.iter().any(|(address, what, _)| it.1 == *address && it.2.starts_with(what))
+        let about = |&(address, what, _): &(&str, &str, &str)| {
+            it.1.starts_with(address) && it.2.starts_with(what)
+        };
+        DIFFERS.iter().any(about)
     };
     let unexplained: Vec<_> = differences.iter().filter(|it| !explained(it)).collect();
     assert!(unexplained.is_empty(), "{unexplained:#?}");
-    assert!(150 < resources && 500 < values);
+    assert!(150 < resources && 600 < values && differences.len() * 100 < values);
 }
 
 /// The planned resources of a plan without modules, and the data sources that were read.

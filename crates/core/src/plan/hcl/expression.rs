@@ -248,7 +248,8 @@ impl Evaluation<'_> {
         }))
     }
 
-    /// `try` and `can`: faults are no end of them.
+    /// `try` and `can`: faults are no end of them. As in Terraform, what they are given must be known
+    /// whole, but not what was computed on the way to it.
     fn attempt(&mut self, name: &str, call: &FuncCall, scope: Scope<'_>) -> Valued {
         let mut references = References::default();
         for argument in call.args.iter() {
@@ -259,6 +260,12 @@ impl Evaluation<'_> {
                     } else {
                         Val::unknown_of(value.all_references())
                     });
+                }
+                // What is known of a list or a map may have no value once all of it is known.
+                Ok(value)
+                    if !value.known && (value.items().is_some() || value.entries().is_some()) =>
+                {
+                    return Ok(Val::unknown_of(value.all_references()));
                 }
                 Ok(value) => return Ok(value),
                 Err(fault) => references = references.and(&fault.references),

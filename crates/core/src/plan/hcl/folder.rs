@@ -6,7 +6,7 @@ use hcl_edit::expr::Expression;
 
 use super::position::{Lines, Spot};
 use super::source::{self, Attribute, Block, Body};
-use super::{MODULE_DEPTH_MAX, Options, Sources, path};
+use super::{MODULE_DEPTH_MAX, Options, PARSED_BYTES_MAX, Sources, path};
 use crate::plan::{Place, PlanError};
 
 /// Every folder that the judged one reaches, and the variables that are given to it.
@@ -20,6 +20,8 @@ pub(super) struct Folders<'a> {
     /// The folders of called modules that have no file among the sources.
     pub missing: BTreeSet<String>,
     lines: Vec<Lines<'a>>,
+    /// How many bytes were parsed.
+    parsed: usize,
 }
 
 /// What a folder declares.
@@ -82,6 +84,7 @@ impl<'a> Folders<'a> {
             given: BTreeMap::new(),
             missing: BTreeSet::new(),
             lines: Vec::new(),
+            parsed: 0,
         };
         if terraform_files(sources, &root).is_empty() {
             return Err(about(&options.folder, "has no Terraform file (`.tf`, `.tf.json`)"));
@@ -159,6 +162,11 @@ impl<'a> Folders<'a> {
         parse: fn(&Lines<'_>, &str, &str, usize) -> Result<T, PlanError>,
     ) -> Result<Option<T>, PlanError> {
         let Some((name, text)) = sources.files.get_key_value(name) else { return Ok(None) };
+        self.parsed += text.len();
+        if PARSED_BYTES_MAX < self.parsed {
+            let problem = format!("more than {PARSED_BYTES_MAX} bytes of sources would be parsed");
+            return Err(about(name, &problem));
+        }
         let file = self.add(name, text);
         self.lines.get(file).map(|lines| parse(lines, name, text, file)).transpose()
     }

@@ -14,13 +14,15 @@ use super::policy_document;
 use super::position::Spot;
 use super::render;
 use super::source::{Attribute, Block, Body, key_name};
-use super::value::{References, Val, Valued};
+use super::value::{Fault, References, Val, Valued};
 use crate::plan::{Declared, Intent, Language};
 
 /// What says something about a resource and is no property of it.
 const META_ARGUMENTS: [&str; 4] = ["count", "depends_on", "for_each", "provider"];
 /// The same for blocks.
 const META_BLOCKS: [&str; 3] = ["connection", "lifecycle", "provisioner"];
+/// What a position costs, in bytes that are made.
+const PLACE_BYTES: usize = 256;
 /// The block that every provider has once, as an object.
 const TIMEOUTS: &str = "timeouts";
 
@@ -202,15 +204,17 @@ impl Evaluation<'_> {
         places: &mut BTreeMap<String, Spot>,
     ) -> Valued {
         let top = pointer.is_empty();
+        self.spend(PLACE_BYTES)?;
         let mut entries = BTreeMap::new();
         for (name, attribute) in &body.attributes {
             if top && META_ARGUMENTS.contains(&name.as_str()) {
                 continue;
             }
+            self.spend(PLACE_BYTES)?;
             let value = self.attribute(attribute, scope);
             if !value.is_null() {
                 let pointer = render::below(pointer, name);
-                literal_places(&attribute.expression, &pointer, attribute.at.file, places);
+                self.literal_places(&attribute.expression, &pointer, attribute.at.file, places)?;
                 places.insert(pointer, attribute.at);
                 entries.insert(name.clone(), value);
             }
@@ -293,6 +297,43 @@ impl Evaluation<'_> {
             places.insert(pointer.clone(), block.at);
             list.push(self.properties(&content.body, scope.within(&frame), &pointer, places));
         }
+    }
+
+    /// The positions of what a literal list or object holds.
+    fn literal_places(
+        &mut self,
+        expression: &Expression,
+        pointer: &str,
+        file: usize,
+        places: &mut BTreeMap<String, Spot>,
+    ) -> Result<(), Fault> {
+        let spot =
+            |start: Option<std::ops::Range<usize>>| start.map(|it| Spot { file, offset: it.start });
+        match expression {
+            Expression::Array(items) => {
+                for (at, item) in items.iter().enumerate() {
+                    self.spend(PLACE_BYTES)?;
+                    let pointer = render::below(pointer, at);
+                    self.literal_places(item, &pointer, file, places)?;
+                    places.extend(spot(item.span()).map(|it| (pointer, it)));
+                }
+            }
+            Expression::Object(object) => {
+                for (key, value) in object.iter() {
+                    self.spend(PLACE_BYTES)?;
+                    let Some(name) = key_name(key) else { continue };
+                    let pointer = render::below(pointer, name);
+                    self.literal_places(value.expr(), &pointer, file, places)?;
+                    let start = key.span().or(value.expr().span());
+                    places.extend(spot(start).map(|it| (pointer, it)));
+                }
+            }
+            Expression::Parenthesis(inner) => {
+                self.literal_places(inner.inner(), pointer, file, places)?;
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// What reading a data source adds to what its block says, where that is known without reading.
@@ -391,37 +432,6 @@ fn value_of(number: &Number, instances: &[Instance]) -> Val {
         }
     };
     value.unwrap_or_else(|fault| Val::unknown_of(fault.references))
-}
-
-/// The positions of what a literal list or object holds.
-fn literal_places(
-    expression: &Expression,
-    pointer: &str,
-    file: usize,
-    places: &mut BTreeMap<String, Spot>,
-) {
-    let spot =
-        |start: Option<std::ops::Range<usize>>| start.map(|it| Spot { file, offset: it.start });
-    match expression {
-        Expression::Array(items) => {
-            for (at, item) in items.iter().enumerate() {
-                let pointer = render::below(pointer, at);
-                literal_places(item, &pointer, file, places);
-                places.extend(spot(item.span()).map(|it| (pointer, it)));
-            }
-        }
-        Expression::Object(object) => {
-            for (key, value) in object.iter() {
-                let Some(name) = key_name(key) else { continue };
-                let pointer = render::below(pointer, name);
-                literal_places(value.expr(), &pointer, file, places);
-                let start = key.span().or(value.expr().span());
-                places.extend(spot(start).map(|it| (pointer, it)));
-            }
-        }
-        Expression::Parenthesis(inner) => literal_places(inner.inner(), pointer, file, places),
-        _ => {}
-    }
 }
 
 /// The partition that a region lies in.

@@ -1,5 +1,5 @@
 //! The document of `data "aws_iam_policy_document"`, as the provider makes it.
-//! See `aws_iam_policy_document` in <https://registry.terraform.io/providers/hashicorp/aws/latest/docs>.
+//! <https://registry.terraform.io/providers/hashicorp/aws/latest/docs>, "IAM Policy Document"
 //!
 //! The order of elements in the text is not the provider's; no policy's meaning hangs on it.
 
