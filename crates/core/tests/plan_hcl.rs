@@ -141,6 +141,7 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     ("nonsensitive(sensitive(1))", "1"),
     (r#"indent(2, "a\nb")"#, r#""a\n  b""#),
     ("123456789012", "123456789012"),
+    (r#""${-0}${0 * -1}""#, r#""00""#),
     ("path.module", r#"".""#),
 ];
 

@@ -53,6 +53,7 @@ fn every_source_is_read() {
     let mut refused = Vec::new();
     let mut seen = 0;
     let mut resources = 0;
+    let mut notes: BTreeMap<String, usize> = BTreeMap::new();
     for set in ["checkov_tf_aws", "checkov_tf_aws_inline", "trivy_checks_aws", "checkov_tf_graph"] {
         for row in rows(set) {
             if row.get("format").is_some_and(|it| it != "terraform") {
@@ -60,7 +61,12 @@ fn every_source_is_read() {
             }
             seen += 1;
             match plan(&row) {
-                Ok(plan) => resources += plan.declared.len(),
+                Ok(plan) => {
+                    resources += plan.declared.len();
+                    for note in plan.notes {
+                        *notes.entry(note.problem).or_insert(0) += 1;
+                    }
+                }
                 Err(error) => {
                     assert!(error.line.is_some() && error.column.is_some(), "{error}");
                     refused.push((name(set, &row), error.to_string()));
@@ -69,6 +75,9 @@ fn every_source_is_read() {
         }
     }
     println!("{seen} sources, {resources} declarations, {} refused", refused.len());
+    for (note, count) in notes {
+        println!("  {count} × {note}");
+    }
     for (name, error) in &refused {
         println!("  {name}: {error}");
     }
@@ -86,8 +95,8 @@ const DIFFERS: [(&str, &str, &str); 1] = [(
 
 #[test]
 fn what_is_known_is_what_terraform_plans() {
-    let (mut resources, mut values, mut unknown) = (0, 0, 0);
-    let mut differences = Vec::new();
+    let (mut resources, mut values) = (0, 0);
+    let (mut differences, mut missed) = (Vec::new(), Vec::new());
     for row in rows("checkov_tf_aws_plans") {
         let ours = plan(&row).unwrap();
         for planned in planned(&row["plan"]) {
@@ -99,16 +108,20 @@ fn what_is_known_is_what_terraform_plans() {
             };
             for (property, value) in declared.properties.as_object().unwrap() {
                 values += 1;
-                let mut compared = Compared { declared, unknown: 0, differs: None };
+                let mut compared = Compared { declared, missed: Vec::new(), differs: None };
                 compared.value(&format!("/{property}"), value, &planned["values"][property]);
-                unknown += usize::from(0 < compared.unknown);
+                missed.extend(compared.missed.iter().map(|it| format!("{address}: {it}")));
                 if let Some(differs) = compared.differs {
                     differences.push((name("", &row), address.to_owned(), differs));
                 }
             }
         }
     }
-    println!("{resources} resources, {values} properties, {unknown} with something unknown");
+    println!("{resources} resources, {values} properties; known to the plan only:");
+    for missed in &missed {
+        println!("  {missed}");
+    }
+    println!("{} differences:", differences.len());
     for difference in &differences {
         println!("  {difference:?}");
     }
@@ -121,6 +134,8 @@ fn what_is_known_is_what_terraform_plans() {
     let unexplained: Vec<_> = differences.iter().filter(|it| !explained(it)).collect();
     assert!(unexplained.is_empty(), "{unexplained:#?}");
     assert!(150 < resources && 600 < values && differences.len() * 100 < values);
+    // `yamlencode`, and the path of an image that only the data source's provider knows.
+    assert!(missed.len() <= 4, "{missed:#?}");
 }
 
 /// The planned resources of a plan without modules, and the data sources that were read.
@@ -133,7 +148,8 @@ fn planned(plan: &Value) -> Vec<&Value> {
 /// Compares what a source says with what is planned.
 struct Compared<'p> {
     declared: &'p Declared,
-    unknown: usize,
+    /// What is unknown to us and known to the plan.
+    missed: Vec<String>,
     differs: Option<String>,
 }
 
@@ -147,7 +163,9 @@ impl Compared<'_> {
     /// Whether the planned value says what ours says; it may say more.
     fn fits(&mut self, pointer: &str, ours: &Value, theirs: &Value) -> bool {
         if self.declared.unknown.contains(pointer) {
-            self.unknown += 1;
+            if !theirs.is_null() {
+                self.missed.push(format!("{pointer} is planned as {theirs}"));
+            }
             return true;
         }
         match (ours, theirs) {

@@ -114,8 +114,8 @@ fn piece() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Expressions around one other, `@`. `try` and `can` stand around `var.x` only: as in Terraform, they
-/// answer by what they are given, not by everything that was computed on the way.
+/// Expressions around one other, `@`. `try` and `can` stand around `var.x` only: as in Terraform,
+/// they answer by what they are given, not by everything that was computed on the way.
 const UNARY: &[&str] = &[
     "!(@)",
     "-(@)",

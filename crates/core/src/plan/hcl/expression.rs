@@ -248,8 +248,8 @@ impl Evaluation<'_> {
         }))
     }
 
-    /// `try` and `can`: faults are no end of them. As in Terraform, what they are given must be known
-    /// whole, but not what was computed on the way to it.
+    /// `try` and `can`: faults are no end of them. As in Terraform, what they are given must be
+    /// known whole, but not what was computed on the way to it.
     fn attempt(&mut self, name: &str, call: &FuncCall, scope: Scope<'_>) -> Valued {
         let mut references = References::default();
         for argument in call.args.iter() {

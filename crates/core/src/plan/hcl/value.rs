@@ -119,7 +119,8 @@ impl Val {
     /// A number; beyond what is exact, it is unknown.
     pub fn number(it: f64) -> Val {
         if it.is_finite() && it.abs() < EXACT_MAX {
-            Val::leaf(Kind::Number(it))
+            // No negative zero: its text would be `-0`.
+            Val::leaf(Kind::Number(it + 0.0))
         } else {
             Val::unknown()
         }
