@@ -898,14 +898,17 @@ fn json_syntax_is_the_same_language() {
   },
   "output": {"id": {"value": "${aws_s3_bucket.b.id}"}}
 }"#;
-    let made = plan(&[("main.tf.json", text)]);
+    let text = format!("\n\n{text}\n");
+    let made = plan(&[("main.tf.json", &text)]);
     let bucket = find(&made, "aws_s3_bucket.b");
     assert_eq!(
         bucket.properties,
         json!({"bucket": "b-x", "versioning": [{"enabled": true}], "tags": {"a": "b"}})
     );
     let place = &bucket.places["/versioning/0"];
-    assert_eq!((place.line, place.column), (7, 40));
+    assert_eq!((place.line, place.column), (9, 40));
+    let place = &bucket.places["/tags/a"];
+    assert_eq!((place.line, place.column), (9, 82));
     assert_eq!(
         find(&made, "aws_security_group.g").properties,
         json!({"ingress": [{"from_port": 22, "cidr_blocks": ["0.0.0.0/0"]}],

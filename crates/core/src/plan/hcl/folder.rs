@@ -151,7 +151,8 @@ impl<'a> Folders<'a> {
 
     /// Remembers a file's lines; its index.
     fn add(&mut self, name: &'a str, text: &'a str) -> usize {
-        self.lines.push(Lines::new(name, text));
+        let begin = text.len() - source::parsed_text(name, text).len();
+        self.lines.push(Lines::new(name, text, begin));
         self.lines.len() - 1
     }
 

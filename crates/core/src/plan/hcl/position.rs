@@ -19,6 +19,8 @@ pub(super) struct Spot {
 pub(super) struct Lines<'a> {
     name: &'a str,
     text: &'a [u8],
+    /// Where what is parsed begins: offsets count from there.
+    begin: usize,
     /// The offsets at which lines begin.
     starts: Vec<usize>,
     /// How many characters begin before every [`STRIDE_BYTES`]-th byte.
@@ -26,7 +28,7 @@ pub(super) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    pub fn new(name: &'a str, text: &'a str) -> Lines<'a> {
+    pub fn new(name: &'a str, text: &'a str, begin: usize) -> Lines<'a> {
         let bytes = text.as_bytes();
         let newlines = bytes.iter().enumerate().filter(|(_, it)| **it == b'\n');
         let starts = std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect();
@@ -39,10 +41,11 @@ impl<'a> Lines<'a> {
                 here
             })
             .collect();
-        Lines { name, text: bytes, starts, characters }
+        Lines { name, text: bytes, begin, starts, characters }
     }
 
     pub fn place(&self, offset: usize) -> Place {
+        let offset = self.begin + offset;
         let line = self.starts.partition_point(|start| *start <= offset);
         let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
         let column = self.before(offset).saturating_sub(self.before(start)) + 1;

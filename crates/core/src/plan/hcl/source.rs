@@ -77,8 +77,7 @@ pub(super) struct Block {
 /// Parses a file in the language that its name says. `file` is its index.
 pub(super) fn parse(lines: &Lines<'_>, name: &str, text: &str, file: usize) -> Parsed<Body> {
     if name.ends_with(".json") {
-        let (object, shift) = json_object(lines, text)?;
-        Ok(Json { file, shift }.top_level(object))
+        Ok(Json { file }.top_level(json_object(lines, parsed_text(name, text))?))
     } else {
         Ok(hcl_body(hcl(lines, text)?, file))
     }
@@ -92,8 +91,7 @@ pub(super) fn parse_variables(
     file: usize,
 ) -> Parsed<BTreeMap<String, Attribute>> {
     if name.ends_with(".json") {
-        let (object, shift) = json_object(lines, text)?;
-        Ok(Json { file, shift }.attributes(object))
+        Ok(Json { file }.attributes(json_object(lines, parsed_text(name, text))?))
     } else {
         Ok(hcl_body(hcl(lines, text)?, file).attributes)
     }
@@ -108,22 +106,28 @@ fn hcl(lines: &Lines<'_>, text: &str) -> Parsed<structure::Body> {
         .map_err(|error| refused(lines, error.location().offset(), error.message()))
 }
 
-/// Parses the one object of a JSON file; with it, how many bytes stand before it.
-fn json_object(lines: &Lines<'_>, text: &str) -> Parsed<(hcl_edit::expr::Object, usize)> {
-    let trimmed = text.trim_start_matches(|it: char| it == '\u{FEFF}' || it.is_whitespace());
-    let shift = text.len() - trimmed.len();
-    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(trimmed) {
-        let newlines = trimmed.split('\n').take(error.line().saturating_sub(1));
-        let line: usize = newlines.map(|it| it.len() + 1).sum();
-        let offset = shift + line + error.column().saturating_sub(1);
+/// What of a file is parsed: of JSON, not the blanks around it, which no expression begins with.
+pub(super) fn parsed_text<'t>(name: &str, text: &'t str) -> &'t str {
+    if name.ends_with(".json") {
+        text.trim_start_matches(|it: char| it == '\u{FEFF}' || it.is_whitespace())
+    } else {
+        text
+    }
+}
+
+/// Parses the one object of a JSON file.
+fn json_object(lines: &Lines<'_>, text: &str) -> Parsed<hcl_edit::expr::Object> {
+    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        let before = text.split('\n').take(error.line().saturating_sub(1));
+        let before: usize = before.map(|it| it.len() + 1).sum();
         let problem = error.to_string();
         let problem = problem.split(" at line ").next().unwrap_or_default();
-        return Err(refused(lines, offset, problem));
+        return Err(refused(lines, before + error.column().saturating_sub(1), problem));
     }
-    match hcl_edit::parser::parse_expr(trimmed.trim_end()) {
-        Ok(Expression::Object(object)) => Ok((object, shift)),
-        Ok(_) => Err(refused(lines, shift, "a JSON file of Terraform is one object")),
-        Err(error) => Err(refused(lines, shift + error.location().offset(), error.message())),
+    match hcl_edit::parser::parse_expr(text.trim_end()) {
+        Ok(Expression::Object(object)) => Ok(object),
+        Ok(_) => Err(refused(lines, 0, "a JSON file of Terraform is one object")),
+        Err(error) => Err(refused(lines, error.location().offset(), error.message())),
     }
 }
 
@@ -171,8 +175,6 @@ pub(super) fn key_name(key: &ObjectKey) -> Option<&str> {
 /// Reads objects as blocks.
 struct Json {
     file: usize,
-    /// What is added to each offset.
-    shift: usize,
 }
 
 impl Json {
@@ -272,7 +274,7 @@ impl Json {
             };
             let expression = value.into_expr();
             let start = key.span().or(expression.span()).map_or(0, |it| it.start);
-            let at = Spot { file: self.file, offset: self.shift + start };
+            let at = Spot { file: self.file, offset: start };
             members.push((name, expression, at));
         }
         members
@@ -280,6 +282,6 @@ impl Json {
 
     fn spot(&self, expression: &Expression) -> Option<Spot> {
         let start = expression.span()?.start;
-        Some(Spot { file: self.file, offset: self.shift + start })
+        Some(Spot { file: self.file, offset: start })
     }
 }
