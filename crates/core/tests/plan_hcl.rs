@@ -960,6 +960,7 @@ fn syntax_errors_have_lines_and_columns() {
         ("a = 1 /* ä */\nb = \"ä\\q\"\n", "2:9"),
         ("a = 1\na = 2\n", "2:1"),
         ("resource r {{\n", "1:13"),
+        ("a = 1\nb = {\n  c = 2\n", "2:1"),
         ("a = <<EOF\nx\n", "2:1"),
     ];
     let refused = cases.map(|(text, _)| {
@@ -981,6 +982,10 @@ fn limits_hold() {
     assert!(error.to_string().contains("at most 64 nested levels"), "{error}");
     let deep = format!("{}{}", "a {\n".repeat(5000), "}\n".repeat(5000));
     assert!(try_plan(&[("main.tf", &deep)]).is_err());
+
+    let keys: String = (0..10_000).map(|at| format!("  k{at} = 1\n")).collect();
+    let error = try_plan(&[("main.tf", &format!("a = {{\n{keys}}}\n"))]).unwrap_err();
+    assert_eq!((error.line, error.column), (Some(8194), Some(9)), "{error}");
 
     // What is left when the steps are used up is unknown, and costs nothing.
     let wide = format!(

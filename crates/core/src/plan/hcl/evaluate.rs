@@ -11,11 +11,11 @@ use super::folder::{Call, Folder, Folders};
 use super::instance::Expanded;
 use super::module::Children;
 use super::position::Spot;
-use super::source::{Attribute, Body};
+use super::source::{self, Attribute, Body};
 use super::value::{Fault, References, Val, Valued};
 use super::{
-    DECLARED_MAX, EXPRESSION_DEPTH_MAX, MODULES_MAX, NOTES_MAX, Options, PARSER_LEVELS_MIN,
-    STEPS_MAX, Sources, path,
+    DECLARED_MAX, EXPRESSION_DEPTH_MAX, KEYS_MAX, MODULES_MAX, NOTES_MAX, Options,
+    PARSER_LEVELS_MIN, STEPS_MAX, Sources, path,
 };
 use crate::plan::{Note, Place, Plan, PlanError};
 
@@ -221,8 +221,11 @@ impl<'a> Evaluation<'a> {
         value
     }
 
-    /// Refuses to parse where little of the stack is left.
-    pub fn parses(&self) -> Result<(), Fault> {
+    /// Refuses to parse what takes long, or where little of the stack is left.
+    pub fn parses(&self, text: &str) -> Result<(), Fault> {
+        if source::too_many_keys(text).is_some() {
+            return Err(Fault::new(format!("an object has more than {KEYS_MAX} keys")));
+        }
         if EXPRESSION_DEPTH_MAX < self.depth + PARSER_LEVELS_MIN {
             return Err(Fault::new("this is nested too deep for a file that must be parsed"));
         }
@@ -369,7 +372,7 @@ impl<'a> Evaluation<'a> {
         if matches!(typed, Type::Any | Type::Text | Type::Number | Type::Bool) {
             return Val::text(text);
         }
-        self.parses()?;
+        self.parses(text)?;
         match hcl_edit::parser::parse_expr(text.trim()) {
             Ok(expression) => self.eval(&expression, Scope::CONSTANT),
             Err(error) => Err(Fault::new(format!("is no expression: {}", error.message()))),

@@ -11,6 +11,7 @@ use hcl_edit::Span;
 use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::{self, Structure};
 
+use super::KEYS_MAX;
 use super::position::{Lines, Spot};
 use crate::plan::PlanError;
 
@@ -76,6 +77,7 @@ pub(super) struct Block {
 
 /// Parses a file in the language that its name says. `file` is its index.
 pub(super) fn parse(lines: &Lines<'_>, name: &str, text: &str, file: usize) -> Parsed<Body> {
+    keys_are_few(lines, parsed_text(name, text))?;
     if name.ends_with(".json") {
         Ok(Json { file }.top_level(json_object(lines, parsed_text(name, text))?))
     } else {
@@ -90,6 +92,7 @@ pub(super) fn parse_variables(
     text: &str,
     file: usize,
 ) -> Parsed<BTreeMap<String, Attribute>> {
+    keys_are_few(lines, parsed_text(name, text))?;
     if name.ends_with(".json") {
         Ok(Json { file }.attributes(json_object(lines, parsed_text(name, text))?))
     } else {
@@ -131,8 +134,46 @@ fn json_object(lines: &Lines<'_>, text: &str) -> Parsed<hcl_edit::expr::Object> 
     }
 }
 
+/// The offset at which an object has too many keys. Every `=` and `:` between braces counts, those
+/// in texts included: an estimate that needs no parser.
+pub(super) fn too_many_keys(text: &str) -> Option<usize> {
+    let mut counts = Vec::new();
+    for (offset, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' => counts.push(0_usize),
+            b'}' => {
+                counts.pop();
+            }
+            b'=' | b':' => {
+                let Some(count) = counts.last_mut() else { continue };
+                *count += 1;
+                if KEYS_MAX < *count {
+                    return Some(offset);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn keys_are_few(lines: &Lines<'_>, text: &str) -> Parsed<()> {
+    match too_many_keys(text) {
+        Some(offset) => {
+            let problem = format!("an object or a block has more than {KEYS_MAX} keys");
+            Err(refused(lines, offset, &problem))
+        }
+        None => Ok(()),
+    }
+}
+
 fn refused(lines: &Lines<'_>, offset: usize, problem: &str) -> PlanError {
     let place = lines.place(offset);
+    let problem = match problem {
+        // The parser went back to where it could still go on.
+        "unexpected token" => "what begins here is no HCL; is a bracket or a quote left open?",
+        problem => problem,
+    };
     PlanError {
         file: place.file,
         line: Some(place.line),
