@@ -983,9 +983,9 @@ fn limits_hold() {
     let deep = format!("{}{}", "a {\n".repeat(5000), "}\n".repeat(5000));
     assert!(try_plan(&[("main.tf", &deep)]).is_err());
 
-    let keys: String = (0..10_000).map(|at| format!("  k{at} = 1\n")).collect();
+    let keys: String = (0..20_000).map(|at| format!("  k{at} = 1\n")).collect();
     let error = try_plan(&[("main.tf", &format!("a = {{\n{keys}}}\n"))]).unwrap_err();
-    assert_eq!((error.line, error.column), (Some(8194), Some(9)), "{error}");
+    assert!(error.to_string().contains("too many keys"), "{error}");
 
     // What is left when the steps are used up is unknown, and costs nothing.
     let wide = format!(

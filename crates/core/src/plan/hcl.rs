@@ -48,9 +48,9 @@ pub const FILE_BYTES_MAX: usize = 4 << 20;
 pub const SOURCES_BYTES_MAX: usize = 64 << 20;
 /// The most bytes of the files that are parsed. A syntax tree takes a hundred times that.
 pub const PARSED_BYTES_MAX: usize = 8 << 20;
-/// The most keys of one object, or attributes of one block: the parser compares each with all
-/// others.
-pub const KEYS_MAX: usize = 8192;
+/// The most comparisons of keys that parsing takes: the parser compares each key of an object with
+/// all keys before it. One object may have 16,000 keys.
+pub const KEY_COMPARISONS_MAX: usize = 128_000_000;
 /// The most modules within modules.
 pub const MODULE_DEPTH_MAX: usize = 16;
 /// The most modules, each instance counted.

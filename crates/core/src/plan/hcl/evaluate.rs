@@ -14,8 +14,8 @@ use super::position::Spot;
 use super::source::{self, Attribute, Body};
 use super::value::{Fault, References, Val, Valued};
 use super::{
-    DECLARED_MAX, EXPRESSION_DEPTH_MAX, KEYS_MAX, MODULES_MAX, NOTES_MAX, Options,
-    PARSER_LEVELS_MIN, STEPS_MAX, Sources, path,
+    DECLARED_MAX, EXPRESSION_DEPTH_MAX, MODULES_MAX, NOTES_MAX, Options, PARSER_LEVELS_MIN,
+    STEPS_MAX, Sources, path,
 };
 use crate::plan::{Note, Place, Plan, PlanError};
 
@@ -221,11 +221,13 @@ impl<'a> Evaluation<'a> {
         value
     }
 
-    /// Refuses to parse what takes long, or where little of the stack is left.
-    pub fn parses(&self, text: &str) -> Result<(), Fault> {
-        if source::too_many_keys(text).is_some() {
-            return Err(Fault::new(format!("an object has more than {KEYS_MAX} keys")));
-        }
+    /// Counts what parsing a text takes.
+    ///
+    /// # Errors
+    ///
+    /// When no steps, or few levels of the stack, are left.
+    pub fn parses(&mut self, text: &str) -> Result<(), Fault> {
+        self.spend(text.len().saturating_add(source::key_comparisons(text)))?;
         if EXPRESSION_DEPTH_MAX < self.depth + PARSER_LEVELS_MIN {
             return Err(Fault::new("this is nested too deep for a file that must be parsed"));
         }

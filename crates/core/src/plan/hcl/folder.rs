@@ -6,7 +6,7 @@ use hcl_edit::expr::Expression;
 
 use super::position::{Lines, Spot};
 use super::source::{self, Attribute, Block, Body};
-use super::{MODULE_DEPTH_MAX, Options, PARSED_BYTES_MAX, Sources, path};
+use super::{KEY_COMPARISONS_MAX, MODULE_DEPTH_MAX, Options, PARSED_BYTES_MAX, Sources, path};
 use crate::plan::{Place, PlanError};
 
 /// Every folder that the judged one reaches, and the variables that are given to it.
@@ -22,6 +22,8 @@ pub(super) struct Folders<'a> {
     lines: Vec<Lines<'a>>,
     /// How many bytes were parsed.
     parsed: usize,
+    /// How many comparisons of keys that took.
+    compared: usize,
 }
 
 /// What a folder declares.
@@ -85,6 +87,7 @@ impl<'a> Folders<'a> {
             missing: BTreeSet::new(),
             lines: Vec::new(),
             parsed: 0,
+            compared: 0,
         };
         if terraform_files(sources, &root).is_empty() {
             return Err(about(&options.folder, "has no Terraform file (`.tf`, `.tf.json`)"));
@@ -167,6 +170,10 @@ impl<'a> Folders<'a> {
         if PARSED_BYTES_MAX < self.parsed {
             let problem = format!("more than {PARSED_BYTES_MAX} bytes of sources would be parsed");
             return Err(about(name, &problem));
+        }
+        self.compared = self.compared.saturating_add(source::key_comparisons(text));
+        if KEY_COMPARISONS_MAX < self.compared {
+            return Err(about(name, "has objects or blocks with too many keys to be parsed"));
         }
         let file = self.add(name, text);
         self.lines.get(file).map(|lines| parse(lines, name, text, file)).transpose()

@@ -11,7 +11,6 @@ use hcl_edit::Span;
 use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::{self, Structure};
 
-use super::KEYS_MAX;
 use super::position::{Lines, Spot};
 use crate::plan::PlanError;
 
@@ -77,7 +76,6 @@ pub(super) struct Block {
 
 /// Parses a file in the language that its name says. `file` is its index.
 pub(super) fn parse(lines: &Lines<'_>, name: &str, text: &str, file: usize) -> Parsed<Body> {
-    keys_are_few(lines, parsed_text(name, text))?;
     if name.ends_with(".json") {
         Ok(Json { file }.top_level(json_object(lines, parsed_text(name, text))?))
     } else {
@@ -92,7 +90,6 @@ pub(super) fn parse_variables(
     text: &str,
     file: usize,
 ) -> Parsed<BTreeMap<String, Attribute>> {
-    keys_are_few(lines, parsed_text(name, text))?;
     if name.ends_with(".json") {
         Ok(Json { file }.attributes(json_object(lines, parsed_text(name, text))?))
     } else {
@@ -134,37 +131,26 @@ fn json_object(lines: &Lines<'_>, text: &str) -> Parsed<hcl_edit::expr::Object> 
     }
 }
 
-/// The offset at which an object has too many keys. Every `=` and `:` between braces counts, those
-/// in texts included: an estimate that needs no parser.
-pub(super) fn too_many_keys(text: &str) -> Option<usize> {
-    let mut counts = Vec::new();
-    for (offset, byte) in text.bytes().enumerate() {
+/// How many comparisons of keys parsing takes. Every `=` and `:` between braces counts as a key,
+/// those in texts included: an estimate that needs no parser.
+pub(super) fn key_comparisons(text: &str) -> usize {
+    let mut keys = Vec::new();
+    let mut comparisons: usize = 0;
+    for byte in text.bytes() {
         match byte {
-            b'{' => counts.push(0_usize),
+            b'{' => keys.push(0_usize),
             b'}' => {
-                counts.pop();
+                keys.pop();
             }
             b'=' | b':' => {
-                let Some(count) = counts.last_mut() else { continue };
-                *count += 1;
-                if KEYS_MAX < *count {
-                    return Some(offset);
-                }
+                let Some(keys) = keys.last_mut() else { continue };
+                comparisons = comparisons.saturating_add(*keys);
+                *keys += 1;
             }
             _ => {}
         }
     }
-    None
-}
-
-fn keys_are_few(lines: &Lines<'_>, text: &str) -> Parsed<()> {
-    match too_many_keys(text) {
-        Some(offset) => {
-            let problem = format!("an object or a block has more than {KEYS_MAX} keys");
-            Err(refused(lines, offset, &problem))
-        }
-        None => Ok(()),
-    }
+    comparisons
 }
 
 fn refused(lines: &Lines<'_>, offset: usize, problem: &str) -> PlanError {

@@ -226,7 +226,6 @@ impl Evaluation<'_> {
     }
 
     fn template_file(&mut self, text: &str, names: &Val) -> Valued {
-        self.spend(text.len())?;
         self.parses(text)?;
         let template = hcl_edit::parser::parse_template(text)
             .map_err(|error| Fault::new(format!("is no template: {}", error.message())))?;
