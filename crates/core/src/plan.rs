@@ -8,13 +8,13 @@
 //! with its pointer in [`Declared::unknown`], never "absent".
 
 pub mod terraform;
+pub mod cloudformation;
+pub mod hcl;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
-
-pub mod cloudformation;
 
 /// The languages of infrastructure code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

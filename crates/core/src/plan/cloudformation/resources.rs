@@ -175,6 +175,7 @@ fn declaration(
         properties: resource.properties.to_json(),
         unknown: pointers.unknown,
         references: pointers.references,
+        drafts: BTreeMap::new(),
         intent: Intent::Create,
         before: None,
         at: Some(resource.at.place(file)),
