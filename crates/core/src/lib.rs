@@ -19,6 +19,7 @@ pub mod detect;
 pub mod scope;
 pub mod exemption;
 pub mod reason;
+pub mod report;
 pub mod heartbeat;
 pub mod record;
 pub mod ledger;

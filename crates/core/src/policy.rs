@@ -13,6 +13,7 @@
 
 pub mod builtins;
 pub mod program;
+pub mod conftest;
 
 use event_pattern::Pattern;
 use regorus::languages::rego::compiler::Compiler;

@@ -7,6 +7,7 @@ use crate::plan::cloudformation::evaluate::{Evaluator, Presence};
 use crate::plan::cloudformation::tree::{Content, Entry, Fault, Mark, Pointers, Tree};
 use crate::plan::cloudformation::{POINTER_BYTES_MAX, RESOURCES_MAX, sam};
 use crate::plan::{Declared, Intent, Language};
+use std::collections::BTreeMap;
 
 /// A resource, its properties evaluated.
 #[derive(Debug, Clone)]
