@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use quell_core::plan::cloudformation::{Options, is_template, read};
+use quell_core::plan::cloudformation::{Options, document, is_template, read};
 use quell_core::plan::{Declared, Intent, Language, Plan};
 use serde_json::{Value, json};
 
@@ -582,4 +582,17 @@ fn templates_are_told_by_their_content() {
     ] {
         assert!(!is_template(text), "{text}");
     }
+}
+
+#[test]
+fn a_template_is_the_same_document_in_yaml_and_json() {
+    let yaml = "Resources:\n  B:\n    Type: AWS::S3::Bucket\n    Properties:\n      \
+                BucketName: !Ref Name\n      Tags: [{ Key: a, Value: !Sub 'x-${Name}' }]\n";
+    let json = json!({ "Resources": { "B": { "Type": "AWS::S3::Bucket", "Properties": {
+        "BucketName": { "Ref": "Name" },
+        "Tags": [{ "Key": "a", "Value": { "Fn::Sub": "x-${Name}" } }] } } } });
+    assert_eq!(document("t.yaml", yaml).unwrap(), json);
+    assert_eq!(document("t.json", &json.to_string()).unwrap(), json);
+    let error = document("t.yaml", "a: [").unwrap_err();
+    assert_eq!((error.file.as_str(), error.line.is_some()), ("t.yaml", true));
 }

@@ -31,9 +31,10 @@ pub mod scan;
 pub mod undo;
 
 use crate::exit::{CliError, Exit};
-use crate::output::{Out, terminal};
+use crate::output::Out;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use global::Global;
+use quell_core::report::shown::lines;
 use std::io::{self, Write as _};
 use std::panic;
 use std::process::ExitCode;
@@ -171,7 +172,7 @@ fn told_by_clap(error: &clap::Error) -> ExitCode {
 fn complain(global: &Global, message: &str) {
     let mut stderr = anstream::AutoStream::new(io::stderr(), global.color.into());
     let (red, plain) = (anstyle::AnsiColor::Red.on_default().bold(), anstyle::Reset);
-    let message = terminal::lines(message);
+    let message = lines(message);
     let message = match message.strip_prefix("error:") {
         Some(rest) => format!("{red}error:{plain}{rest}"),
         None => message.into_owned(),

@@ -3,8 +3,8 @@
 //! Commands write to an [`Out`] and never to `stdout` itself. It strips colors where they don't
 //! belong, buffers, and reports a failed write as an error instead of a panic, so that a closed
 //! pipe ends a command quietly and a full disk does not end it well. What came from outside passes
-//! [`terminal::visible`] on its way into a text; data for machines ([`Out::data`]) is never
-//! altered.
+//! [`visible`](quell_core::report::shown::visible) on its way into a text; data for machines
+//! ([`Out::data`]) is never altered.
 
 pub mod diff;
 pub mod fact;

@@ -11,6 +11,7 @@
 //! Deliberately absent: nested stacks and modules (each is noted; their templates are further
 //! files), macros (noted), change sets, and rules that only check parameters.
 
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -81,20 +82,43 @@ impl fmt::Debug for Options {
 /// With a position: when it is no YAML, has no resources or one without a type, is not of the shape
 /// that CloudFormation documents, or exceeds a limit.
 pub fn read(file: &str, text: &str, options: &Options) -> Result<Plan, PlanError> {
-    read_template(file, text, options).map_err(|it| PlanError {
-        file: file.to_owned(),
-        line: Some(it.at.line),
-        column: Some(it.at.column),
-        problem: it.problem,
-    })
+    read_template(file, text, options).map_err(|it| faulty(file, it))
 }
 
-fn read_template(file: &str, text: &str, options: &Options) -> Result<Plan, Fault> {
+/// A template as JSON, nothing evaluated and every intrinsic function in its long form: the same
+/// for YAML as for the JSON that says the same.
+///
+/// # Errors
+///
+/// With a position: when it is no YAML, or exceeds a limit.
+pub fn document(file: &str, text: &str) -> Result<Value, PlanError> {
+    parse(text).map(|it| it.to_json()).map_err(|it| faulty(file, it))
+}
+
+/// Whether a resource of this type stands for resources of another template, which is not read.
+pub fn is_elsewhere(kind: &str) -> bool {
+    resources::elsewhere(kind).is_some()
+}
+
+fn faulty(file: &str, fault: Fault) -> PlanError {
+    PlanError {
+        file: file.to_owned(),
+        line: Some(fault.at.line),
+        column: Some(fault.at.column),
+        problem: fault.problem,
+    }
+}
+
+fn parse(text: &str) -> Result<Tree, Fault> {
     if TEMPLATE_BYTES_MAX < text.len() {
         let problem = format!("a template has at most {TEMPLATE_BYTES_MAX} bytes");
         return Err(Fault::new(Mark::START, problem));
     }
-    let template = yaml::parse(text)?;
+    yaml::parse(text)
+}
+
+fn read_template(file: &str, text: &str, options: &Options) -> Result<Plan, Fault> {
+    let template = parse(text)?;
     let mut evaluator = Evaluator::new(&template, options)?;
     note_transforms(&template, &mut evaluator)?;
     let declared = resources::declared(file, &template, &mut evaluator)?;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// Whether a terminal, or whoever reads along, would obey a character instead of showing it: the
 /// control characters (C0, DEL, C1), the bidirectional controls (Unicode, UAX #9), and the
 /// separators of lines that are no newline.
-fn is_obeyed(it: char) -> bool {
+pub fn is_obeyed(it: char) -> bool {
     it.is_control()
         || matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }

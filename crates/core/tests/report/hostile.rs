@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use quell_core::plan::Place;
 use quell_core::policy::Severity;
+use quell_core::report::shown::{lines, visible};
 use quell_core::report::text::Options;
 use quell_core::report::{
     End, Entry, Level, Problem, Report, Rule, Verdict, baseline, github, gitlab, json, junit,
@@ -244,4 +245,14 @@ fn a_style_in_a_source_is_shown_and_not_obeyed() {
     let report = Report { entries: vec![named], problems: vec![], ..rich() };
     let told = text::write(&report, &BTreeMap::new(), Options::default());
     assert!(told.contains("a\\u{1b}[35m\\r\\n::x"), "{told}");
+}
+
+#[test]
+fn what_a_terminal_would_obey_is_shown() {
+    const HOSTILE: &str = "a\x1b[2Jb\x07\r\u{7f}\u{9b}2J\u{202e}\u{2066}\u{2028}";
+    let obeyed = ['\x1b', '\x07', '\r', '\u{7f}', '\u{9b}', '\u{202e}', '\u{2066}', '\u{2028}'];
+    assert_eq!(visible("arn:aws:iam::1:user/ünï"), "arn:aws:iam::1:user/ünï");
+    assert_eq!(visible("a\x1b[2Jb\nc\u{9b}"), "a\\u{1b}[2Jb\\nc\\u{9b}");
+    assert_eq!(lines("a\n\tb\x07"), "a\n\tb\\u{7}");
+    assert!(!visible(HOSTILE).contains(obeyed) && !lines(HOSTILE).contains(obeyed));
 }

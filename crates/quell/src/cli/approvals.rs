@@ -4,12 +4,12 @@ use super::acting::{self, Person, block_on};
 use super::findings::short;
 use super::global::Global;
 use crate::exit::{CliError, Exit};
-use crate::output::terminal::visible;
 use crate::output::{Format, Out};
 use crate::pipeline::Selector;
 use clap::Subcommand;
 use quell_core::history::{Open, Status};
 use quell_core::record::{Outcome, Verdict};
+use quell_core::report::shown::visible;
 use std::io::Write as _;
 
 /// `quell approvals`.

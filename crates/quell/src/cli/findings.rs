@@ -4,12 +4,12 @@ use super::acting::{self, block_on};
 use super::global::Global;
 use crate::exit::{CliError, Exit};
 use crate::output::table::{self, cell, severity_cell, word};
-use crate::output::terminal::visible;
 use crate::output::{Format, Out};
 use crate::pipeline::RetryFilter;
 use clap::Subcommand;
 use quell_core::history::{History, Open, Status};
 use quell_core::record::Attempt;
+use quell_core::report::shown::visible;
 use serde::Serialize;
 use std::io::Write as _;
 

@@ -3,10 +3,10 @@
 use super::files;
 use super::global::Global;
 use crate::exit::{CliError, Exit};
-use crate::output::terminal::visible;
 use crate::output::{Format, Out};
 use clap::Subcommand;
 use event_pattern::{DuplicateKeys, Explanation, Options, Pattern};
+use quell_core::report::shown::visible;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::error::Error;

@@ -5,12 +5,12 @@ use super::findings::short;
 use super::global::Global;
 use crate::exit::{CliError, Exit};
 use crate::output::table::{self, cell, severity_cell, word};
-use crate::output::terminal::visible;
 use crate::output::{Format, Out, count};
 use crate::runtime::Runtime;
 use crate::scan::{self, ScanReport, Step, What};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::SignedDuration;
+use quell_core::report::shown::visible;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 

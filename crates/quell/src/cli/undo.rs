@@ -4,10 +4,10 @@ use super::acting::{self, Person, block_on};
 use super::approvals::exit;
 use super::global::Global;
 use crate::exit::{CliError, Exit};
-use crate::output::terminal::visible;
 use crate::output::{Format, Out};
 use crate::pipeline::Selector;
 use quell_core::record::Outcome;
+use quell_core::report::shown::visible;
 use serde::Serialize;
 use std::io::Write as _;
 

@@ -3,10 +3,10 @@
 
 use super::judge::{Entry, Judged, Note, Verdict};
 use crate::output::table::word;
-use crate::output::terminal::visible;
 use crate::output::{Out, count};
 use jiff::Timestamp;
 use quell_core::policy::Severity;
+use quell_core::report::shown::visible;
 use serde::Serialize;
 use std::io::{self, Write as _};
 

@@ -1,8 +1,8 @@
 //! A change as a diff: what goes in red, what comes in green.
 
-use super::terminal::visible;
 use anstyle::{AnsiColor, Style};
 use quell_core::change::Change;
+use quell_core::report::shown::visible;
 use serde_json::Value;
 use std::io::{self, Write};
 

@@ -1,9 +1,9 @@
 //! A fact of the ledger in one line, for people.
 
 use super::table::word;
-use super::terminal::visible;
 use quell_core::heartbeat::{Beat, Heartbeat};
 use quell_core::record::{Fact, Verdict};
+use quell_core::report::shown::visible;
 
 /// One line that says what happened, whatever a fact holds.
 pub fn line(fact: &Fact) -> String {

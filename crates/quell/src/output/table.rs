@@ -2,11 +2,11 @@
 //! sees whole lines.
 
 use super::Out;
-use super::terminal::visible;
 use comfy_table::{
     Attribute, Cell, Color, ContentArrangement, Table, TableStyle, presets::NOTHING,
 };
 use quell_core::policy::Severity;
+use quell_core::report::shown::visible;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 

@@ -1,31 +1,12 @@
 //! What a terminal must not obey: logs, policies and ledgers hold what attackers chose.
 //!
-//! [`visible`] is the one function that everything from outside passes on its way into a text;
-//! [`lines`] is the same for a text of several lines. [`Screen`] is the second defense, around
-//! standard output itself: it knows nothing of where a byte comes from, and lets nothing through
-//! that could do more to a terminal than color it.
+//! [`shown`](quell_core::report::shown) is what everything from outside passes on its way into a
+//! text. [`Screen`] is the second defense, around standard output itself: it knows nothing of where
+//! a byte comes from, and lets nothing through that could do more to a terminal than color it.
 
+use quell_core::report::shown::is_obeyed;
 use std::borrow::Cow;
 use std::io::{self, Write};
-
-/// Whether a terminal, or whoever reads along, would obey a character instead of showing it: the
-/// control characters (C0, DEL, C1), the bidirectional controls (Unicode, UAX #9), and the
-/// separators of lines that are no newline.
-fn is_obeyed(it: char) -> bool {
-    it.is_control()
-        || matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
-}
-
-/// A text from outside, within a line: nothing in it is obeyed, and it stays one line.
-pub fn visible(text: &str) -> Cow<'_, str> {
-    escaped(text, is_obeyed, |it| it.escape_default().to_string())
-}
-
-/// A text from outside that may have lines of its own.
-pub fn lines(text: &str) -> Cow<'_, str> {
-    let obeyed = |it| is_obeyed(it) && it != '\n' && it != '\t';
-    escaped(text, obeyed, |it| it.escape_default().to_string())
-}
 
 fn escaped(
     text: &str,
@@ -129,14 +110,6 @@ mod tests {
     const HOSTILE: &str = "a\x1b[2Jb\x07\r\u{7f}\u{9b}2J\u{202e}\u{2066}\u{2028}";
     const OBEYED: [char; 8] =
         ['\x1b', '\x07', '\r', '\u{7f}', '\u{9b}', '\u{202e}', '\u{2066}', '\u{2028}'];
-
-    #[test]
-    fn what_a_terminal_would_obey_is_shown() {
-        assert_eq!(visible("arn:aws:iam::1:user/ünï"), "arn:aws:iam::1:user/ünï");
-        assert_eq!(visible("a\x1b[2Jb\nc\u{9b}"), "a\\u{1b}[2Jb\\nc\\u{9b}");
-        assert_eq!(lines("a\n\tb\x07"), "a\n\tb\\u{7}");
-        assert!(!visible(HOSTILE).contains(OBEYED) && !lines(HOSTILE).contains(OBEYED));
-    }
 
     fn screened(text: &str, colors: bool, at_once: usize) -> String {
         let mut screen = Screen::new(Vec::new(), colors);

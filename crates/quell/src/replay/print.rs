@@ -2,8 +2,8 @@
 
 use super::report::{Decisions, ErrorEntry, Line, Report, Summary};
 use crate::output::table::{self, cell, severity_cell, word};
-use crate::output::terminal::visible;
 use crate::output::{Out, count};
+use quell_core::report::shown::visible;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;

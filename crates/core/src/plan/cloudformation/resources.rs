@@ -145,16 +145,21 @@ fn resource(
     sam::expand(Resource { id, at, kind, properties, properties_at }, evaluator)
 }
 
+/// What a resource is whose own resources stand in another template.
+pub fn elsewhere(kind: &str) -> Option<&'static str> {
+    match kind {
+        "AWS::CloudFormation::Stack" | "AWS::Serverless::Application" => Some("a nested stack"),
+        _ if kind.ends_with("::MODULE") => Some("a module"),
+        _ => None,
+    }
+}
+
 fn note_what_is_elsewhere(
     entry: &Entry,
     kind: &str,
     evaluator: &mut Evaluator<'_>,
 ) -> Result<(), Fault> {
-    let what = match kind {
-        "AWS::CloudFormation::Stack" | "AWS::Serverless::Application" => "a nested stack",
-        _ if kind.ends_with("::MODULE") => "a module",
-        _ => return Ok(()),
-    };
+    let Some(what) = elsewhere(kind) else { return Ok(()) };
     let asset = entry.tree.get("Metadata").and_then(|it| it.get("aws:asset:path")?.as_text());
     let file = asset.map(|it| format!(" `{it}`")).unwrap_or_default();
     let problem = format!("`{}` is {what}: its own template{file} is not read here", entry.key);

@@ -3,11 +3,11 @@
 use crate::cli::files;
 use crate::exit::{CliError, Exit};
 use crate::output::table::{self, cell, word};
-use crate::output::terminal::visible;
 use crate::output::{Format, Out};
 use clap::ValueEnum;
 use comfy_table::{Cell, Color};
 use quell_core::facts::iam_policy::{Allow, Analysis, Kind, StatementFacts, analyze_text};
+use quell_core::report::shown::visible;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};

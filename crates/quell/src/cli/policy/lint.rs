@@ -6,10 +6,10 @@
 
 use crate::cli::global::Global;
 use crate::exit::{CliError, Exit};
-use crate::output::terminal::{lines, visible};
 use crate::output::{Format, Out, count};
 use quell_core::action::{ActionMeta, Reversibility};
 use quell_core::policy::{Policy, PolicyLimits};
+use quell_core::report::shown::{lines, visible};
 use quell_core::resource::{Purpose, State};
 use quell_library::folder::{self, PolicyFolder};
 use serde::Serialize;

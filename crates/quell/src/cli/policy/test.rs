@@ -6,9 +6,9 @@
 
 use crate::cli::global::{Global, bad_policy};
 use crate::exit::{CliError, Exit};
-use crate::output::terminal::{lines, visible};
 use crate::output::{Format, Out};
 use quell_core::policy::{Policy, PolicyLimits};
+use quell_core::report::shown::{lines, visible};
 use quell_library::folder::{self, Case, PolicyFolder};
 use quell_library::{Library, story};
 use serde::Serialize;
