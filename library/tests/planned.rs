@@ -545,6 +545,8 @@ fn trails_are_judged_in_every_language() {
     assert_eq!(found, ["?trail_weakened IsMultiRegionTrail aws_cloudtrail.t"]);
 }
 
+const AWS_ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+
 fn admin() -> Value {
     json!({ "Version": "2012-10-17", "Statement": [
         { "Effect": "Allow", "Action": "*", "Resource": "*" }] })
@@ -552,7 +554,6 @@ fn admin() -> Value {
 
 #[test]
 fn administrators_are_found_in_every_language() {
-    const AWS_ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
     let text = admin().to_string();
     let policy =
         || declared("aws_iam_policy", "p", json!({ "name": "p", "path": "/", "policy": text }));
@@ -586,6 +587,12 @@ fn administrators_are_found_in_every_language() {
         let found = judged(vec![attachment(kind, to)]);
         assert!(found.contains(&format!("admin_policy_attached {kind}.a")), "{kind}: {found:?}");
     }
+}
+
+#[test]
+fn administrators_are_found_in_their_own_declarations() {
+    let text = admin().to_string();
+    let role = || declared("aws_iam_role", "r", json!({ "name": "r", "path": "/" }));
     for (own, address) in [
         (
             declared(

@@ -254,8 +254,8 @@ fn a_policy_may_take_no_default() {
          trigger: { source: [aws.s3] }\n",
     )
     .unwrap();
-    let rego = "package quell.acme.s3.block\n\ndeny contains {\"element\": \"x\", \"reason\": \"x\"} if \
-                false\n";
+    let rego = "package quell.acme.s3.block\n\n\
+                deny contains {\"element\": \"x\", \"reason\": \"x\"} if false\n";
     fs::write(policy.join("policy.rego"), rego).unwrap();
     let mut plan = open_bucket("create");
     let changes = plan["resource_changes"].as_array_mut().unwrap();
