@@ -10,14 +10,18 @@
 
 use quell_core::detect::detect;
 use quell_core::plan::{Declared, Draft, Intent, Language, Place, Plan, terraform};
-use quell_core::policy::Policy;
+use quell_core::policy::{Policy, PolicyLimits};
 use quell_core::resource::{Planned, Trust};
-use quell_library::{Library, planned, resource};
+use quell_library::{Library, folder, planned, resource};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-static LIBRARY: LazyLock<Library> = LazyLock::new(|| Library::builtin().unwrap());
+/// A judgment may take long where the machine is busy.
+static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
+    let limits = PolicyLimits { policy_time_max_ms: 60_000, ..PolicyLimits::default() };
+    Library::load(folder::builtin().unwrap(), &BTreeMap::new(), limits).unwrap()
+});
 
 /// A declaration: an intent's word, a type and a name, what is written, what is unknown, and what
 /// it refers to.

@@ -13,14 +13,18 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use quell_core::detect::detect;
 use quell_core::plan::{Declared, Intent, Language, Plan, terraform};
-use quell_core::policy::Policy;
+use quell_core::policy::{Policy, PolicyLimits};
 use quell_core::resource::{ResourceRef, State, Trust};
-use quell_library::{Library, planned, resource};
+use quell_library::{Library, folder, planned, resource};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-static LIBRARY: LazyLock<Library> = LazyLock::new(|| Library::builtin().unwrap());
+/// A judgment may take long where the machine is busy.
+static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
+    let limits = PolicyLimits { policy_time_max_ms: 60_000, ..PolicyLimits::default() };
+    Library::load(folder::builtin().unwrap(), &BTreeMap::new(), limits).unwrap()
+});
 
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "us-east-1";

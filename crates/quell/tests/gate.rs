@@ -36,7 +36,9 @@ fn judged(plan: &Value, config: &str) -> Vec<Entry> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plan.json");
     fs::write(&path, plan.to_string()).unwrap();
-    let config = Config::parse(config).unwrap();
+    let mut config = Config::parse(config).unwrap();
+    // A judgment may take long where the machine is busy.
+    config.policies.policy_time_max_ms = 60_000;
     let library = library(&config).unwrap();
     let inputs = inputs::load(&[path.display().to_string()], &Context::default()).unwrap();
     let (trust, guardrails) = (config.trust(), &config.guardrails);
