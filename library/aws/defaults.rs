@@ -24,7 +24,8 @@ pub fn bucket_ownership_controls() -> Value {
 pub const BUCKET_ACL: &str = "private";
 
 /// The block of an account that set none: all four switches are off. The gate counts on an
-/// account's block only where the code declares it, since code is deployed to more than one account.
+/// account's block only where the code declares it, since code is deployed to more than one
+/// account.
 /// Source: "Configuring block public access settings for your account" in the S3 user guide.
 pub const ACCOUNT_PUBLIC_ACCESS_BLOCK: PublicAccessBlock = PublicAccessBlock {
     block_public_acls: false,

@@ -13,14 +13,18 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use quell_core::detect::detect;
 use quell_core::plan::{Declared, Intent, Language, Plan, terraform};
-use quell_core::policy::Policy;
+use quell_core::policy::{Policy, PolicyLimits};
 use quell_core::resource::{ResourceRef, State, Trust};
-use quell_library::{Library, planned, resource};
+use quell_library::{Library, folder, planned, resource};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-static LIBRARY: LazyLock<Library> = LazyLock::new(|| Library::builtin().unwrap());
+/// A judgment may take long where the machine is busy.
+static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
+    let limits = PolicyLimits { policy_time_max_ms: 60_000, ..PolicyLimits::default() };
+    Library::load(folder::builtin().unwrap(), &BTreeMap::new(), limits).unwrap()
+});
 
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "us-east-1";
@@ -378,7 +382,8 @@ proptest! {
                 "cidr_blocks": if is_v6 { json!([]) } else { json!([cidr]) },
                 "ipv6_cidr_blocks": if is_v6 { json!([cidr]) } else { json!([]) } });
             let name = if is_v6 { "CidrIpv6" } else { "CidrIp" };
-            let rule = json!({ "IpProtocol": protocol, "FromPort": from, "ToPort": to, name: cidr });
+            let rule =
+                json!({ "IpProtocol": protocol, "FromPort": from, "ToPort": to, name: cidr });
             if !read.contains(&rule) {
                 read.push(rule.clone());
             }
@@ -394,7 +399,8 @@ proptest! {
             it["type"] = json!("ingress");
             if form == 2 {
                 let name = if is_v6 { "cidr_ipv6" } else { "cidr_ipv4" };
-                it = json!({ "ip_protocol": protocol, "from_port": from, "to_port": to, name: cidr });
+                it = json!({ "ip_protocol": protocol, "from_port": from, "to_port": to,
+                    name: cidr });
             }
             it["security_group_id"] = json!("sg-1");
             let kinds = ["aws_security_group_rule", "aws_vpc_security_group_ingress_rule"];
@@ -416,7 +422,11 @@ proptest! {
     fn trails(
         flags in any::<[Option<bool>; 4]>(),
         selectors in prop::collection::vec(
-            (prop::sample::select(vec!["All", "ReadOnly", "WriteOnly"]), any::<bool>(), any::<bool>()),
+            (
+                prop::sample::select(vec!["All", "ReadOnly", "WriteOnly"]),
+                any::<bool>(),
+                any::<bool>(),
+            ),
             0..3,
         ),
         pick in any::<prop::sample::Index>(),
@@ -489,7 +499,8 @@ proptest! {
         if let Some(it) = &managed {
             arns.push(own_arn.clone());
             attached.insert(own_arn.clone(), listed(it.clone()));
-            parts.push(("aws_iam_policy", json!({ "name": "m", "path": "/", "policy": it.to_string() })));
+            let own = json!({ "name": "m", "path": "/", "policy": it.to_string() });
+            parts.push(("aws_iam_policy", own));
             templates.push(("AWS::IAM::ManagedPolicy",
                 json!({ "ManagedPolicyName": "m", "PolicyDocument": it })));
         }

@@ -120,8 +120,8 @@ impl Declared {
         !self.ends_in_unknown(pointer) && !self.unknown.iter().any(below)
     }
 
-    /// The addresses of the declarations that a property is made of: those of the pointer itself, or
-    /// of the nearest one above it that has some.
+    /// The addresses of the declarations that a property is made of: those of the pointer itself,
+    /// or of the nearest one above it that has some.
     pub fn referred(&self, pointer: &str) -> &[String] {
         let mut at = pointer;
         loop {

@@ -145,7 +145,8 @@ fn references_lead_through_modules() {
             "change": { "actions": ["create"], "after": {}, "after_unknown": { "id": true } } });
         let block = json!({ "address": format!("{}.aws_block.this[0]", of("block")),
             "module_address": of("block"), "type": "aws_block",
-            "change": { "actions": ["create"], "after": {}, "after_unknown": { "bucket": true } } });
+            "change": { "actions": ["create"], "after": {},
+                "after_unknown": { "bucket": true } } });
         changes.extend([bucket, block]);
     }
     let block = json!({ "address": "aws_block.this",

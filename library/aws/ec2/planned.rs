@@ -1,8 +1,8 @@
 //! Security groups in infrastructure code: rules inline, or as declarations of their own.
 //!
 //! Every rule becomes one rule per source, as EC2 keeps them. A source that is not known yet may be
-//! the world, unless it is a security group, whichever that will be. A rule whose ports are not known
-//! is left out, and what the group lets in is then unknown beyond the other rules.
+//! the world, unless it is a security group, whichever that will be. A rule whose ports are not
+//! known is left out, and what the group lets in is then unknown beyond the other rules.
 
 use super::security_group::{INGRESS, PREFIX_LISTS, TYPE, rule_json};
 use crate::aws::planned::{self, Draft, Link, Property, Types, Whole};

@@ -60,7 +60,8 @@ static USERS: Types = Types {
     ],
 };
 
-/// Inline policies that stand in the principal's own declaration: the list, the name and the document of a policy in it.
+/// Inline policies that stand in the principal's own declaration: the list, and the name and the
+/// document of a policy in it.
 const INLINE: [(&str, &str, &str); 2] =
     [("/inline_policy", "name", "policy"), ("/Policies", "PolicyName", "PolicyDocument")];
 
@@ -105,7 +106,7 @@ fn global(plan: &Plan, kind: &str, id: String) -> ResourceRef {
 /// A document in the form that a read gives it.
 fn inline_document(plan: &Plan, declared: &Declared, at: &str) -> Property {
     let form = |it: Value| document::of_event(Some(&it));
-    match planned::document(plan, declared, at) {
+    match planned::document::of(plan, declared, at) {
         Property::Is(it) => form(it).map_or(Property::Unknown, Property::Is),
         Property::AtLeast(it) => form(it).map_or(Property::Unknown, Property::AtLeast),
         other => other,

@@ -1,5 +1,5 @@
-//! Buckets and account blocks in infrastructure code: a bucket's parts are declarations of their own
-//! in Terraform, and mostly properties in CloudFormation.
+//! Buckets and account blocks in infrastructure code: a bucket's parts are declarations of their
+//! own in Terraform, and mostly properties in CloudFormation.
 //!
 //! A part that is destroyed is gone, but for an ACL: Terraform leaves that as it is ("This resource
 //! cannot be deleted" of `aws_s3_bucket_acl` in the AWS provider's documentation).
@@ -227,13 +227,13 @@ fn policy(plan: &Plan, whole: &Whole<'_>, draft: &mut Draft) {
         (Some(it), _) if it.intent == Intent::Delete => (Some((it, "")), Property::None),
         (Some(it), _) => {
             let at = if it.kind == "aws_s3_bucket_policy" { "/policy" } else { "/PolicyDocument" };
-            (Some((it, at)), planned::document(plan, it, at))
+            (Some((it, at)), planned::document::of(plan, it, at))
         }
         (None, Some(own))
             if own.properties.get("policy").is_some_and(|it| it.is_string())
                 || own.told("/policy") == Told::Unknown =>
         {
-            (Some((own, "/policy")), planned::document(plan, own, "/policy"))
+            (Some((own, "/policy")), planned::document::of(plan, own, "/policy"))
         }
         (None, Some(_)) if whole.is_new() => (None, Property::None),
         _ => (None, Property::Unknown),

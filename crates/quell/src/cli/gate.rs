@@ -17,7 +17,8 @@ use std::fs;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Plans (the output of `terraform show -json PLAN`), or folders of them; `-` for standard input
+    /// Plans (the output of `terraform show -json PLAN`), folders of them, or `-` for standard
+    /// input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
     /// Judge also what deploying does not change

@@ -40,8 +40,8 @@ pub struct IngressRule {
     /// Another security group as the source: members of a VPC, never the world.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_security_group_id: Option<String>,
-    /// A source of which nothing is known yet, by what it will be made of: it may be the world. Only
-    /// a rule that does not exist yet has one.
+    /// A source of which nothing is known yet, by what it will be made of: it may be the world.
+    /// Only a rule that does not exist yet has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_not_known: Option<String>,
     /// The author's note.

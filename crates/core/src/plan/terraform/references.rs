@@ -1,8 +1,8 @@
 //! Which declarations a property is made of, by the configuration that the plan carries.
 //!
 //! A configuration names what an expression refers to, not how: `var.name` leads to the call of the
-//! module, `module.name.output` to the module's output, `each.value` to what is gone through. Locals
-//! are not part of a plan, so what leads through one ends there.
+//! module, `module.name.output` to the module's output, `each.value` to what is gone through.
+//! Locals are not part of a plan, so what leads through one ends there.
 
 use super::address::{self, Step};
 use super::unknown::pointer;

@@ -1,11 +1,14 @@
 //! From declarations to states: what all services' mappings share.
 //!
-//! A resource and the declarations of its parts are joined ([`join`]) by what the code refers to, or
-//! by the name where it is written. A [`Draft`] then takes property by property what they tell:
+//! A resource and the declarations of its parts are joined ([`join`]) by what the code refers to,
+//! or by the name where it is written. A [`Draft`] then takes property by property what they tell:
 //! known, known to be absent, or unknown. What is neither declared nor new is unknown.
 
+mod awscc;
+pub mod document;
+
 use jiff::Timestamp;
-use quell_core::plan::{Declared, Draft as Drafted, Intent, Language, Place, Plan, Told};
+use quell_core::plan::{Declared, Intent, Place, Plan, Told};
 use quell_core::resource::{Part, Planned, ResourceRef, State};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -359,233 +362,6 @@ pub fn truth(value: &Value) -> Value {
     }
 }
 
-/// A policy document, as far as it is known.
-pub fn document(plan: &Plan, declared: &Declared, pointer: &str) -> Property {
-    match declared.told(pointer) {
-        Told::Absent => Property::None,
-        Told::Unknown => match (declared.drafts.get(pointer), declared.referred(pointer)) {
-            (Some(draft), _) => drafted(declared, draft),
-            (None, [source]) => described(plan, source),
-            _ => Property::Unknown,
-        },
-        Told::Value(Value::String(text)) if text.trim().is_empty() => Property::None,
-        Told::Value(Value::String(text)) => match serde_json::from_str(text) {
-            Ok(it @ Value::Object(_)) => Property::Is(it),
-            _ => Property::Unknown,
-        },
-        Told::Value(_) => filled(declared, pointer),
-    }
-}
-
-/// A document that will be a text.
-fn drafted(declared: &Declared, draft: &Drafted) -> Property {
-    if draft.unknown.contains("") {
-        return Property::Unknown;
-    }
-    let document = Declared {
-        properties: draft.document.clone(),
-        unknown: draft.unknown.clone(),
-        references: draft.references.clone(),
-        ..declared.clone()
-    };
-    filled(&document, "")
-}
-
-/// A document of which single values may be unknown. What another resource will be called is never a
-/// wildcard, so that is filled in; a statement with anything else unknown is left out.
-///
-/// Of a plan only a resource can leave a value unknown. Of source a variable can, too, and that may
-/// be anything: there only what a statement is about is filled in, where the rest of it decides.
-fn filled(declared: &Declared, pointer: &str) -> Property {
-    let Some(document) = declared.properties.pointer(pointer) else { return Property::Unknown };
-    let mut document = document.clone();
-    let (mut left_out, mut filled_in) = (BTreeSet::new(), BTreeSet::new());
-    for at in &declared.unknown {
-        let Some(below) = at.strip_prefix(pointer).filter(|it| it.starts_with('/')) else {
-            continue;
-        };
-        let steps: Vec<&str> = below.split('/').skip(1).collect();
-        let number = match steps.as_slice() {
-            ["Statement", number, ..] => number.parse::<usize>().ok(),
-            _ => None,
-        };
-        let Some(number) = number else { return Property::Unknown };
-        let is_subject = matches!(steps.get(2), Some(&"Resource" | &"NotResource"));
-        let name = stand_in(declared.referred(at)).filter(|_| is_subject || is_of_plan(declared));
-        match (name, document.pointer_mut(below)) {
-            (Some(name), Some(slot)) => {
-                *slot = json!(name);
-                filled_in.insert(number);
-            }
-            _ => {
-                left_out.insert(number);
-            }
-        }
-    }
-    let Some(Value::Array(statements)) = document.get_mut("Statement") else {
-        let whole = left_out.is_empty() && filled_in.is_empty();
-        return if whole { Property::Is(document) } else { Property::Unknown };
-    };
-    let mut kept = Vec::new();
-    for (number, it) in std::mem::take(statements).into_iter().enumerate() {
-        let hangs = filled_in.contains(&number) && !is_of_plan(declared) && allows_all(&it);
-        if hangs || left_out.contains(&number) {
-            left_out.insert(number);
-        } else {
-            kept.push(it);
-        }
-    }
-    if kept.is_empty() && !left_out.is_empty() {
-        return Property::Unknown;
-    }
-    *statements = kept;
-    if left_out.is_empty() { Property::Is(document) } else { Property::AtLeast(document) }
-}
-
-/// Whether it comes from a plan: only source has places.
-fn is_of_plan(declared: &Declared) -> bool {
-    declared.at.is_none()
-}
-
-/// Whether a statement is about every action, or about all but some: then what it is about decides.
-fn allows_all(statement: &Value) -> bool {
-    let all = |it: &Value| matches!(it.as_str(), Some("*" | "*:*"));
-    let of = |it: &Value| it.as_array().map_or_else(|| all(it), |it| it.iter().any(all));
-    statement.get("NotAction").is_some() || statement.get("Action").is_none_or(of)
-}
-
-/// What stands for the name of a resource that does not have one yet: nothing that a policy could
-/// take for a wildcard, for somebody known, or for a variable.
-pub fn stand_in(addresses: &[String]) -> Option<String> {
-    let plain = |it: char| if it.is_ascii_alphanumeric() || "._-".contains(it) { it } else { '_' };
-    let address: String = addresses.first()?.chars().map(plain).collect();
-    Some(format!("arn:aws:planned:::{address}"))
-}
-
-/// A document that Terraform's `aws_iam_policy_document` will write, from its blocks.
-/// Source: that data source in the AWS provider's documentation.
-fn described(plan: &Plan, source: &str) -> Property {
-    let Some(source) = find(plan, source).filter(|it| it.kind == "aws_iam_policy_document") else {
-        return Property::Unknown;
-    };
-    if let Told::Value(Value::String(_)) = source.told("/json") {
-        return document(plan, source, "/json");
-    }
-    let merged = ["/source_policy_documents", "/override_policy_documents", "/source_json"];
-    let is_merged = |it: &&str| match source.told(it) {
-        Told::Absent => false,
-        Told::Value(it) => it.as_array().is_none_or(|it| !it.is_empty()),
-        Told::Unknown => true,
-    };
-    let Told::Value(Value::Array(blocks)) = source.told("/statement") else {
-        return Property::Unknown;
-    };
-    let count = blocks.len();
-    let statements: Vec<Value> =
-        (0..count).filter_map(|it| statement(source, &format!("/statement/{it}"))).collect();
-    let whole = statements.len() == count && !merged.iter().any(is_merged);
-    let document = json!({ "Version": "2012-10-17", "Statement": statements });
-    if whole { Property::Is(document) } else { Property::AtLeast(document) }
-}
-
-/// One block `statement`; `None` where what decides is unknown.
-fn statement(source: &Declared, at: &str) -> Option<Value> {
-    let effect = match source.told(&format!("{at}/effect")) {
-        Told::Unknown => return None,
-        Told::Absent => json!("Allow"),
-        Told::Value(it) => it.clone(),
-    };
-    let mut statement = Map::from_iter([("Effect".to_owned(), effect)]);
-    if let Told::Value(Value::String(sid)) = source.told(&format!("{at}/sid"))
-        && !sid.is_empty()
-    {
-        statement.insert("Sid".to_owned(), json!(sid));
-    }
-    let lists = [
-        ("Action", "actions"),
-        ("NotAction", "not_actions"),
-        ("Resource", "resources"),
-        ("NotResource", "not_resources"),
-    ];
-    for (name, written) in lists {
-        let found = texts(source, &format!("{at}/{written}"))?;
-        if !found.is_empty() {
-            statement.insert(name.to_owned(), json!(found));
-        }
-    }
-    for (name, written) in [("Principal", "principals"), ("NotPrincipal", "not_principals")] {
-        if let Some(it) = principals(source, &format!("{at}/{written}"))? {
-            statement.insert(name.to_owned(), it);
-        }
-    }
-    if let Some(it) = conditions(source, &format!("{at}/condition"))? {
-        statement.insert("Condition".to_owned(), it);
-    }
-    Some(Value::Object(statement))
-}
-
-/// `{"AWS": [...]}`; all principals of any type are `*`.
-fn principals(source: &Declared, at: &str) -> Option<Option<Value>> {
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for block in blocks(source, at)? {
-        let kind = text(source, &format!("{block}/type"))?;
-        found.entry(kind).or_default().extend(texts(source, &format!("{block}/identifiers"))?);
-    }
-    if found.get("*").is_some_and(|it| it.iter().any(|it| it == "*")) {
-        return Some(Some(json!("*")));
-    }
-    Some((!found.is_empty()).then(|| json!(found)))
-}
-
-fn conditions(source: &Declared, at: &str) -> Option<Option<Value>> {
-    let mut found: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
-    for block in blocks(source, at)? {
-        let test = text(source, &format!("{block}/test"))?;
-        let variable = text(source, &format!("{block}/variable"))?;
-        let values = texts(source, &format!("{block}/values"))?;
-        found.entry(test).or_default().entry(variable).or_default().extend(values);
-    }
-    Some((!found.is_empty()).then(|| json!(found)))
-}
-
-/// The pointers to the blocks of a list; `None` where how many is unknown.
-fn blocks(source: &Declared, at: &str) -> Option<Vec<String>> {
-    match source.told(at) {
-        Told::Unknown => None,
-        Told::Value(Value::Array(list)) => {
-            Some((0..list.len()).map(|it| format!("{at}/{it}")).collect())
-        }
-        _ => Some(Vec::new()),
-    }
-}
-
-fn text(source: &Declared, at: &str) -> Option<String> {
-    source.told(at).value()?.as_str().map(str::to_owned)
-}
-
-/// What stands for a value that a plan does not know. Source may leave anything unknown.
-fn of_plan(source: &Declared, at: &str) -> Option<String> {
-    stand_in(source.referred(at)).filter(|_| is_of_plan(source))
-}
-
-/// A list of texts, in which the names of resources to come are stood in for; `None` where anything
-/// else is unknown.
-fn texts(source: &Declared, at: &str) -> Option<Vec<String>> {
-    match source.told(at) {
-        Told::Absent => Some(Vec::new()),
-        Told::Unknown => of_plan(source, at).map(|it| vec![it]),
-        Told::Value(Value::Array(list)) => {
-            let one = |(number, it): (usize, &Value)| match it {
-                Value::String(it) => Some(it.clone()),
-                _ => of_plan(source, &format!("{at}/{number}")),
-            };
-            list.iter().enumerate().map(one).collect()
-        }
-        Told::Value(Value::String(it)) => Some(vec![it.clone()]),
-        Told::Value(_) => None,
-    }
-}
-
 /// A declaration by its address: at once in a plan that is [`unified`], else one by one.
 pub fn find<'a>(plan: &'a Plan, address: &str) -> Option<&'a Declared> {
     let place = plan.declared.binary_search_by(|it| it.address.as_str().cmp(address));
@@ -593,79 +369,16 @@ pub fn find<'a>(plan: &'a Plan, address: &str) -> Option<&'a Declared> {
     by_place.or_else(|| plan.declared.iter().find(|it| it.address == address))
 }
 
-/// The plan in the order of the addresses, and with the resources of Terraform's `awscc` provider in
-/// CloudFormation's names, from which that provider is generated.
+/// The plan in the order of the addresses, and with the resources of Terraform's `awscc` provider
+/// in CloudFormation's names.
 pub fn unified(plan: &Plan) -> Cow<'_, Plan> {
     let has_awscc = plan.declared.iter().any(|it| it.kind.starts_with("awscc_"));
     if !has_awscc && plan.declared.is_sorted_by(|left, right| left.address <= right.address) {
         return Cow::Borrowed(plan);
     }
-    let declared = plan.declared.iter().map(|it| cloudformation(it).unwrap_or_else(|| it.clone()));
+    let declared =
+        plan.declared.iter().map(|it| awscc::cloudformation(it).unwrap_or_else(|| it.clone()));
     let mut declared: Vec<Declared> = declared.collect();
     declared.sort_by(|left, right| left.address.cmp(&right.address));
     Cow::Owned(Plan { declared, ..plan.clone() })
-}
-
-/// The types of the `awscc` provider that are known.
-const AWSCC: [(&str, &str); 11] = [
-    ("awscc_cloudtrail_trail", "AWS::CloudTrail::Trail"),
-    ("awscc_ec2_security_group", "AWS::EC2::SecurityGroup"),
-    ("awscc_ec2_security_group_ingress", "AWS::EC2::SecurityGroupIngress"),
-    ("awscc_iam_group", "AWS::IAM::Group"),
-    ("awscc_iam_group_policy", "AWS::IAM::GroupPolicy"),
-    ("awscc_iam_managed_policy", "AWS::IAM::ManagedPolicy"),
-    ("awscc_iam_role", "AWS::IAM::Role"),
-    ("awscc_iam_role_policy", "AWS::IAM::RolePolicy"),
-    ("awscc_iam_user", "AWS::IAM::User"),
-    ("awscc_s3_bucket", "AWS::S3::Bucket"),
-    ("awscc_s3_bucket_policy", "AWS::S3::BucketPolicy"),
-];
-
-/// Names that are not made by writing each word with a capital.
-const SPELLINGS: [(&str, &str); 1] = [("kms_key_id", "KMSKeyId")];
-
-fn cloudformation(declared: &Declared) -> Option<Declared> {
-    let (_, kind) = AWSCC.iter().find(|(it, _)| *it == declared.kind)?;
-    let keyed = |it: &BTreeMap<String, Vec<String>>| {
-        it.iter().map(|(at, it)| (pascal_pointer(at), it.clone())).collect()
-    };
-    Some(Declared {
-        language: Language::CloudFormation,
-        kind: (*kind).to_owned(),
-        address: declared.address.clone(),
-        properties: pascal_keys(&declared.properties),
-        unknown: declared.unknown.iter().map(|it| pascal_pointer(it)).collect(),
-        references: keyed(&declared.references),
-        drafts: declared.drafts.iter().map(|(at, it)| (pascal_pointer(at), it.clone())).collect(),
-        intent: declared.intent,
-        before: declared.before.as_ref().map(pascal_keys),
-        at: declared.at.clone(),
-        places: declared.places.iter().map(|(at, it)| (pascal_pointer(at), it.clone())).collect(),
-    })
-}
-
-fn pascal_keys(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            fields.iter().map(|(key, it)| (pascal(key), pascal_keys(it))).collect()
-        }
-        Value::Array(list) => list.iter().map(pascal_keys).collect(),
-        other => other.clone(),
-    }
-}
-
-fn pascal_pointer(pointer: &str) -> String {
-    pointer.split('/').map(pascal).collect::<Vec<_>>().join("/")
-}
-
-fn pascal(name: &str) -> String {
-    if let Some((_, spelled)) = SPELLINGS.iter().find(|(it, _)| *it == name) {
-        return (*spelled).to_owned();
-    }
-    let word = |it: &str| {
-        let mut letters = it.chars();
-        let first = letters.next().map(|it| it.to_ascii_uppercase());
-        first.into_iter().chain(letters).collect::<String>()
-    };
-    name.split('_').map(word).collect()
 }
