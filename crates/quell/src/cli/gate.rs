@@ -3,22 +3,28 @@
 use super::files;
 use super::global::Global;
 use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
 use crate::exit::{CliError, Exit};
-use crate::gate::baseline;
-use crate::gate::inputs::{self, Context};
-use crate::gate::judge::{Entry, Judge, Verdict};
-use crate::gate::report::{self, Report};
+use crate::gate::inputs::{self, Context, Input};
+use crate::gate::judge::Judge;
+use crate::gate::{ignores, rego};
 use crate::output::Out;
 use clap::ValueEnum;
+use quell_core::plan::Place;
 use quell_core::policy::Severity;
+use quell_core::report::{
+    Entry, Level, Problem, Report, Verdict, baseline, github, gitlab, json, junit, sarif, text,
+};
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 
 /// `quell gate`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Plans (the output of `terraform show -json PLAN`), folders of them, or `-` for standard
-    /// input
+    /// Plans (the output of `terraform show -json PLAN`), templates of CloudFormation, Terraform's
+    /// source, or folders of them; `-` for standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
     /// Judge also what deploying does not change
@@ -42,9 +48,33 @@ pub struct Args {
     /// The region that is deployed to, where the code does not tell
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
+    /// A template's parameter, repeatable [default: the template's defaults]
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = pair)]
+    parameters: Vec<(String, String)>,
+    /// A variable of Terraform's source, repeatable [default: its files and defaults]
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = pair)]
+    variables: Vec<(String, String)>,
+    /// A file of variables of Terraform's source, repeatable
+    #[arg(long = "var-file", value_name = "FILE")]
+    variable_files: Vec<String>,
+    /// The folder that Terraform's source may be read from [default: each folder that is named]
+    #[arg(long, value_name = "DIR")]
+    root: Option<String>,
+    /// Judge the documents also by conftest's packages in this folder
+    #[arg(long, value_name = "DIR")]
+    rego: Option<String>,
+    /// Tell also what an exemption, an ignore or the baseline covers
+    #[arg(long)]
+    excused: bool,
     /// How to print the report
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = pair.ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// How the report is written.
@@ -106,10 +136,13 @@ impl From<AskedSeverity> for Severity {
 const EXAMPLES: &str = "\
 Examples:
   terraform show -json plan.out | quell gate -
+  quell gate infra/ --var-file prod.tfvars       Terraform's source, without a plan
+  quell gate template.yaml cdk.out/              CloudFormation, SAM and the CDK
   quell gate plan.json --fail-on high --unknown fail
   quell gate plan.json --policies 'aws.s3.*' --format json
   quell gate plan.json --write-baseline known.json
   quell gate plan.json --baseline known.json
+  quell gate plan.json --rego policy/            also by existing packages of conftest
 
 Nothing is called and nothing is changed. The same policies judge as at run time, with the same
 parameters and exemptions. Only what deploying creates or changes is judged, and what it takes a
@@ -122,37 +155,76 @@ policy could not be evaluated, or a file could not be read. The highest wins.";
 pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
     let config = global.acting_config()?;
     let library = Global::library(&config)?;
-    let mut accounts = config.aws.accounts.keys();
-    let only = accounts.next().filter(|_| accounts.next().is_none());
-    let context = Context {
-        account: args.account.clone().or_else(|| only.cloned()),
-        region: args.region.clone(),
-    };
-    let inputs = inputs::load(&args.paths, &context)?;
+    let bundle = args.rego.as_deref().map(rego::load).transpose()?;
+    let inputs = inputs::load(&args.paths, &context(args, &config))?;
     let now = SystemClock.now();
     let (trust, guardrails) = (config.trust(), &config.guardrails);
     let judge = Judge { library: &library, trust: &trust, guardrails, all: args.all, now };
-    let mut judged = judge.judge(&inputs);
+    let mut report = judge.judge(&inputs);
+    if let Some(bundle) = &bundle {
+        rego::judge(bundle, &inputs, &mut report)?;
+    }
+    ignores::apply(&inputs, &mut report, now);
     if let Some(path) = &args.baseline {
-        baseline::apply(&mut judged, &files::text(path)?)
-            .map_err(|it| CliError::usage(format!("`{path}` is no baseline")).because(it))?;
+        apply_baseline(path, &mut report)?;
     }
     if let Some(path) = &args.write_baseline {
-        fs::write(path, baseline::write(&judged))
+        fs::write(path, baseline::write(&report))
             .map_err(|it| CliError::outside(format!("cannot write `{path}`")).because(it))?;
     }
-    let report = report::of(judged, now);
-    match args.format {
-        Format::Text => report::text(&report, out)?,
-        Format::Json => out.json(&report)?,
-        _ => return Err(CliError::usage("this format cannot be written yet")),
-    }
+    report.sort();
+    print(args, &report, inputs, out)?;
     Ok(exit(args, &report))
 }
 
+fn context(args: &Args, config: &Config) -> Context {
+    let mut accounts = config.aws.accounts.keys();
+    let only = accounts.next().filter(|_| accounts.next().is_none());
+    Context {
+        account: args.account.clone().or_else(|| only.cloned()),
+        region: args.region.clone(),
+        parameters: args.parameters.iter().cloned().collect(),
+        variables: args.variables.iter().cloned().collect(),
+        variable_files: args.variable_files.clone(),
+        root: args.root.clone(),
+        documents: args.rego.is_some(),
+    }
+}
+
+/// Excuses what a baseline covers, and tells where it covers what is no more.
+fn apply_baseline(path: &str, report: &mut Report) -> Result<(), CliError> {
+    let applied = baseline::apply(report, &files::text(path)?)
+        .map_err(|it| CliError::usage(format!("`{path}` is no baseline")).because(it))?;
+    if 0 < applied.gone {
+        report.problems.push(Problem {
+            level: Level::Warning,
+            place: Some(Place { file: path.to_owned(), line: 1, column: 1 }),
+            text: format!("{} of the baseline are no more: write it again", applied.gone),
+        });
+    }
+    Ok(())
+}
+
+fn print(args: &Args, report: &Report, inputs: Vec<Input>, out: &mut Out) -> Result<(), CliError> {
+    let written = match args.format {
+        Format::Text => {
+            let sources: BTreeMap<_, _> = inputs.into_iter().flat_map(|it| it.sources).collect();
+            let options = text::Options { excused: args.excused, patches: true };
+            out.write_all(text::write(report, &sources, options).as_bytes())?;
+            return Ok(());
+        }
+        Format::Json => json::write(report),
+        Format::Sarif => sarif::write(report),
+        Format::Junit => junit::write(report),
+        Format::Github => github::write(report),
+        Format::Gitlab => gitlab::write(report),
+    };
+    out.data()?.write_all(written.as_bytes())?;
+    Ok(())
+}
+
 fn exit(args: &Args, report: &Report) -> Exit {
-    let it = report.summary;
-    if 0 < it.errors {
+    if 0 < report.summary().errors {
         return Exit::Outside;
     }
     let least = Severity::from(args.fail_on);

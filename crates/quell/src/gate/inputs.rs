@@ -1,19 +1,20 @@
-//! Files and folders of infrastructure code, told apart by their content, never by their name.
+//! Files and folders of infrastructure code, told apart by their content.
 //!
-//! [`read`] is the one place that knows which reader takes what.
+//! [`load`] takes what a user names. A file is one configuration; a folder is searched for plans,
+//! templates, the CDK's manifests and Terraform's source, which is read by the folder ([`source`]).
 
+mod content;
+mod source;
+
+use super::folder::{self, FOLDERS_DEEP_MAX, Root};
 use crate::cli::files;
 use crate::exit::CliError;
+use content::Content;
+use quell_core::plan::cloudformation::{self, cdk};
 use quell_core::plan::{Plan, PlanError, terraform};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use std::fs;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-
-/// The most files of a folder that are looked at.
-pub const FILES_MAX: usize = 10_000;
-/// The deepest folder below one that is named, in levels.
-pub const FOLDERS_DEEP_MAX: usize = 16;
 
 /// One configuration.
 #[derive(Debug)]
@@ -22,28 +23,30 @@ pub struct Input {
     pub file: String,
     /// What it declares.
     pub plan: Plan,
+    /// The document itself: a template's always, a plan's where [`Context::documents`] asks for it.
+    pub document: Option<Value>,
+    /// The texts that people wrote, by their names in positions.
+    pub sources: BTreeMap<String, String>,
 }
 
-/// What the command line and the configuration add to the code.
-#[derive(Debug, Clone, Default)]
+/// What the command line and the configuration add to the code. It has no `Debug`: what is given
+/// may be secret.
+#[derive(Clone, Default)]
 pub struct Context {
     /// The account that is deployed to, where the code does not tell.
     pub account: Option<String>,
     /// The region, where the code does not tell.
     pub region: Option<String>,
-}
-
-/// What a file holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
-    /// A plan of Terraform or OpenTofu, as JSON.
-    TerraformPlan,
-    /// A plan of Terraform or OpenTofu, as they keep it.
-    TerraformPlanFile,
-    /// A template of CloudFormation, as JSON or YAML.
-    Template,
-    /// Source of Terraform or OpenTofu.
-    TerraformSource,
+    /// Values of templates' parameters.
+    pub parameters: BTreeMap<String, String>,
+    /// Values of Terraform's variables.
+    pub variables: BTreeMap<String, String>,
+    /// Files of Terraform's variables.
+    pub variable_files: Vec<String>,
+    /// The folder that Terraform's source may be read from; without one, each folder that is named.
+    pub root: Option<String>,
+    /// Whether plans are kept as documents.
+    pub documents: bool,
 }
 
 /// Reads every file and folder that is named.
@@ -53,160 +56,162 @@ pub enum Content {
 /// Usage for what is no infrastructure code or is faulty, with file, line and column.
 pub fn load(paths: &[String], context: &Context) -> Result<Vec<Input>, CliError> {
     let mut inputs = Vec::new();
+    let mut folders = Folders::default();
     for path in paths {
-        let folder = Path::new(path);
-        if path != "-" && folder.is_dir() {
-            inputs.extend(load_folder(path, folder, context)?);
-            continue;
+        if path != "-" && Path::new(path).is_dir() {
+            load_folder(path, context, &mut folders, &mut inputs)?;
+        } else {
+            load_file(path, context, &mut folders, &mut inputs)?;
         }
-        let document = document(path)?;
-        let content = content(&document).or_else(|| named(folder));
-        let Some(content) = content else { return Err(unknown(path)) };
-        inputs.push(read(path, content, &document, context)?);
+    }
+    for (root, folders) in folders {
+        inputs.extend(source::load(&Root::open(&root)?, &folders, context)?);
     }
     Ok(inputs)
 }
 
-/// Reads one document. The readers of other languages are called here.
+/// Folders of Terraform's source, by the folder that may be read.
+type Folders = BTreeMap<PathBuf, BTreeSet<PathBuf>>;
+
+fn load_file(
+    path: &str,
+    context: &Context,
+    folders: &mut Folders,
+    inputs: &mut Vec<Input>,
+) -> Result<(), CliError> {
+    let document = document(path)?;
+    let content = content::of(&document).or_else(|| content::named(Path::new(path)));
+    match content {
+        None => return Err(unknown(path)),
+        Some(Content::Manifest) => load_folder(above(path), context, folders, inputs)?,
+        Some(Content::TerraformSource) => {
+            let folder = Path::new(above(path));
+            let root = context.root.as_ref().map_or(folder, Path::new);
+            folders.entry(root.to_owned()).or_default().insert(folder.to_owned());
+        }
+        Some(content) => inputs.push(read(path, content, &document, context)?),
+    }
+    Ok(())
+}
+
+/// Every plan and template in a folder, and the folders of Terraform's source.
+fn load_folder(
+    name: &str,
+    context: &Context,
+    folders: &mut Folders,
+    inputs: &mut Vec<Input>,
+) -> Result<(), CliError> {
+    let before = inputs.len();
+    let root = Root::open(Path::new(name))?;
+    let files = folder::search(Path::new(name), FOLDERS_DEEP_MAX)?;
+    let mut done = BTreeSet::new();
+    for manifest in files.iter().filter(|it| it.ends_with(cdk::MANIFEST)) {
+        load_assembly(manifest, &root, context, &mut done, inputs)?;
+    }
+    let mut of_source = BTreeSet::new();
+    for file in &files {
+        if content::named(file).is_some() {
+            of_source.extend(file.parent().map(Path::to_owned));
+        } else if content::may_be_one(file) && !done.contains(file) {
+            let path = file.display().to_string();
+            let document = document(&path)?;
+            if let Some(content) = content::of(&document) {
+                inputs.push(read(&path, content, &document, context)?);
+            }
+        }
+    }
+    if inputs.len() == before && of_source.is_empty() {
+        return Err(unknown(name));
+    }
+    if !of_source.is_empty() {
+        let root = context.root.as_deref().unwrap_or(name);
+        folders.entry(PathBuf::from(root)).or_default().append(&mut of_source);
+    }
+    Ok(())
+}
+
+/// The templates that a manifest of the CDK names, each for its account and region.
+fn load_assembly(
+    manifest: &Path,
+    root: &Root,
+    context: &Context,
+    done: &mut BTreeSet<PathBuf>,
+    inputs: &mut Vec<Input>,
+) -> Result<(), CliError> {
+    let path = manifest.display().to_string();
+    let bytes = document(&path)?;
+    if content::of(&bytes) != Some(Content::Manifest) {
+        return Ok(());
+    }
+    done.insert(manifest.to_owned());
+    let assembly = cdk::templates(&path, content::text(&path, &bytes)?).map_err(faulty)?;
+    for it in assembly.templates {
+        let file = manifest.with_file_name(it.file);
+        root.check(&file)?;
+        let mut context = context.clone();
+        context.account = it.account.or(context.account);
+        context.region = it.region.or(context.region);
+        for (name, value) in it.parameters {
+            context.parameters.entry(name).or_insert(value);
+        }
+        let path = file.display().to_string();
+        inputs.push(template(&path, &document(&path)?, &context)?);
+        done.insert(file);
+    }
+    Ok(())
+}
+
+/// Reads one document.
 fn read(
     file: &str,
     content: Content,
     document: &[u8],
     context: &Context,
 ) -> Result<Input, CliError> {
-    let plan = match content {
-        Content::TerraformPlan => terraform::read(file, document).map_err(faulty)?,
+    match content {
+        Content::TerraformPlan => plan(file, document, context),
+        Content::Template => template(file, document, context),
         Content::TerraformPlanFile => {
-            return Err(CliError::usage(format!("`{file}` is a plan in Terraform's own format"))
-                .hint("give the output of `terraform show -json PLAN`"));
+            Err(CliError::usage(format!("`{file}` is a plan in Terraform's own format"))
+                .hint("give the output of `terraform show -json PLAN`"))
         }
-        Content::Template => return Err(not_yet(file, "CloudFormation templates")),
-        Content::TerraformSource => return Err(not_yet(file, "Terraform source")),
+        Content::Manifest | Content::TerraformSource => Err(unknown(file)),
+    }
+}
+
+fn plan(file: &str, document: &[u8], context: &Context) -> Result<Input, CliError> {
+    let mut plan = terraform::read(file, document).map_err(faulty)?;
+    plan.account = plan.account.or_else(|| context.account.clone());
+    plan.region = plan.region.or_else(|| context.region.clone());
+    let json = || serde_json::from_slice(content::unmarked(document));
+    let document = context.documents.then(json).transpose().map_err(|it| {
+        let (line, column) = (it.line(), it.column());
+        CliError::usage(format!("`{file}` is no JSON at {line}:{column}"))
+    })?;
+    Ok(Input { file: file.to_owned(), plan, document, sources: BTreeMap::new() })
+}
+
+fn template(file: &str, document: &[u8], context: &Context) -> Result<Input, CliError> {
+    let text = content::text(file, document)?;
+    let options = cloudformation::Options {
+        parameters: context.parameters.clone(),
+        account: context.account.clone(),
+        region: context.region.clone(),
     };
-    Ok(Input { file: file.to_owned(), plan: complete(plan, context) })
-}
-
-/// Reads a folder: Terraform's source as one configuration, and every plan and template in it.
-fn load_folder(name: &str, folder: &Path, context: &Context) -> Result<Vec<Input>, CliError> {
-    let mut files = Vec::new();
-    search(folder, FOLDERS_DEEP_MAX, &mut files)?;
-    if files.iter().any(|it| named(it) == Some(Content::TerraformSource)) {
-        return Err(not_yet(name, "Terraform source"));
-    }
-    let mut inputs = Vec::new();
-    for file in files {
-        let path = file.display().to_string();
-        let is_candidate = file.extension().is_some_and(|it| CANDIDATES.iter().any(|of| *of == it));
-        if !is_candidate {
-            continue;
-        }
-        let document = document(&path)?;
-        if let Some(content) = content(&document) {
-            inputs.push(read(&path, content, &document, context)?);
-        }
-    }
-    if inputs.is_empty() {
-        return Err(unknown(name));
-    }
-    Ok(inputs)
-}
-
-/// The endings of files in a folder that are opened to see what they hold.
-const CANDIDATES: [&str; 6] = ["json", "yaml", "yml", "template", "tfplan", "plan"];
-
-fn search(folder: &Path, levels: usize, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
-    let failed = |it: std::io::Error| {
-        CliError::outside(format!("cannot read `{}`", folder.display())).because(it)
-    };
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        entries.push(entry.map_err(failed)?);
-    }
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
-        let kind = entry.file_type().map_err(failed)?;
-        // A link may lead out of the folder, or back into it.
-        if is_hidden || kind.is_symlink() {
-            continue;
-        }
-        if kind.is_dir() {
-            if let Some(levels) = levels.checked_sub(1) {
-                search(&entry.path(), levels, files)?;
-            }
-        } else {
-            files.push(entry.path());
-        }
-        if FILES_MAX < files.len() {
-            let problem = format!("`{}` holds more than {FILES_MAX} files", folder.display());
-            return Err(CliError::usage(problem).hint("name the files to judge"));
-        }
-    }
-    Ok(())
-}
-
-/// What a document of JSON has at its top.
-#[derive(Deserialize)]
-struct Top {
-    #[serde(rename = "AWSTemplateFormatVersion")]
-    template: Option<IgnoredAny>,
-    #[serde(rename = "Resources")]
-    resources: Option<IgnoredAny>,
-    format_version: Option<IgnoredAny>,
-    planned_values: Option<IgnoredAny>,
-    resource_changes: Option<IgnoredAny>,
-}
-
-/// What a document holds; `None` where it is nothing that we know.
-fn content(document: &[u8]) -> Option<Content> {
-    // A ZIP archive: what `terraform plan -out` writes.
-    if document.starts_with(b"PK\x03\x04") {
-        return Some(Content::TerraformPlanFile);
-    }
-    let is_utf16 = document.starts_with(&[0xFF, 0xFE]) || document.starts_with(&[0xFE, 0xFF]);
-    let document = document.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(document);
-    let first = document.iter().find(|it| !it.is_ascii_whitespace());
-    if first == Some(&b'{') || is_utf16 {
-        return match serde_json::from_slice::<Top>(document) {
-            Ok(it) if it.template.is_some() || it.resources.is_some() => Some(Content::Template),
-            Ok(it) => {
-                let is_plan = it.planned_values.is_some() || it.resource_changes.is_some();
-                (is_plan || it.format_version.is_some()).then_some(Content::TerraformPlan)
-            }
-            Err(_) if is_utf16 => Some(Content::TerraformPlan),
-            // What is cut off or broken is told by its reader, with the position.
-            Err(_) => broken(&String::from_utf8_lossy(document)),
-        };
-    }
-    let text = std::str::from_utf8(document).ok()?;
-    let is_top = |it: &str| it.starts_with("Resources:") || it.starts_with("AWSTemplateFormat");
-    text.lines().any(is_top).then_some(Content::Template)
-}
-
-/// What a faulty document of JSON is meant as.
-fn broken(text: &str) -> Option<Content> {
-    let plan = ["\"planned_values\"", "\"resource_changes\"", "\"terraform_version\""];
-    if plan.iter().any(|it| text.contains(it)) {
-        return Some(Content::TerraformPlan);
-    }
-    text.contains("\"Resources\"").then_some(Content::Template)
-}
-
-/// What only a name tells: HCL looks like much else.
-fn named(file: &Path) -> Option<Content> {
-    let name = file.file_name()?.to_str()?;
-    let is_source = name.ends_with(".tf") || name.ends_with(".tf.json") || name.ends_with(".tofu");
-    is_source.then_some(Content::TerraformSource)
+    let plan = cloudformation::read(file, text, &options).map_err(faulty)?;
+    let document = cloudformation::document(file, text).map_err(faulty)?;
+    let sources = BTreeMap::from([(file.to_owned(), text.to_owned())]);
+    Ok(Input { file: file.to_owned(), plan, document: Some(document), sources })
 }
 
 fn document(path: &str) -> Result<Vec<u8>, CliError> {
     files::bytes_within(path, terraform::PLAN_MAX_BYTES)
 }
 
-fn complete(mut plan: Plan, context: &Context) -> Plan {
-    plan.account = plan.account.or_else(|| context.account.clone());
-    plan.region = plan.region.or_else(|| context.region.clone());
-    plan
+/// The folder that a file lies in.
+fn above(path: &str) -> &str {
+    let folder = Path::new(path).parent().and_then(Path::to_str);
+    folder.filter(|it| !it.is_empty()).unwrap_or(".")
 }
 
 fn faulty(error: PlanError) -> CliError {
@@ -214,37 +219,8 @@ fn faulty(error: PlanError) -> CliError {
 }
 
 fn unknown(path: &str) -> CliError {
-    CliError::usage(format!("`{path}` is no infrastructure code that is known"))
-        .hint("give the output of `terraform show -json PLAN`")
-}
-
-fn not_yet(path: &str, what: &str) -> CliError {
-    CliError::usage(format!("`{path}`: {what} cannot be judged yet"))
-        .hint("give the output of `terraform show -json PLAN`")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn content_is_told_by_what_is_there() {
-        for (text, expected) in [
-            ("{\"planned_values\": {}}", Some(Content::TerraformPlan)),
-            ("{\"format_version\": \"9.0\"}", Some(Content::TerraformPlan)),
-            ("\u{feff} {\"resource_changes\": []}", Some(Content::TerraformPlan)),
-            ("{\"resource_changes\": [", Some(Content::TerraformPlan)),
-            ("{\"Resources\": {", Some(Content::Template)),
-            ("{\"Resources\": {}}", Some(Content::Template)),
-            ("# a\nAWSTemplateFormatVersion: 2010-09-09\nResources:\n", Some(Content::Template)),
-            ("PK\u{3}\u{4}", Some(Content::TerraformPlanFile)),
-            ("{\"name\": \"package\"}", None),
-            ("- a\n- b\n", None),
-            ("", None),
-        ] {
-            assert_eq!(content(text.as_bytes()), expected, "{text}");
-        }
-        assert_eq!(content(&[0xFF, 0xFE, b'{', 0]), Some(Content::TerraformPlan));
-        assert_eq!(named(Path::new("a/main.tf")), Some(Content::TerraformSource));
-    }
+    CliError::usage(format!("`{path}` is no infrastructure code that is known")).hint(
+        "give a plan (the output of `terraform show -json PLAN`), Terraform's source, a template \
+         of CloudFormation, or a folder of these",
+    )
 }

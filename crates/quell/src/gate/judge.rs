@@ -1,18 +1,27 @@
-//! Puts planned resources before the policies, as a read would be, with the exemptions and modes of
-//! run time.
+//! Puts planned resources before the policies, as a read would be, with the exemptions of run time.
 
+use super::blocks::Blocks;
 use super::inputs::Input;
 use jiff::Timestamp;
 use quell_core::change::digest;
 use quell_core::decide::guardrails::Guardrails;
 use quell_core::detect::{Cause, Detection, Finding, detect};
-use quell_core::plan::{Intent, Place};
-use quell_core::policy::{Mode, Policy, Severity};
+use quell_core::plan::{Intent, Note, Place, Plan};
+use quell_core::policy::{Policy, Severity};
+use quell_core::report::{Entry, Level, Problem, Report, Rule, Verdict};
 use quell_core::resource::{Part, Planned, ResourceRef, Trust};
+use quell_library::folder::BUILT_IN;
 use quell_library::{Library, planned, resource};
-use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The policy's page, before its heading.
+const PAGE: &str = "https://github.com/quell-security/quell/blob/main/docs/reference/policies.md";
+/// Under which id what could not be understood is told.
+pub const NOT_UNDERSTOOD: &str = "quell.gate.not_understood";
+/// What stands in an address for an unknown number of instances.
+const INSTANCES: &str = "[*]";
 
 /// Everything that judges.
 #[derive(Debug)]
@@ -21,7 +30,7 @@ pub struct Judge<'a> {
     pub library: &'a Library,
     /// Whom the owner trusts.
     pub trust: &'a Trust,
-    /// Exemptions and modes.
+    /// The exemptions.
     pub guardrails: &'a Guardrails,
     /// Whether what deploying does not change is judged, too.
     pub all: bool,
@@ -29,177 +38,207 @@ pub struct Judge<'a> {
     pub now: Timestamp,
 }
 
-/// What came of it.
-#[derive(Debug, Default)]
-pub struct Judged {
-    /// How many resources were judged.
-    pub resources: usize,
-    /// What is not plainly compliant, in the order of the inputs.
-    pub entries: Vec<Entry>,
-    /// What could not be understood; what hangs on it is unknown.
-    pub notes: Vec<Note>,
-}
-
-/// One policy's verdict on one element of one planned resource.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Entry {
-    /// What became of it.
-    pub verdict: Verdict,
-    /// The policy's id.
-    pub policy: String,
-    /// A line that says what is wrong when it is violated.
-    pub title: String,
-    /// How bad it is, or would be.
-    pub severity: Severity,
-    /// The file or folder that was judged, as its user named it.
-    pub file: String,
-    /// What the code calls the declaration.
-    pub address: String,
-    /// Where it is written, if that is known.
-    pub place: Option<Place>,
-    /// The resource.
-    pub resource: ResourceRef,
-    /// Which element of it, as the policy names it; for an unknown, what is not known.
-    pub element: String,
-    /// Why, in one sentence.
-    pub reason: String,
-    /// What the policy saw.
-    #[serde(skip_serializing_if = "Value::is_null")]
-    pub evidence: Value,
-    /// The controls that a violation breaks, by framework.
-    pub controls: BTreeMap<String, Vec<String>>,
-    /// The policy's page.
-    pub docs: String,
-    /// What would be done about it at run time.
-    pub mode: Mode,
-    /// The same for the same violation, whatever else changes in the code.
-    pub fingerprint: String,
-}
-
-/// What became of an entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "verdict", rename_all = "snake_case")]
-pub enum Verdict {
-    /// The policy is violated.
-    Violation,
-    /// The verdict hangs on a value that is not known yet.
-    Unknown,
-    /// The policy could not be evaluated. Nothing excuses that.
-    Error,
-    /// An exemption covers it.
-    Exempt {
-        /// The exemption's id.
-        id: String,
-        /// Who owns the risk.
-        owner: String,
-        /// Why it is taken.
-        reason: String,
-        /// When it ends.
-        expires: Timestamp,
-    },
-    /// It was there when the baseline was written.
-    Baselined {
-        /// Whether it is an unknown.
-        unknown: bool,
-    },
-}
-
-/// Something in the code that could not be understood.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Note {
-    /// The file or folder that was judged.
-    pub file: String,
-    /// Where, if that is known.
-    pub at: Option<Place>,
-    /// What, in one sentence.
-    pub problem: String,
-}
-
 impl Judge<'_> {
     /// Judges all inputs.
-    pub fn judge(&self, inputs: &[Input]) -> Judged {
-        let mut judged = Judged::default();
+    pub fn judge(&self, inputs: &[Input]) -> Report {
+        let rules = self.rules();
+        let mut report = Report {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            time: self.now,
+            resources: 0,
+            rules: rules.values().cloned().collect(),
+            entries: Vec::new(),
+            problems: Vec::new(),
+        };
         for input in inputs {
-            let file = input.file.clone();
-            judged.notes.extend(input.plan.notes.iter().map(|it| Note {
-                file: file.clone(),
-                at: it.at.clone(),
-                problem: it.problem.clone(),
-            }));
-            for it in planned(&input.plan) {
-                let changes = matches!(it.intent, Intent::Create | Intent::Update);
-                if changes || self.all {
-                    self.judge_one(&input.file, it, &mut judged);
+            let of_input = OfInput { judge: self, input, rules: &rules };
+            let (resources, mut entries) = of_input.judge(&input.plan);
+            let perhaps = of_input.without_instances(&entries);
+            entries.extend(perhaps);
+            report.resources += resources;
+            report.entries.extend(entries);
+            of_input.tell_notes(&mut report);
+        }
+        report
+    }
+
+    /// What the report says of each policy.
+    fn rules(&self) -> BTreeMap<&str, Arc<Rule>> {
+        let policies = self.library.policies().iter().zip(self.library.folders());
+        policies
+            .map(|(policy, folder)| {
+                let heading = policy.id().replace('.', "");
+                let link = (folder.place == BUILT_IN).then(|| format!("{PAGE}#{heading}"));
+                (policy.id(), Arc::new(Rule::of(policy.meta(), link)))
+            })
+            .collect()
+    }
+}
+
+/// One input before the policies.
+struct OfInput<'a> {
+    judge: &'a Judge<'a>,
+    input: &'a Input,
+    rules: &'a BTreeMap<&'a str, Arc<Rule>>,
+}
+
+impl OfInput<'_> {
+    /// Judges what a plan declares: how many resources that are, and what is not plainly compliant.
+    fn judge(&self, plan: &Plan) -> (usize, Vec<Entry>) {
+        let blocks = Blocks::of(plan);
+        let (mut resources, mut entries) = (0, Vec::new());
+        for mut planned in planned(plan) {
+            let changes = matches!(planned.intent, Intent::Create | Intent::Update);
+            let Some(kind) = resource(&planned.state.resource.kind) else { continue };
+            if !changes && !self.judge.all {
+                continue;
+            }
+            planned.state.observed = self.judge.now;
+            planned.state.facts = kind.facts(&planned.state, self.judge.trust);
+            resources += 1;
+            self.judge_one(&planned, &blocks, &mut entries);
+        }
+        (resources, entries)
+    }
+
+    fn judge_one(&self, planned: &Planned, blocks: &Blocks<'_>, entries: &mut Vec<Entry>) {
+        let policies = self.judge.library.policies().iter();
+        let policies: Vec<&Policy> =
+            policies.filter(|it| it.meta().judges(&planned.state.resource.kind)).collect();
+        let detection = detect(&policies, None, &planned.state);
+        for policy in policies {
+            let Some(rule) = self.rules.get(policy.id()) else { continue };
+            for (finding, verdict) in said(policy, planned, &detection) {
+                let verdict = self.exempt(&finding, planned, verdict);
+                for part in planned.parts_of(&finding.element, &policy.meta().reads) {
+                    let told = (finding.clone(), verdict.clone());
+                    entries.push(self.entry(rule, part, blocks, told));
                 }
             }
         }
-        judged
     }
 
-    fn judge_one(&self, file: &str, mut planned: Planned, judged: &mut Judged) {
-        let state = &mut planned.state;
-        state.observed = self.now;
-        let Some(kind) = resource(&state.resource.kind) else { return };
-        state.facts = kind.facts(state, self.trust);
-        let policies = self.library.policies().iter();
-        let policies: Vec<&Policy> =
-            policies.filter(|it| it.meta().judges(&planned.state.resource.kind)).collect();
-        judged.resources += 1;
-        let detection = detect(&policies, None, &planned.state);
-        for policy in policies {
-            let entries = entries(policy, &planned, &detection);
-            for (finding, verdict) in entries {
-                for part in planned.parts_of(&finding.element, &policy.meta().reads) {
-                    let told = (finding.clone(), verdict.clone());
-                    judged.entries.push(self.entry(file, policy, &planned, part, told));
-                }
-            }
+    /// The verdict, unless an exemption covers it.
+    fn exempt(&self, finding: &Finding, planned: &Planned, verdict: Verdict) -> Verdict {
+        let mut exemptions = self.judge.guardrails.exemptions.iter();
+        let (tags, now) = (&planned.state.tags, self.judge.now);
+        match exemptions.find(|it| verdict.is_excusable() && it.covers(finding, tags, now)) {
+            None => verdict,
+            Some(it) => Verdict::Exempt {
+                id: it.id.clone(),
+                owner: it.owner.clone(),
+                reason: it.reason.clone(),
+                expires: it.expires,
+            },
         }
     }
 
     fn entry(
         &self,
-        file: &str,
-        policy: &Policy,
-        planned: &Planned,
+        rule: &Arc<Rule>,
         part: Part,
+        blocks: &Blocks<'_>,
         (finding, verdict): (Finding, Verdict),
     ) -> Entry {
-        let meta = policy.meta();
-        let tags = &planned.state.tags;
-        let mode = self.guardrails.modes.of(&finding, tags, meta.highest_mode).0;
-        let exemptions = self.guardrails.exemptions.iter();
-        let exemption = exemptions
-            .filter(|_| verdict != Verdict::Error)
-            .find(|it| it.covers(&finding, tags, self.now));
-        let verdict = exemption.map_or(verdict, |it| Verdict::Exempt {
-            id: it.id.clone(),
-            owner: it.owner.clone(),
-            reason: it.reason.clone(),
-            expires: it.expires,
-        });
+        let block = part.at.as_ref().and_then(|it| blocks.around(it));
         Entry {
-            verdict,
-            policy: finding.policy,
-            title: meta.title.clone(),
+            rule: Arc::clone(rule),
             severity: finding.severity,
-            file: file.to_owned(),
-            fingerprint: digest(&[policy.id(), &part.address, &finding.element]),
-            address: part.address,
-            place: part.at,
+            verdict,
             resource: finding.resource,
+            address: Some(part.address),
+            place: Some(part.at.unwrap_or_else(|| whole(&self.input.file))),
+            end: None,
+            block,
             element: finding.element,
             reason: finding.reason,
             evidence: finding.evidence,
-            controls: meta.controls.clone(),
-            docs: format!("docs/reference/policies.md#{}", policy.id().replace('.', "")),
-            mode,
+            patch: None,
+        }
+    }
+
+    /// What is told, or told worse, only where the declarations are not there of which nobody knows
+    /// how many instances there will be. They may be what protects.
+    fn without_instances(&self, told: &[Entry]) -> Vec<Entry> {
+        let mut plan = self.input.plan.clone();
+        let before = plan.declared.len();
+        plan.declared.retain(|it| !it.address.contains(INSTANCES));
+        if plan.declared.len() == before {
+            return Vec::new();
+        }
+        let mut worst = BTreeMap::new();
+        for it in told {
+            let severity = worst.entry(it.fingerprint()).or_insert(it.severity);
+            *severity = it.severity.max(*severity);
+        }
+        let mut entries = self.judge(&plan).1;
+        entries.retain(|it| worst.get(&it.fingerprint()).is_none_or(|told| *told < it.severity));
+        for it in entries.iter_mut().filter(|it| it.verdict.is_excusable()) {
+            it.verdict = Verdict::Unknown;
+            it.reason.push_str("; it hangs on how many instances something else has");
+        }
+        entries
+    }
+
+    /// Tells what could not be understood. Within a declaration, the verdicts that hang on it are
+    /// unknown themselves; elsewhere nobody knows what hangs on it, so that is unknown.
+    fn tell_notes(&self, report: &mut Report) {
+        let blocks = Blocks::of(&self.input.plan);
+        for Note { at, problem } in &self.input.plan.notes {
+            if at.as_ref().is_some_and(|it| blocks.is_whole(it)) {
+                let (place, text) = (at.clone(), problem.clone());
+                report.problems.push(Problem { level: Level::Warning, place, text });
+            } else {
+                report.entries.push(self.not_understood(at.clone(), problem));
+            }
+        }
+    }
+
+    fn not_understood(&self, at: Option<Place>, problem: &str) -> Entry {
+        // What is not understood may be as bad as anything that is looked for.
+        let severities = self.rules.values().map(|it| it.severity);
+        let severity = severities.max().unwrap_or(Severity::Critical);
+        let rule = Rule {
+            id: NOT_UNDERSTOOD.to_owned(),
+            title: "what is not understood here violates a policy".to_owned(),
+            description: "Part of the code could not be understood, so that what it declares or \
+                          changes is not known."
+                .to_owned(),
+            severity,
+            help: Some("a plan (`terraform show -json`) may know what its source does not".into()),
+            link: None,
+            controls: BTreeMap::new(),
+        };
+        let of = &self.input.plan;
+        Entry {
+            rule: Arc::new(rule),
+            severity,
+            verdict: Verdict::Unknown,
+            resource: ResourceRef {
+                kind: String::new(),
+                id: self.input.file.clone(),
+                account: of.account.clone().unwrap_or_default(),
+                region: of.region.clone().unwrap_or_default(),
+            },
+            address: None,
+            place: Some(at.unwrap_or_else(|| whole(&self.input.file))),
+            end: None,
+            block: None,
+            element: problem.to_owned(),
+            reason: problem.to_owned(),
+            evidence: Value::Null,
+            patch: None,
         }
     }
 }
 
+/// Where a thing stands of which only the file is known.
+pub fn whole(file: &str) -> Place {
+    Place { file: file.to_owned(), line: 1, column: 1 }
+}
+
 /// What a policy says: its findings, and what nobody could say.
-fn entries(policy: &Policy, planned: &Planned, detection: &Detection) -> Vec<(Finding, Verdict)> {
+fn said(policy: &Policy, planned: &Planned, detection: &Detection) -> Vec<(Finding, Verdict)> {
     let of_policy = |it: &&Finding| it.policy == policy.id();
     let mut entries: Vec<(Finding, Verdict)> = Vec::new();
     for finding in detection.findings.iter().filter(of_policy) {

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 use crate::plan::PlanError;
 
+/// The name of a manifest's file.
+pub const MANIFEST: &str = "manifest.json";
 /// The largest manifest, in bytes.
 pub const MANIFEST_BYTES_MAX: usize = 16 * 1024 * 1024;
 

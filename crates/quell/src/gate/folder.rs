@@ -1,0 +1,115 @@
+//! Folders that a user names, and their limits: nothing outside of them is read, whatever path or
+//! link leads there.
+
+use crate::exit::CliError;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The most files of a folder that are looked at.
+pub const FILES_MAX: usize = 10_000;
+/// The deepest folder below one that is named, in levels.
+pub const FOLDERS_DEEP_MAX: usize = 16;
+
+/// A folder that may be read.
+#[derive(Debug)]
+pub struct Root {
+    /// As its user named it.
+    shown: PathBuf,
+    /// Where it really lies, all links followed.
+    real: PathBuf,
+}
+
+impl Root {
+    /// A folder that a user names.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    pub fn open(path: &Path) -> Result<Root, CliError> {
+        let real = fs::canonicalize(path).map_err(|it| unreadable(path, it))?;
+        Ok(Root { shown: path.to_owned(), real })
+    }
+
+    /// A path below the folder, as its user would name it.
+    pub fn join(&self, path: &str) -> PathBuf {
+        if path.is_empty() {
+            return self.shown.clone();
+        }
+        if self.shown == Path::new(".") { PathBuf::from(path) } else { self.shown.join(path) }
+    }
+
+    /// Where a file or folder lies below this folder, with `/` between names.
+    ///
+    /// # Errors
+    ///
+    /// Usage where it really lies elsewhere, and where its name is not Unicode.
+    pub fn check(&self, path: &Path) -> Result<String, CliError> {
+        let real = fs::canonicalize(path).map_err(|it| unreadable(path, it))?;
+        let (shown, root) = (path.display(), self.shown.display());
+        let Ok(below) = real.strip_prefix(&self.real) else {
+            return Err(CliError::usage(format!("`{shown}` leads out of `{root}`")));
+        };
+        let names: Option<Vec<&str>> = below.iter().map(|it| it.to_str()).collect();
+        let names = names.ok_or_else(|| CliError::usage(format!("`{shown}` is not Unicode")))?;
+        Ok(names.join("/"))
+    }
+}
+
+/// Every file below a folder, so many levels deep, in order. Hidden ones and links are left out: a
+/// link may lead out of the folder, or back into it.
+///
+/// # Errors
+///
+/// Where a folder cannot be read, or holds more than [`FILES_MAX`] files.
+pub fn search(folder: &Path, levels: usize) -> Result<Vec<PathBuf>, CliError> {
+    let mut files = Vec::new();
+    search_into(folder, levels, &mut files)?;
+    Ok(files)
+}
+
+fn search_into(folder: &Path, levels: usize, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
+    for entry in entries(folder)? {
+        let kind = entry.file_type().map_err(|it| unreadable(folder, it))?;
+        if kind.is_file() {
+            files.push(entry.path());
+        }
+        if kind.is_dir()
+            && let Some(levels) = levels.checked_sub(1)
+        {
+            search_into(&entry.path(), levels, files)?;
+        }
+        if FILES_MAX < files.len() {
+            let problem = format!("`{}` holds more than {FILES_MAX} files", folder.display());
+            return Err(CliError::usage(problem).hint("name the files to judge"));
+        }
+    }
+    Ok(())
+}
+
+/// What lies in a folder itself, in order, hidden things left out.
+///
+/// # Errors
+///
+/// Where it cannot be read.
+pub fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, CliError> {
+    let failed = |it| unreadable(folder, it);
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            entries.push(entry);
+        }
+    }
+    entries.sort_by_key(fs::DirEntry::file_name);
+    Ok(entries)
+}
+
+/// What is not there is the user's slip; what cannot be read is the world's.
+fn unreadable(path: &Path, error: io::Error) -> CliError {
+    let message = format!("cannot read `{}`", path.display());
+    match error.kind() {
+        io::ErrorKind::NotFound => CliError::usage(message).because(error),
+        _ => CliError::outside(message).because(error),
+    }
+}
