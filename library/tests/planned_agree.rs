@@ -1,6 +1,6 @@
-//! One configuration, three clocks: what a plan of Terraform, a template's resources and a read say
-//! of it is judged the same, wherever everything is known. And where one value is not known yet, no
-//! policy that is violated falls silent.
+//! One configuration, three clocks: what a plan of Terraform, its source, a template's resources and
+//! a read say of it is judged the same, wherever everything is known. And where one value is not
+//! known yet, no policy that is violated falls silent.
 #![allow(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -12,6 +12,7 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 use quell_core::detect::detect;
+use quell_core::plan::hcl::{self, Options, Sources};
 use quell_core::plan::{Declared, Intent, Language, Plan, terraform};
 use quell_core::policy::{Policy, PolicyLimits};
 use quell_core::resource::{ResourceRef, State, Trust};
@@ -56,6 +57,17 @@ fn by_plan(kind: &str, declared: &[(&str, Value)]) -> BTreeSet<String> {
     let document = json!({ "format_version": "1.2", "resource_changes": changes });
     let plan = terraform::read("plan.json", document.to_string().as_bytes()).unwrap();
     by(kind, plan)
+}
+
+/// The same as source without a plan, in its JSON form.
+fn by_source(kind: &str, declared: &[(&str, Value)]) -> BTreeSet<String> {
+    let mut resources: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    for (at, (kind, written)) in declared.iter().enumerate() {
+        resources.entry(*kind).or_default().insert(format!("x{at}"), written.clone());
+    }
+    let mut sources = Sources::default();
+    sources.insert("main.tf.json", json!({ "resource": resources }).to_string()).unwrap();
+    by(kind, hcl::read(&sources, &Options::default()).unwrap())
 }
 
 fn by_template(kind: &str, declared: &[(&str, Value)]) -> BTreeSet<String> {
@@ -365,6 +377,7 @@ proptest! {
         ]);
         let read = by_read("AWS::S3::Bucket", "logs", read);
         prop_assert_eq!(&by_plan("AWS::S3::Bucket", &parts), &read);
+        prop_assert_eq!(&by_source("AWS::S3::Bucket", &parts), &read);
         prop_assert_eq!(&by_template("AWS::S3::Bucket", &templates), &read);
         check_unknown(&read, &parts, pick)?;
     }
@@ -414,6 +427,7 @@ proptest! {
         let read = json!({ "SecurityGroupIngress": read, "PrefixLists": {} });
         let read = by_read(kind, "sg-1", read);
         prop_assert_eq!(&by_plan(kind, &parts), &read);
+        prop_assert_eq!(&by_source(kind, &parts), &read);
         prop_assert_eq!(&by_template(kind, &templates), &read);
         check_unknown(&read, &parts, pick)?;
     }
@@ -462,6 +476,7 @@ proptest! {
         let read = by_read(kind, &id, read);
         let parts = [("aws_cloudtrail", plan)];
         prop_assert_eq!(&by_plan(kind, &parts), &read);
+        prop_assert_eq!(&by_source(kind, &parts), &read);
         check_unknown(&read, &parts, pick)?;
         prop_assert_eq!(&by_template(kind, &[(kind, template)]), &read);
     }
@@ -521,12 +536,14 @@ proptest! {
             "AttachedPolicyDocuments": attached });
         let read = by_read("AWS::IAM::Role", "r", read);
         prop_assert_eq!(&by_plan("AWS::IAM::Role", &parts), &read);
+        prop_assert_eq!(&by_source("AWS::IAM::Role", &parts), &read);
         prop_assert_eq!(&by_template("AWS::IAM::Role", &templates), &read);
         check_unknown(&read, &parts, pick)?;
         if let Some(it) = managed {
             let kind = "AWS::IAM::ManagedPolicy";
             let read = by_read(kind, &own_arn, json!({ "PolicyDocument": listed(it) }));
             prop_assert_eq!(&by_plan(kind, &parts), &read);
+            prop_assert_eq!(&by_source(kind, &parts), &read);
             prop_assert_eq!(&by_template(kind, &templates), &read);
         }
     }

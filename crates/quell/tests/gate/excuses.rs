@@ -1,0 +1,92 @@
+//! What does not count: exemptions, ignores in the source, the baseline.
+
+use crate::{BLOCK, Folder, OPEN_TF, OPEN_YAML, open_bucket, open_json, quell, report};
+use serde_json::json;
+
+#[test]
+fn a_baseline_lets_only_new_findings_fail() {
+    let folder = Folder::new();
+    let open = folder.write("open.json", open_bucket("create").to_string());
+    let known = folder.path("known.json");
+    assert_eq!(quell(&["gate", &open, "--write-baseline", &known]).code, Some(0));
+    let of_baseline = ["gate", &open, "--baseline", &known];
+    assert_eq!(quell(&of_baseline).code, Some(0));
+    // What is unknown is in it, too.
+    assert_eq!(quell(&[&of_baseline[..], &["--unknown", "fail"]].concat()).code, Some(0));
+    let told = report(&[&open, "--baseline", &known]);
+    let entries = told["entries"].as_array().unwrap();
+    assert!(entries.iter().all(|it| it["verdict"] == "baselined"), "{told:#}");
+    let empty = folder.write("empty.json", r#"{ "schema": "quell.baseline/v1", "findings": [] }"#);
+    assert_eq!(quell(&["gate", &open, "--baseline", &empty]).code, Some(1));
+    assert_eq!(quell(&["gate", &open, "--baseline", &open]).code, Some(2));
+    // What is no more is told, so that the baseline becomes shorter.
+    let closed = open_bucket("create").to_string().replace("false", "true");
+    let ran = quell(&["gate", &folder.write("open.json", closed), "--baseline", &known]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("of the baseline are no more"), "{}", ran.stdout);
+}
+
+/// An exemption of run time holds, until it ends.
+#[test]
+fn exemptions_hold_in_the_gate() {
+    let folder = Folder::new();
+    let open = folder.write("open.json", open_bucket("create").to_string());
+    for (expires, code) in [("2999-01-01T00:00:00Z", 0), ("2001-01-01T00:00:00Z", 1)] {
+        let exemption = format!(
+            "guardrails: {{ exemptions: [{{ id: e, owner: o, reason: r, expires: {expires}, \
+             scope: {{ resources: [open] }} }}] }}"
+        );
+        let config = folder.write("quell.yaml", &exemption);
+        let ran = quell(&["gate", &open, "--config", &config, "--excused"]);
+        assert_eq!(ran.code, Some(code), "{}{}", ran.stdout, ran.stderr);
+        assert_eq!(ran.stdout.contains("exemption `e` of o until"), code == 0, "{}", ran.stdout);
+        let ran = quell(&["gate", &open, "--config", &config]);
+        assert!(!ran.stdout.contains("exemption `e`"), "{}", ran.stdout);
+        assert_eq!(ran.stdout.contains("1 exempt"), code == 0, "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn sources_may_ignore_with_a_reason_and_a_day() {
+    let folder = Folder::new();
+    let comment = |expires: &str| {
+        format!("# quell:ignore {BLOCK} reason=\"a public website\" expires={expires}\n")
+    };
+    let in_source = |comment: &str| {
+        OPEN_TF.replace(
+            "resource \"aws_s3_bucket_public",
+            &format!("{comment}resource \"aws_s3_bucket_public"),
+        )
+    };
+    let in_yaml = |comment: &str| OPEN_YAML.replace("  Open:\n", &format!("  {comment}  Open:\n"));
+    let in_json = |expires: &str| {
+        let mut json = open_json();
+        json["Resources"]["Open"]["Metadata"] = json!({ "quell": { "ignore": [
+            { "policy": BLOCK, "reason": "a public website", "expires": expires } ] } });
+        json.to_string()
+    };
+    for (expires, code) in [("2999-01-01", 0), ("2001-01-01", 1)] {
+        let comment = comment(expires);
+        for file in [
+            folder.write("above/main.tf", in_source(&comment)),
+            folder.write(
+                "within/main.tf",
+                OPEN_TF
+                    .replace("  block_public_policy", &format!("  {comment}  block_public_policy")),
+            ),
+            folder.write("template.yaml", in_yaml(&comment)),
+            folder.write("template.json", in_json(expires)),
+        ] {
+            let ran = quell(&["gate", &file, "--excused"]);
+            assert_eq!(ran.code, Some(code), "{file}: {}{}", ran.stdout, ran.stderr);
+            let told = if code == 0 { "ignored in the source until" } else { "has expired on" };
+            assert!(ran.stdout.contains(told), "{file}: {}", ran.stdout);
+        }
+    }
+    // What is no ignore is told, and covers nothing.
+    let file =
+        folder.write("wrong/main.tf", in_source("# quell:ignore aws.s3.bucket_public_block\n"));
+    let ran = quell(&["gate", &file]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stdout.contains("the ignore has no `reason`"), "{}", ran.stdout);
+}
