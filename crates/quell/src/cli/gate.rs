@@ -23,8 +23,8 @@ use std::io::Write as _;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Plans (the output of `terraform show -json PLAN`), templates of CloudFormation, Terraform's
-    /// source, or folders of them; `-` for standard input
+    /// Plans (`terraform show -json PLAN`), Terraform's source, templates of CloudFormation, or
+    /// folders of these; `-` for standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
     /// Judge also what deploying does not change
@@ -69,12 +69,6 @@ pub struct Args {
     /// How to print the report
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    let (name, value) = pair.ok_or("write NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// How the report is written.
@@ -235,4 +229,11 @@ fn exit(args: &Args, report: &Report) -> Exit {
     };
     let writes = args.write_baseline.is_some();
     if !writes && report.entries.iter().any(fails) { Exit::Findings } else { Exit::Fine }
+}
+
+/// A name and its value.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = pair.ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }

@@ -135,10 +135,11 @@ impl Files {
                 continue;
             }
             let name = file.strip_prefix(&path).ok().and_then(Path::to_str);
-            let Some(name) = name.map(|it| below(folder, it)) else { continue };
+            let name = name.map(|it| below(folder, it));
+            let Some(name) = name.filter(|it| self.sources.get(it).is_none()) else { continue };
             let shown = root.join(&name).display().to_string();
             let text = String::from_utf8(files::bytes_within(&shown, DATA_FILE_MAX_BYTES)?);
-            if let (Ok(text), None) = (text, self.sources.get(&name)) {
+            if let Ok(text) = text {
                 self.data_left = self.data_left.saturating_sub(text.len());
                 self.add(name, shown, text)?;
             }
