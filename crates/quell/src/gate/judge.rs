@@ -2,14 +2,15 @@
 
 use super::blocks::Blocks;
 use super::inputs::Input;
+use super::notes::{self, whole};
 use jiff::Timestamp;
 use quell_core::change::digest;
 use quell_core::decide::guardrails::Guardrails;
 use quell_core::detect::{Cause, Detection, Finding, detect};
-use quell_core::plan::{Intent, Note, Place, Plan};
-use quell_core::policy::{Policy, Severity};
-use quell_core::report::{Entry, Level, Problem, Report, Rule, Verdict};
-use quell_core::resource::{Part, Planned, ResourceRef, Trust};
+use quell_core::plan::{Intent, Plan};
+use quell_core::policy::Policy;
+use quell_core::report::{Entry, Report, Rule, Verdict};
+use quell_core::resource::{Part, Planned, Trust};
 use quell_library::folder::BUILT_IN;
 use quell_library::{Library, planned, resource};
 use serde_json::Value;
@@ -18,8 +19,6 @@ use std::sync::Arc;
 
 /// The policy's page, before its heading.
 const PAGE: &str = "https://github.com/quell-security/quell/blob/main/docs/reference/policies.md";
-/// Under which id what could not be understood is told.
-pub const NOT_UNDERSTOOD: &str = "quell.gate.not_understood";
 /// What stands in an address for an unknown number of instances.
 const INSTANCES: &str = "[*]";
 
@@ -57,7 +56,7 @@ impl Judge<'_> {
             entries.extend(perhaps);
             report.resources += resources;
             report.entries.extend(entries);
-            of_input.tell_notes(&mut report);
+            notes::tell(input, &mut report);
         }
         report
     }
@@ -179,62 +178,6 @@ impl OfInput<'_> {
         }
         entries
     }
-
-    /// Tells what could not be understood. Within a declaration, the verdicts that hang on it are
-    /// unknown themselves; elsewhere nobody knows what hangs on it, so that is unknown.
-    fn tell_notes(&self, report: &mut Report) {
-        let blocks = Blocks::of(&self.input.plan);
-        for Note { at, problem } in &self.input.plan.notes {
-            if at.as_ref().is_some_and(|it| blocks.is_whole(it)) {
-                let (place, text) = (at.clone(), problem.clone());
-                report.problems.push(Problem { level: Level::Warning, place, text });
-            } else {
-                report.entries.push(self.not_understood(at.clone(), problem));
-            }
-        }
-    }
-
-    fn not_understood(&self, at: Option<Place>, problem: &str) -> Entry {
-        // What is not understood may be as bad as anything that is looked for.
-        let severities = self.rules.values().map(|it| it.severity);
-        let severity = severities.max().unwrap_or(Severity::Critical);
-        let rule = Rule {
-            id: NOT_UNDERSTOOD.to_owned(),
-            title: "what is not understood here violates a policy".to_owned(),
-            description: "Part of the code could not be understood, so that what it declares or \
-                          changes is not known."
-                .to_owned(),
-            severity,
-            help: Some("a plan (`terraform show -json`) may know what its source does not".into()),
-            link: None,
-            controls: BTreeMap::new(),
-        };
-        let of = &self.input.plan;
-        Entry {
-            rule: Arc::new(rule),
-            severity,
-            verdict: Verdict::Unknown,
-            resource: ResourceRef {
-                kind: String::new(),
-                id: self.input.file.clone(),
-                account: of.account.clone().unwrap_or_default(),
-                region: of.region.clone().unwrap_or_default(),
-            },
-            address: None,
-            place: Some(at.unwrap_or_else(|| whole(&self.input.file))),
-            end: None,
-            block: None,
-            element: problem.to_owned(),
-            reason: problem.to_owned(),
-            evidence: Value::Null,
-            patch: None,
-        }
-    }
-}
-
-/// Where a thing stands of which only the file is known.
-pub fn whole(file: &str) -> Place {
-    Place { file: file.to_owned(), line: 1, column: 1 }
 }
 
 /// What a policy says: its findings, and what nobody could say.

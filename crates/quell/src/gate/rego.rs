@@ -2,15 +2,14 @@
 
 use super::folder::{FOLDERS_DEEP_MAX, search};
 use super::inputs::Input;
-use super::judge::whole;
+use super::notes::{of_file, whole};
 use crate::cli::files;
 use crate::exit::CliError;
 use quell_core::policy::Severity;
 use quell_core::policy::conftest::{
     BUNDLE_DATA_MAX_BYTES, BUNDLE_RULE_TIME_MAX_MS, Bundle, Document, Message, Module, Namespaces,
 };
-use quell_core::report::{Entry, Level, Problem, Report, Rule, Verdict};
-use quell_core::resource::ResourceRef;
+use quell_core::report::{Level, Problem, Report, Rule, Verdict};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -96,7 +95,8 @@ pub fn judge(bundle: &Bundle, inputs: &[Input], report: &mut Report) -> Result<(
         for (name, text, evidence, verdict) in told.chain(failed) {
             // An `exception` can fail, and is no rule of the bundle's.
             let rule = rules.get(&name).cloned().unwrap_or_else(|| rule(&name));
-            report.entries.push(entry(rule, &input.file, text, evidence, verdict));
+            let place = whole(&input.file);
+            report.entries.push(of_file(&rule, verdict, place, text, evidence));
         }
         for (package, rule) in judgment.excepted {
             report.problems.push(Problem {
@@ -122,26 +122,4 @@ fn rule(name: &str) -> Arc<Rule> {
         link: None,
         controls: BTreeMap::new(),
     })
-}
-
-fn entry(rule: Arc<Rule>, file: &str, text: String, evidence: Value, verdict: Verdict) -> Entry {
-    Entry {
-        severity: rule.severity,
-        rule,
-        verdict,
-        resource: ResourceRef {
-            kind: String::new(),
-            id: file.to_owned(),
-            account: String::new(),
-            region: String::new(),
-        },
-        address: None,
-        place: Some(whole(file)),
-        end: None,
-        block: None,
-        element: text.clone(),
-        reason: text,
-        evidence,
-        patch: None,
-    }
 }
