@@ -1,7 +1,7 @@
 //! Files and folders of infrastructure code, told apart by their content.
 //!
 //! [`load`] takes what a user names. A file is one configuration; a folder is searched for plans,
-//! templates, the CDK's manifests and Terraform's source, which is read by the folder ([`source`]).
+//! templates, the CDK's manifests and Terraform's source, which is read by the folder.
 
 mod content;
 mod source;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use quell_core::change::digest;
 use quell_core::decide::guardrails::Guardrails;
 use quell_core::detect::{Cause, Detection, Finding, detect};
-use quell_core::plan::{Intent, Plan};
+use quell_core::plan::{Declared, Intent, Plan};
 use quell_core::policy::Policy;
 use quell_core::report::{Entry, Report, Rule, Verdict};
 use quell_core::resource::{Part, Planned, Trust};
@@ -159,12 +159,12 @@ impl OfInput<'_> {
     /// What is told, or told worse, only where the declarations are not there of which nobody knows
     /// how many instances there will be. They may be what protects.
     fn without_instances(&self, told: &[Entry]) -> Vec<Entry> {
-        let mut plan = self.input.plan.clone();
-        let before = plan.declared.len();
-        plan.declared.retain(|it| !it.address.contains(INSTANCES));
-        if plan.declared.len() == before {
+        let is_perhaps = |it: &Declared| it.address.contains(INSTANCES);
+        if !self.input.plan.declared.iter().any(is_perhaps) {
             return Vec::new();
         }
+        let mut plan = self.input.plan.clone();
+        plan.declared.retain(|it| !is_perhaps(it));
         let mut worst = BTreeMap::new();
         for it in told {
             let severity = worst.entry(it.fingerprint()).or_insert(it.severity);
