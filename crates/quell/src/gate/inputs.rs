@@ -80,15 +80,15 @@ fn load_file(
     inputs: &mut Vec<Input>,
 ) -> Result<(), CliError> {
     let document = document(path)?;
-    let content = content::of(&document).or_else(|| content::named(Path::new(path)));
-    match content {
+    if content::is_source(Path::new(path)) {
+        let folder = Path::new(above(path));
+        let root = context.root.as_ref().map_or(folder, Path::new);
+        folders.entry(root.to_owned()).or_default().insert(folder.to_owned());
+        return Ok(());
+    }
+    match content::of(&document) {
         None => return Err(unknown(path)),
         Some(Content::Manifest) => load_folder(above(path), context, folders, inputs)?,
-        Some(Content::TerraformSource) => {
-            let folder = Path::new(above(path));
-            let root = context.root.as_ref().map_or(folder, Path::new);
-            folders.entry(root.to_owned()).or_default().insert(folder.to_owned());
-        }
         Some(content) => inputs.push(read(path, content, &document, context)?),
     }
     Ok(())
@@ -110,7 +110,7 @@ fn load_folder(
     }
     let mut of_source = BTreeSet::new();
     for file in &files {
-        if content::named(file).is_some() {
+        if content::is_source(file) {
             of_source.extend(file.parent().map(Path::to_owned));
         } else if content::may_be_one(file) && !done.contains(file) {
             let path = file.display().to_string();
@@ -175,7 +175,7 @@ fn read(
             Err(CliError::usage(format!("`{file}` is a plan in Terraform's own format"))
                 .hint("give the output of `terraform show -json PLAN`"))
         }
-        Content::Manifest | Content::TerraformSource => Err(unknown(file)),
+        Content::Manifest => Err(unknown(file)),
     }
 }
 

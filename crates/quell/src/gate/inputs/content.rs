@@ -4,6 +4,7 @@
 use crate::exit::CliError;
 use quell_core::plan::cloudformation::{self, cdk};
 use quell_core::plan::terraform;
+use std::ffi::OsStr;
 use std::path::Path;
 
 /// What a file holds.
@@ -13,8 +14,6 @@ pub enum Content {
     TerraformPlan,
     /// A plan of Terraform or OpenTofu, as they keep it.
     TerraformPlanFile,
-    /// Source of Terraform or OpenTofu.
-    TerraformSource,
     /// A template of CloudFormation, as JSON or YAML.
     Template,
     /// What the CDK says of the templates that it wrote.
@@ -60,10 +59,10 @@ pub fn of(document: &[u8]) -> Option<Content> {
     is_plan.then_some(Content::TerraformPlan)
 }
 
-/// What only a name tells.
-pub fn named(file: &Path) -> Option<Content> {
-    let name = file.file_name()?.to_str()?;
-    SOURCES.iter().any(|it| name.ends_with(it)).then_some(Content::TerraformSource)
+/// Whether a file is Terraform's source.
+pub fn is_source(file: &Path) -> bool {
+    let name = file.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    SOURCES.iter().any(|it| name.ends_with(it))
 }
 
 /// A document without the mark that some editors write before it.
@@ -106,7 +105,7 @@ mod tests {
             assert_eq!(of(text.as_bytes()), expected, "{text}");
         }
         assert_eq!(of(&[0xFF, 0xFE, b'{', 0]), Some(Content::TerraformPlan));
-        assert_eq!(named(Path::new("a/main.tf")), Some(Content::TerraformSource));
-        assert_eq!(named(Path::new("a/main.tf.bak")), None);
+        assert!(is_source(Path::new("a/main.tf")) && is_source(Path::new("main.tf.json")));
+        assert!(!is_source(Path::new("a/main.tf.bak")) && !is_source(Path::new("a/tf")));
     }
 }
