@@ -124,11 +124,10 @@ fn what_is_given_decides() {
         let arguments: Vec<&str> = arguments.split(' ').collect();
         let report = report(&arguments);
         let entries = report["entries"].as_array().unwrap();
-        let verdicts: Vec<&str> =
-            entries.iter().map(|it| it["verdict"].as_str().unwrap()).collect();
-        let expected: Vec<&str> = (!verdict.is_empty()).then_some(verdict).into_iter().collect();
-        assert_eq!(verdicts, expected, "{arguments:?}: {report:#}");
-        assert!(entries.iter().all(|it| it["policy"] == BLOCK));
+        // Where the block is unknown, so is what hangs on it.
+        assert!(entries.iter().all(|it| it["verdict"] == verdict), "{report:#}");
+        let told = entries.iter().any(|it| it["policy"] == BLOCK);
+        assert_eq!(told, !verdict.is_empty(), "{report:#}");
     }
 }
 
