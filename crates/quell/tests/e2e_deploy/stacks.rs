@@ -68,8 +68,8 @@ pub fn deploy_heal_and_leave_nothing(zip: &str) {
 
 /// A template as the repository has it.
 fn template(name: &str) -> String {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/cloudformation");
-    fs::read_to_string(format!("{folder}/{name}.yaml")).unwrap()
+    let file = format!("deploy/cloudformation/{name}.yaml");
+    fs::read_to_string(testkit::repository().unwrap().join(file)).unwrap()
 }
 
 /// The template with the region in its conditions.

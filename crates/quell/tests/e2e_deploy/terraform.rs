@@ -13,16 +13,23 @@ use testkit::Terraform;
 /// (without actions and dimensions) and bus policies (it ignores `Policy` of PutPermission).
 const QUIRKS: [&str; 2] = ["aws_cloudwatch_metric_alarm", "aws_cloudwatch_event_bus_policy"];
 
+/// Caps that a thousand fixes stay below, and a breaker that closes by itself at once.
+const RAISED: &str = r#"{ "fleet_changes_max": 10000, "breaker_open_s": 1 }"#;
 /// Poison would otherwise come back after twelve minutes, five times.
 const OVERRIDE: &str = "module \"hub\" {\n  function_timeout_s = 30\n  receives_max       = 2\n}\n";
 
-/// Apply, heal, look at everything, plan again, destroy.
+/// Apply, fall back in a storm, apply with raised caps, heal, look at everything, plan again,
+/// destroy.
 pub fn deploys_heals_and_leaves_nothing(zip: &str) {
     let world = World::new();
-    let example = Example::new(zip, &world.ministack.endpoint());
+    let mut example = Example::new(zip, &world.ministack.endpoint());
     example.run(&["init", "-input=false"]);
     example.run(&["apply", "-input=false", "-auto-approve"]);
     world.allow_list_tags();
+    storm::falls_back(&world);
+    example.set("guardrails", RAISED);
+    example.run(&["apply", "-input=false", "-auto-approve"]);
+    storm::is_finished_by_a_scan(&world);
     rules::match_what_they_must(&world);
     heal::everything(&world);
     watch::ledger_verifies(&world);
@@ -48,8 +55,8 @@ struct Example {
 impl Example {
     fn new(zip: &str, endpoint: &str) -> Example {
         let folder = tempfile::tempdir().unwrap();
-        let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/terraform/aws/.");
-        let copied = Command::new("cp").args(["-r", ours]).arg(folder.path()).status();
+        let ours = testkit::repository().unwrap().join("deploy/terraform/aws/.");
+        let copied = Command::new("cp").args(["-r", ours.as_str()]).arg(folder.path()).status();
         assert!(copied.unwrap().success());
         fs::write(folder.path().join("examples/single-account/override.tf"), OVERRIDE).unwrap();
         let variables = json!({
@@ -57,7 +64,6 @@ impl Example {
             "external_id": EXTERNAL_ID,
             "endpoint_url": endpoint,
             "mode": "enforce",
-            "guardrails": { "fleet_changes_max": 10_000 },
             "lock_mode": "GOVERNANCE",
             "deletion_protection": false,
             "notification_queue_arns":
@@ -65,6 +71,11 @@ impl Example {
         });
         let terraform = Terraform::find().unwrap();
         Example { terraform, endpoint: endpoint.to_owned(), variables, folder }
+    }
+
+    /// Sets a variable of the example.
+    fn set(&mut self, name: &str, value: &str) {
+        self.variables[name] = json!(value);
     }
 
     fn folder(&self) -> Utf8PathBuf {

@@ -43,6 +43,11 @@ impl World {
         names.iter().map(|it| text(&found["Attributes"][it]).parse::<usize>().unwrap()).sum()
     }
 
+    /// Empties a queue, of what waits in it and what is being worked on.
+    pub fn purge(&self, queue: &str) {
+        self.admin.call("sqs", "purge_queue", json!({ "QueueUrl": self.queue(queue) }));
+    }
+
     /// Puts an event into the deployed queue, as the bus' rule does.
     pub fn send(&self, event: &str) {
         let queue = self.queue(&format!("{PREFIX}-events"));
