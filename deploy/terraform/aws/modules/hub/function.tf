@@ -71,9 +71,9 @@ resource "aws_lambda_event_source_mapping" "queue" {
   batch_size              = var.batch_size
   function_response_types = ["ReportBatchItemFailures"]
   # Without this the poller would start more than the reservation allows, and each throttled batch
-  # would count as a receive.
+  # would count as a receive. One run is left to the schedules: a storm must not stop the heart.
   dynamic "scaling_config" {
-    for_each = var.reserved_concurrency == -1 ? [] : [var.reserved_concurrency]
+    for_each = var.reserved_concurrency == -1 ? [] : [var.reserved_concurrency - 1]
     content {
       maximum_concurrency = scaling_config.value
     }
