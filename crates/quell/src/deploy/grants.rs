@@ -80,14 +80,13 @@ const FUNCTION: [Grant; 7] = [
     },
     Grant {
         sid: "LedgerAppendOnly",
-        actions: &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+        actions: &["dynamodb:PutItem", "dynamodb:Query"],
         resources: &[LEDGER],
     },
     Grant {
         sid: "State",
         actions: &[
             "dynamodb:ConditionCheckItem",
-            "dynamodb:DeleteItem",
             "dynamodb:GetItem",
             "dynamodb:PutItem",
             "dynamodb:Query",
@@ -108,7 +107,7 @@ const FUNCTION: [Grant; 7] = [
 /// The checkpointer: it reads the ledger, and alone puts checkpoints.
 const CHECKPOINT: [Grant; 8] = [
     Grant { sid: "Ledger", actions: &["dynamodb:GetItem", "dynamodb:Query"], resources: &[LEDGER] },
-    Grant { sid: "State", actions: &["dynamodb:GetItem", "dynamodb:Query"], resources: &[STATE] },
+    Grant { sid: "State", actions: &["dynamodb:Query"], resources: &[STATE] },
     Grant {
         sid: "Checkpoints",
         actions: &["s3:GetObject", "s3:PutObject", "s3:PutObjectRetention"],
