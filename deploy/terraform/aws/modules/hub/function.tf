@@ -5,6 +5,9 @@ locals {
     {
       QUELL_CONFIG = "aws-ssm://${aws_ssm_parameter.configuration.name}"
       QUELL_LOG    = var.log_filter
+      # Not read: the configuration is, once per environment. A new version of it makes new
+      # environments, or a mode that was lowered would not reach those that are running.
+      CONFIGURATION_VERSION = aws_ssm_parameter.configuration.version
     },
     var.endpoint_url == null ? {} : { AWS_ENDPOINT_URL = var.endpoint_url },
   )
