@@ -130,6 +130,13 @@ deny contains denied("visibility", queue.id, "messages come back while they are 
 	queue.visibility_s < 6 * function.timeout_s
 }
 
+# Why a message is given up is recorded at its last receive.
+deny contains denied("receives", queue.id, "the function does not know which receive is the last") if {
+	some queue in the.gives_up
+	some configuration in the.configurations
+	not queue.receives in configuration.receives
+}
+
 deny contains denied("object_lock", it.id, "what is put there can be taken away") if {
 	some it in the.buckets
 	not is_locked(it)

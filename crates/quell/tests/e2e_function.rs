@@ -130,14 +130,14 @@ fn make_function_role(deployed: &mut Deployed, queue_arn: &str) -> String {
         }),
         json!({
             "Effect": "Allow",
-            "Action": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+            "Action": ["dynamodb:PutItem", "dynamodb:Query"],
             "Resource": format!("{table}-ledger"),
         }),
         json!({
             "Effect": "Allow",
             "Action": [
-                "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem",
-                "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem",
+                "dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem",
+                "dynamodb:Query", "dynamodb:UpdateItem",
             ],
             "Resource": format!("{table}-state"),
         }),

@@ -223,7 +223,7 @@ fn what_a_schedule_asks_for_is_told_apart_from_events() {
 fn bad_input_is_answered_and_the_function_lives_on() {
     let mut function = Function::new("fn-bad-input");
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-    let inputs: [&[u8]; 7] = [
+    let inputs: [&[u8]; 8] = [
         b"",
         b"{\"Records\": [{\"eventSource\": \"aws:sqs\"",
         b"\"\xff\xfe\"",
@@ -231,6 +231,7 @@ fn bad_input_is_answered_and_the_function_lives_on() {
         b"null",
         deep.as_bytes(),
         b"{\"Records\": 1}",
+        b"{\"version\": \"2.0\", \"requestContext\": {\"http\": {\"method\": \"POST\"}}}",
     ];
     for input in inputs {
         let (_, words) = function.error(input);

@@ -256,6 +256,7 @@ fn a_late_heartbeat_breaches_and_one_that_returns_does_not() {
     };
     let limit = f64::from(alarms::HEARTBEAT_AGE_MAX_S);
     assert!(limit < age_s(Beat::Late { waited_s: HEARTBEAT_LATE_S }));
+    assert!(limit < age_s(Beat::Failed { error: "denied".to_owned() }), "refused is not heard");
     let returned = age_s(Beat::Returned { event: "e".to_owned(), after_ms: 61_500 });
     assert_eq!(returned, 61.5);
 }

@@ -54,12 +54,13 @@ const LEDGER: &str = "arn:{partition}:dynamodb:{region}:{account}:table/{prefix}
 const STATE: &str = "arn:{partition}:dynamodb:{region}:{account}:table/{prefix}-state";
 const DEAD_LETTERS: &str = "arn:{partition}:sqs:{region}:{account}:{prefix}-dead-letters";
 
-/// What Lambda itself does for a function: logs, traces, and what failed for good.
+/// What both functions are told at their start.
 const CONFIGURATION: Grant = Grant {
     sid: "Configuration",
     actions: &["ssm:GetParameter"],
     resources: &["arn:{partition}:ssm:{region}:{account}:parameter/{prefix}/configuration"],
 };
+/// What Lambda puts aside for a function, because it failed for good.
 const FAILED_TICKS: Grant =
     Grant { sid: "FailedTicks", actions: &["sqs:SendMessage"], resources: &[DEAD_LETTERS] };
 /// X-Ray knows no resources.
@@ -69,7 +70,8 @@ const TRACES: Grant = Grant {
     resources: &["*"],
 };
 
-/// The function: it may add to the ledger and read it, never change or delete.
+/// The function: it may put records into the ledger and read it, never update or delete. That a put
+/// replaces nothing is the condition of each put, which IAM cannot demand.
 const FUNCTION: [Grant; 7] = [
     Grant {
         sid: "Events",
@@ -78,14 +80,13 @@ const FUNCTION: [Grant; 7] = [
     },
     Grant {
         sid: "LedgerAppendOnly",
-        actions: &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+        actions: &["dynamodb:PutItem", "dynamodb:Query"],
         resources: &[LEDGER],
     },
     Grant {
         sid: "State",
         actions: &[
             "dynamodb:ConditionCheckItem",
-            "dynamodb:DeleteItem",
             "dynamodb:GetItem",
             "dynamodb:PutItem",
             "dynamodb:Query",
@@ -106,7 +107,7 @@ const FUNCTION: [Grant; 7] = [
 /// The checkpointer: it reads the ledger, and alone puts checkpoints.
 const CHECKPOINT: [Grant; 8] = [
     Grant { sid: "Ledger", actions: &["dynamodb:GetItem", "dynamodb:Query"], resources: &[LEDGER] },
-    Grant { sid: "State", actions: &["dynamodb:GetItem", "dynamodb:Query"], resources: &[STATE] },
+    Grant { sid: "State", actions: &["dynamodb:Query"], resources: &[STATE] },
     Grant {
         sid: "Checkpoints",
         actions: &["s3:GetObject", "s3:PutObject", "s3:PutObjectRetention"],

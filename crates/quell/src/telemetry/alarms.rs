@@ -4,8 +4,8 @@
 //! `AWS::CloudWatch::Alarm`, which are those of `PutMetricAlarm`. Each names the section of the
 //! runbook that says what to do.
 //!
-//! A counter that counts nothing is not written, so missing data is no breach; the heartbeat's age
-//! is, since its silence is what the alarm is for.
+//! A counter that counts nothing is not written, so missing data is no breach; for heartbeats and
+//! checkpoints it is, since their silence is what the alarm is for.
 
 use super::metric::{Dimension, Metric, NAMESPACE};
 use serde_json::{Value, json};
@@ -18,6 +18,9 @@ pub const HEARTBEAT_AGE_MAX_S: u32 = 899;
 /// Length of a period of the heartbeat's alarm, in seconds: no shorter than the time between two
 /// beats in a deployment, or silence between them would breach.
 pub const HEARTBEAT_PERIOD_S: u32 = 900;
+/// Length of a period of the checkpoints' alarm, in seconds: twice the time between two checkpoints
+/// in a deployment, since a run that fails counts an error and one that does not happen nothing.
+pub const CHECKPOINT_PERIOD_S: u32 = 1800;
 /// How late most of the work may be done, in seconds.
 pub const EVENT_LAG_MAX_S: u32 = 900;
 /// How long the oldest message may wait in the queue, in seconds.
@@ -250,8 +253,10 @@ pub const ALARMS: [Alarm; 19] = [
     },
     Alarm {
         name: "checkpoint-errors",
-        meaning: "The checkpoint function failed: the ledger's newest part is not signed.",
+        meaning: "The checkpoint function failed or did not run: new records are not signed.",
         watched: Watched::Aws("Errors", Part::CheckpointFunction),
+        period_s: CHECKPOINT_PERIOD_S,
+        missing: Missing::Breaching,
         ..ANY
     },
 ];

@@ -14,7 +14,7 @@ use super::metric::Metric;
 use jiff::{SignedDuration, Timestamp};
 use quell_core::detect::{Cause, Finding};
 use quell_core::event::UNKNOWN_ACTOR;
-use quell_core::heartbeat::{Beat, Heartbeat};
+use quell_core::heartbeat::{Beat, HEARTBEAT_LATE_S, Heartbeat};
 use quell_core::history::History;
 use quell_core::policy::Severity;
 use quell_core::record::{Attempt, Authority, Fact, Outcome, Problem, Verdict};
@@ -195,11 +195,13 @@ fn is_repeated<K: Hash + Eq>(
     last.is_some_and(|it| it.event != event && time.duration_since(it.time).abs() <= window)
 }
 
-/// How old a heartbeat is that comes back, or that has not come back in time. Silence has no age:
-/// its alarm is that nothing is measured.
+/// How old a heartbeat is that comes back, or that has not come back in time. One that could not be
+/// written counts as late at once: else a place that refuses us would be silent beside others that
+/// beat. Silence everywhere has no age: its alarm is that nothing is measured.
 fn heartbeat_age(heartbeat: &Heartbeat, step: &Beat) -> Vec<Point> {
     let age_s = match step {
-        Beat::Sent | Beat::Written { .. } | Beat::Failed { .. } => return Vec::new(),
+        Beat::Sent | Beat::Written { .. } => return Vec::new(),
+        Beat::Failed { .. } => SignedDuration::from_secs(HEARTBEAT_LATE_S),
         Beat::Returned { after_ms, .. } => SignedDuration::from_millis(*after_ms),
         Beat::Late { waited_s } => SignedDuration::from_secs(*waited_s),
     };

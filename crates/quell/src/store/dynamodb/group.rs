@@ -167,7 +167,9 @@ fn implied(
         }
         Fact::Exempted(it) => {
             let sort = format!("exemption#{}", it.id);
-            told(Role::Implied, key(FLEET, &sort), RESOURCE_FACTS_KEPT_S);
+            // Without its item it would be forgotten, and what it covers would be fixed.
+            let lasts_s = it.expires.duration_since(record.time).as_secs();
+            told(Role::Implied, key(FLEET, &sort), lasts_s.max(RESOURCE_FACTS_KEPT_S));
         }
         Fact::ExemptionRemoved { id, .. } => {
             let sort = format!("exemption#{id}");

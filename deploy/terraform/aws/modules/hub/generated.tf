@@ -15,7 +15,6 @@ data "aws_iam_policy_document" "function_1" {
   statement {
     sid = "LedgerAppendOnly"
     actions = [
-      "dynamodb:GetItem",
       "dynamodb:PutItem",
       "dynamodb:Query",
     ]
@@ -27,7 +26,6 @@ data "aws_iam_policy_document" "function_1" {
     sid = "State"
     actions = [
       "dynamodb:ConditionCheckItem",
-      "dynamodb:DeleteItem",
       "dynamodb:GetItem",
       "dynamodb:PutItem",
       "dynamodb:Query",
@@ -91,7 +89,6 @@ data "aws_iam_policy_document" "checkpoint_1" {
   statement {
     sid = "State"
     actions = [
-      "dynamodb:GetItem",
       "dynamodb:Query",
     ]
     resources = [
