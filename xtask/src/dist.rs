@@ -39,7 +39,10 @@ pub struct Arguments {}
 
 /// Makes the package; `false` means that the binary does not build.
 pub fn run(_: &Arguments) -> Result<bool> {
-    let build = ["build", "--release", "--locked", "-p", "quell", "--bin", "quell"];
+    // One test among the targets makes cargo unite features as for all tests: the binary that was
+    // tested is the one that ships, and it is not built a second time.
+    let build = "build --release --locked --workspace --bin quell --test cli";
+    let build: Vec<&str> = build.split(' ').collect();
     if !run::succeeds(&mut run::cargo(&build)?)? {
         return Ok(false);
     }
