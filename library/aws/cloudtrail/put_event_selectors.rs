@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
 use quell_core::change::{Change, Direction, Facet};
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::{Permission, Purpose, State};
+use quell_core::resource::{Permission, State};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -29,10 +29,7 @@ static META: ActionMeta = ActionMeta {
     name: "cloudtrail.put_event_selectors",
     title: "make the trail log management events again",
     resource: TYPE,
-    permissions: &[
-        Permission { action: PUT, resource: ARN, condition: None, purpose: Purpose::Write },
-        Permission { action: PUT, resource: ARN, condition: None, purpose: Purpose::Undo },
-    ],
+    permissions: &[Permission::write(PUT, ARN), Permission::undo(PUT, ARN)],
     reversibility: Reversibility::Exact,
     stage: Stage::Element,
     undo_grants: false,

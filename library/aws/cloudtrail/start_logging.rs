@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
 use quell_core::change::{Change, Direction, Facet};
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::{Permission, Purpose, State};
+use quell_core::resource::{Permission, State};
 use serde_json::{Value, json};
 
 /// The property that says whether a trail logs.
@@ -25,10 +25,7 @@ static META: ActionMeta = ActionMeta {
     name: "cloudtrail.start_logging",
     title: "start the trail again",
     resource: TYPE,
-    permissions: &[
-        Permission { action: START, resource: ARN, condition: None, purpose: Purpose::Write },
-        Permission { action: STOP, resource: ARN, condition: None, purpose: Purpose::Undo },
-    ],
+    permissions: &[Permission::write(START, ARN), Permission::undo(STOP, ARN)],
     reversibility: Reversibility::Exact,
     stage: Stage::Element,
     undo_grants: false,

@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
 use quell_core::change::{Change, Direction, Facet};
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::{Permission, Purpose, State};
+use quell_core::resource::{Permission, State};
 use serde_json::Value;
 
 /// The IAM action of the call.
@@ -30,10 +30,7 @@ static META: ActionMeta = ActionMeta {
     name: "cloudtrail.update_trail",
     title: "set a flag of the trail to its baseline",
     resource: TYPE,
-    permissions: &[
-        Permission { action: UPDATE, resource: ARN, condition: None, purpose: Purpose::Write },
-        Permission { action: UPDATE, resource: ARN, condition: None, purpose: Purpose::Undo },
-    ],
+    permissions: &[Permission::write(UPDATE, ARN), Permission::undo(UPDATE, ARN)],
     reversibility: Reversibility::Exact,
     stage: Stage::Element,
     undo_grants: false,

@@ -20,7 +20,7 @@ use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage}
 use quell_core::change::{Change, Direction, Facet, element_id};
 use quell_core::decide::authorized::Authorized;
 use quell_core::facts::net::exposure::IngressRule;
-use quell_core::resource::{Permission, Purpose, State};
+use quell_core::resource::{Permission, State};
 use serde_json::{Value, json};
 
 const REVOKE: &str = "ec2:RevokeSecurityGroupIngress";
@@ -35,10 +35,7 @@ static META: ActionMeta = ActionMeta {
     name: "ec2.revoke_ingress_rule",
     title: "revoke one ingress rule of the security group",
     resource: TYPE,
-    permissions: &[
-        Permission { action: REVOKE, resource: GROUP, condition: None, purpose: Purpose::Write },
-        Permission { action: AUTHORIZE, resource: GROUP, condition: None, purpose: Purpose::Undo },
-    ],
+    permissions: &[Permission::write(REVOKE, GROUP), Permission::undo(AUTHORIZE, GROUP)],
     reversibility: Reversibility::Equivalent,
     stage: Stage::Element,
     undo_grants: false,

@@ -18,7 +18,7 @@ use quell_core::change::element_id;
 use quell_core::event::{CloudScope, Event};
 use quell_core::facts::net::PortRange;
 use quell_core::facts::net::exposure::{IngressRule, PrefixLists, exposures};
-use quell_core::resource::{Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust};
+use quell_core::resource::{Kind, KindMeta, Permission, ResourceRef, State, Trust};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,23 +47,17 @@ static META: KindMeta = KindMeta {
     asff: "AwsEc2SecurityGroup",
     arn: "arn:{partition}:ec2:{region}:{account}:security-group/{id}",
     reads: &[
-        read(DESCRIBE_GROUPS, "*"),
-        read("ec2:DescribeSecurityGroupRules", "*"),
+        Permission::read(DESCRIBE_GROUPS, "*"),
+        Permission::read("ec2:DescribeSecurityGroupRules", "*"),
         // A list may be AWS' own or shared by another account.
-        read("ec2:GetManagedPrefixListEntries", "arn:{partition}:ec2:{region}:*:prefix-list/*"),
+        Permission::read(
+            "ec2:GetManagedPrefixListEntries",
+            "arn:{partition}:ec2:{region}:*:prefix-list/*",
+        ),
     ],
-    lists: &[Permission {
-        action: DESCRIBE_GROUPS,
-        resource: "*",
-        condition: None,
-        purpose: Purpose::List,
-    }],
+    lists: &[Permission::list(DESCRIBE_GROUPS, "*")],
     global: false,
 };
-
-const fn read(action: &'static str, resource: &'static str) -> Permission {
-    Permission { action, resource, condition: None, purpose: Purpose::Read }
-}
 
 impl Kind for SecurityGroup {
     fn meta(&self) -> &'static KindMeta {

@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
 use quell_core::change::{Change, Direction, Facet};
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::{Permission, Purpose, State};
+use quell_core::resource::{Permission, State};
 use serde_json::{Value, json};
 
 const STATE: &str = "State";
@@ -30,10 +30,7 @@ static META: ActionMeta = ActionMeta {
     name: "events.enable_rule",
     title: "enable the rule again",
     resource: TYPE,
-    permissions: &[
-        Permission { action: ENABLE, resource: ARN, condition: None, purpose: Purpose::Write },
-        Permission { action: DISABLE, resource: ARN, condition: None, purpose: Purpose::Undo },
-    ],
+    permissions: &[Permission::write(ENABLE, ARN), Permission::undo(DISABLE, ARN)],
     reversibility: Reversibility::Exact,
     stage: Stage::Element,
     undo_grants: false,

@@ -9,17 +9,16 @@ use aws_sdk_eventbridge::types::Tag;
 use aws_types::request_id::RequestId;
 use quell_core::decide::authorized::Authorized;
 use quell_core::heartbeat::{Heartbeat, TAG};
-use quell_core::resource::{Permission, Purpose, arn};
+use quell_core::resource::{Permission, arn};
 
 const TAG_RESOURCE: &str = "events:TagResource";
 
 /// What writing heartbeats takes: this tag alone, on a rule.
-pub const PERMISSIONS: [Permission; 1] = [Permission {
-    action: TAG_RESOURCE,
-    resource: ARN,
-    condition: Some(("ForAllValues:StringEquals", "aws:TagKeys", TAG)),
-    purpose: Purpose::Heartbeat,
-}];
+pub const PERMISSIONS: [Permission; 1] = [Permission::heartbeat(TAG_RESOURCE, ARN).when(
+    "ForAllValues:StringEquals",
+    "aws:TagKeys",
+    TAG,
+)];
 
 /// Writes the tag.
 pub async fn write(aws: &Aws, heartbeat: &Authorized<Heartbeat>) -> Result<Applied, CloudError> {

@@ -4,7 +4,7 @@
 //! IAM cannot limit what `Put…Policy` writes: the write role could also grant. Only the session
 //! policy, which names this one principal, and the verification after the change stand against it.
 
-use super::{changed, fixing, of_principal, undoing};
+use super::{changed, of_principal};
 use crate::aws::Aws;
 use crate::aws::iam::calls::{Calls, already};
 use crate::aws::iam::document::statements;
@@ -16,7 +16,7 @@ use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError};
 use quell_core::change::{Change, Direction, Facet, element_id};
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::State;
+use quell_core::resource::{Permission, State};
 use serde_json::{Value, json};
 
 const PROPERTY: &str = "Policies";
@@ -26,12 +26,12 @@ static GROUP: ActionMeta = of_principal(
     "take the statement out of the group's inline policy",
     Principal::Group,
     &[
-        fixing("iam:DeleteGroupPolicy", GROUP_ARN),
-        fixing("iam:DeleteGroupPolicy", GROUP_IN_PATH_ARN),
-        fixing("iam:PutGroupPolicy", GROUP_ARN),
-        fixing("iam:PutGroupPolicy", GROUP_IN_PATH_ARN),
-        undoing("iam:PutGroupPolicy", GROUP_ARN),
-        undoing("iam:PutGroupPolicy", GROUP_IN_PATH_ARN),
+        Permission::write("iam:DeleteGroupPolicy", GROUP_ARN),
+        Permission::write("iam:DeleteGroupPolicy", GROUP_IN_PATH_ARN),
+        Permission::write("iam:PutGroupPolicy", GROUP_ARN),
+        Permission::write("iam:PutGroupPolicy", GROUP_IN_PATH_ARN),
+        Permission::undo("iam:PutGroupPolicy", GROUP_ARN),
+        Permission::undo("iam:PutGroupPolicy", GROUP_IN_PATH_ARN),
     ],
 );
 
@@ -40,12 +40,12 @@ static ROLE: ActionMeta = of_principal(
     "take the statement out of the role's inline policy",
     Principal::Role,
     &[
-        fixing("iam:DeleteRolePolicy", ROLE_ARN),
-        fixing("iam:DeleteRolePolicy", ROLE_IN_PATH_ARN),
-        fixing("iam:PutRolePolicy", ROLE_ARN),
-        fixing("iam:PutRolePolicy", ROLE_IN_PATH_ARN),
-        undoing("iam:PutRolePolicy", ROLE_ARN),
-        undoing("iam:PutRolePolicy", ROLE_IN_PATH_ARN),
+        Permission::write("iam:DeleteRolePolicy", ROLE_ARN),
+        Permission::write("iam:DeleteRolePolicy", ROLE_IN_PATH_ARN),
+        Permission::write("iam:PutRolePolicy", ROLE_ARN),
+        Permission::write("iam:PutRolePolicy", ROLE_IN_PATH_ARN),
+        Permission::undo("iam:PutRolePolicy", ROLE_ARN),
+        Permission::undo("iam:PutRolePolicy", ROLE_IN_PATH_ARN),
     ],
 );
 
@@ -54,12 +54,12 @@ static USER: ActionMeta = of_principal(
     "take the statement out of the user's inline policy",
     Principal::User,
     &[
-        fixing("iam:DeleteUserPolicy", USER_ARN),
-        fixing("iam:DeleteUserPolicy", USER_IN_PATH_ARN),
-        fixing("iam:PutUserPolicy", USER_ARN),
-        fixing("iam:PutUserPolicy", USER_IN_PATH_ARN),
-        undoing("iam:PutUserPolicy", USER_ARN),
-        undoing("iam:PutUserPolicy", USER_IN_PATH_ARN),
+        Permission::write("iam:DeleteUserPolicy", USER_ARN),
+        Permission::write("iam:DeleteUserPolicy", USER_IN_PATH_ARN),
+        Permission::write("iam:PutUserPolicy", USER_ARN),
+        Permission::write("iam:PutUserPolicy", USER_IN_PATH_ARN),
+        Permission::undo("iam:PutUserPolicy", USER_ARN),
+        Permission::undo("iam:PutUserPolicy", USER_IN_PATH_ARN),
     ],
 );
 

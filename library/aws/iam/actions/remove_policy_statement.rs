@@ -15,7 +15,7 @@
 //! session policy, which names this one policy, and the verification after the change stand against
 //! it. `iam:SetDefaultPolicyVersion` is not needed for a fix; the write role does not have it.
 
-use super::{changed, fixing, undoing};
+use super::changed;
 use crate::aws::Aws;
 use crate::aws::iam::calls::{already, applied, client};
 use crate::aws::iam::document::{inert_statement, statements};
@@ -26,7 +26,7 @@ use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
 use quell_core::change::{Change, Direction, Facet, element_id, same};
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::State;
+use quell_core::resource::{Permission, State};
 use serde_json::Value;
 
 const PROPERTY: &str = "PolicyDocument";
@@ -37,10 +37,10 @@ static META: ActionMeta = ActionMeta {
     title: "make a new default version of the policy without the statement",
     resource: managed_policy::TYPE,
     permissions: &[
-        fixing("iam:CreatePolicyVersion", ARN),
-        fixing("iam:DeletePolicyVersion", ARN),
-        undoing("iam:CreatePolicyVersion", ARN),
-        undoing("iam:SetDefaultPolicyVersion", ARN),
+        Permission::write("iam:CreatePolicyVersion", ARN),
+        Permission::write("iam:DeletePolicyVersion", ARN),
+        Permission::undo("iam:CreatePolicyVersion", ARN),
+        Permission::undo("iam:SetDefaultPolicyVersion", ARN),
     ],
     reversibility: Reversibility::Equivalent,
     stage: Stage::Element,

@@ -15,16 +15,8 @@ use crate::aws::Aws;
 use crate::cloud::{Applied, CloudError, CloudErrorKind};
 use aws_types::request_id::RequestId;
 use quell_core::change::Change;
-use quell_core::resource::{Permission, Purpose, ResourceRef};
+use quell_core::resource::ResourceRef;
 use serde_json::{Map, Value};
-
-const fn fixing(action: &'static str, resource: &'static str) -> Permission {
-    Permission { action, resource, condition: None, purpose: Purpose::Write }
-}
-
-const fn undoing(action: &'static str, resource: &'static str) -> Permission {
-    Permission { action, resource, condition: None, purpose: Purpose::Undo }
-}
 
 /// Where the bucket is; one that is gone is an error here.
 async fn region_of(aws: &Aws, bucket: &ResourceRef) -> Result<String, CloudError> {

@@ -4,7 +4,7 @@
 //! public then, they can only go together, and a person must approve that: some of them may be
 //! exempt.
 
-use super::{already, applied, changed, fixing, region_of, undoing};
+use super::{already, applied, changed, region_of};
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::aws::s3::guardrail::{self, Switch};
@@ -15,7 +15,7 @@ use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
 use quell_core::change::{Change, Direction, Facet, element_id};
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::State;
+use quell_core::resource::{Permission, State};
 use serde_json::Value;
 
 const PROPERTY: &str = "AccessControlList";
@@ -26,7 +26,7 @@ static META: ActionMeta = ActionMeta {
     name: "s3.remove_acl_grant",
     title: "take the public grant out of the bucket's ACL",
     resource: bucket::TYPE,
-    permissions: &[fixing(WRITE, bucket::ARN), undoing(WRITE, bucket::ARN)],
+    permissions: &[Permission::write(WRITE, bucket::ARN), Permission::undo(WRITE, bucket::ARN)],
     reversibility: Reversibility::Exact,
     stage: Stage::Element,
     undo_grants: false,

@@ -5,7 +5,7 @@
 //! statement is public then, they can only go together, and a person must approve that: some of
 //! them may be exempt.
 
-use super::{already, applied, changed, fixing, region_of, undoing};
+use super::{already, applied, changed, region_of};
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::aws::s3::guardrail::{self, Switch};
@@ -16,7 +16,7 @@ use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
 use quell_core::change::{Change, Direction, Facet, element_id};
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::{ResourceRef, State};
+use quell_core::resource::{Permission, ResourceRef, State};
 use serde_json::Value;
 
 const PROPERTY: &str = "BucketPolicy";
@@ -30,9 +30,9 @@ static META: ActionMeta = ActionMeta {
     title: "take the public statement out of the bucket's policy",
     resource: bucket::TYPE,
     permissions: &[
-        fixing(DELETE, bucket::ARN),
-        fixing(PUT, bucket::ARN),
-        undoing(PUT, bucket::ARN),
+        Permission::write(DELETE, bucket::ARN),
+        Permission::write(PUT, bucket::ARN),
+        Permission::undo(PUT, bucket::ARN),
     ],
     reversibility: Reversibility::Exact,
     stage: Stage::Element,
