@@ -9,7 +9,6 @@ use super::trail::{ARN, TYPE, Writable, writable};
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::cloud::{Action, Applied, CloudError};
-use aws_types::request_id::RequestId;
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
 use quell_core::change::{Change, Direction, Facet};
@@ -83,7 +82,7 @@ impl Action for PutEventSelectors {
     ) -> BoxFuture<'a, Result<Applied, CloudError>> {
         Box::pin(async move {
             let Some(trail) = writable(aws, &META, change, session).await? else {
-                return Ok(Applied::default());
+                return Ok(Applied::already());
             };
             let wanted = change.get();
             if wanted.facet.pointer == format!("/{ADVANCED}") {
@@ -98,8 +97,8 @@ impl Action for PutEventSelectors {
 async fn put_basic(trail: &Writable, list: Vec<EventSelector>) -> Result<Applied, CloudError> {
     let call = trail.client.put_event_selectors().trail_name(&trail.arn);
     let selectors = list.iter().map(EventSelector::to_sdk).collect();
-    let output = call.set_event_selectors(Some(selectors)).send().await;
-    applied(output.map_err(|it| cloud_error(PUT, &it))?.request_id())
+    let sent = call.set_event_selectors(Some(selectors)).send().await;
+    Ok(Applied::of(&sent.map_err(|it| cloud_error(PUT, &it))?))
 }
 
 async fn put_advanced(
@@ -109,13 +108,8 @@ async fn put_advanced(
     let call = trail.client.put_event_selectors().trail_name(&trail.arn);
     let selectors: Result<Vec<_>, _> = list.iter().map(AdvancedEventSelector::to_sdk).collect();
     let selectors = selectors.map_err(|it| CloudError::unsupported(PUT, it.to_string()))?;
-    let output = call.set_advanced_event_selectors(Some(selectors)).send().await;
-    applied(output.map_err(|it| cloud_error(PUT, &it))?.request_id())
-}
-
-fn applied(request_id: Option<&str>) -> Result<Applied, CloudError> {
-    let request_ids = request_id.map(str::to_owned).into_iter().collect();
-    Ok(Applied { request_ids, note: None })
+    let sent = call.set_advanced_event_selectors(Some(selectors)).send().await;
+    Ok(Applied::of(&sent.map_err(|it| cloud_error(PUT, &it))?))
 }
 
 fn list<Selector: DeserializeOwned>(value: &Value) -> Result<Vec<Selector>, CloudError> {

@@ -4,7 +4,6 @@ use super::trail::{ARN, TYPE, writable};
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::cloud::{Action, Applied, CloudError};
-use aws_types::request_id::RequestId;
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
 use quell_core::change::{Change, Direction, Facet};
@@ -69,21 +68,18 @@ impl Action for StartLogging {
     ) -> BoxFuture<'a, Result<Applied, CloudError>> {
         Box::pin(async move {
             let Some(trail) = writable(aws, &META, change, session).await? else {
-                return Ok(Applied::default());
+                return Ok(Applied::already());
             };
-            let request_id = match change.get().after == json!(true) {
+            match change.get().after == json!(true) {
                 true => {
                     let sent = trail.client.start_logging().name(&trail.arn).send().await;
-                    let output = sent.map_err(|it| cloud_error(START, &it))?;
-                    output.request_id().map(str::to_owned)
+                    Ok(Applied::of(&sent.map_err(|it| cloud_error(START, &it))?))
                 }
                 false => {
                     let sent = trail.client.stop_logging().name(&trail.arn).send().await;
-                    let output = sent.map_err(|it| cloud_error(STOP, &it))?;
-                    output.request_id().map(str::to_owned)
+                    Ok(Applied::of(&sent.map_err(|it| cloud_error(STOP, &it))?))
                 }
-            };
-            Ok(Applied { request_ids: request_id.into_iter().collect(), note: None })
+            }
         })
     }
 }

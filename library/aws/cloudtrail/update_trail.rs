@@ -8,7 +8,6 @@ use super::trail::{ARN, TYPE, writable};
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::cloud::{Action, Applied, CloudError};
-use aws_types::request_id::RequestId;
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
 use quell_core::change::{Change, Direction, Facet};
@@ -88,7 +87,7 @@ impl Action for UpdateTrail {
     ) -> BoxFuture<'a, Result<Applied, CloudError>> {
         Box::pin(async move {
             let Some(trail) = writable(aws, &META, change, session).await? else {
-                return Ok(Applied::default());
+                return Ok(Applied::already());
             };
             let wanted = change.get();
             let call = trail.client.update_trail().name(&trail.arn);
@@ -109,8 +108,7 @@ impl Action for UpdateTrail {
                 }
             };
             let output = call.send().await.map_err(|it| cloud_error(UPDATE, &it))?;
-            let request_ids = output.request_id().map(str::to_owned).into_iter().collect();
-            Ok(Applied { request_ids, note: None })
+            Ok(Applied::of(&output))
         })
     }
 }

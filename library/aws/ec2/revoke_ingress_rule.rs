@@ -14,7 +14,6 @@ use crate::aws::errors::{cloud_error, code};
 use crate::cloud::{Action, Applied, CloudError};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId};
-use aws_types::request_id::RequestId;
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
 use quell_core::change::{Change, Direction, Facet, element_id};
@@ -93,10 +92,7 @@ impl Action for RevokeIngressRule {
             let rules = read_rules(&reader, group).await?;
             let fresh = json!({ INGRESS: rules.iter().map(rule_json).collect::<Vec<_>>() });
             if wanted.is_done(&fresh) {
-                return Ok(Applied {
-                    note: Some("nothing to do".to_owned()),
-                    ..Applied::default()
-                });
+                return Ok(Applied::already());
             }
             let writer = Client::new(&aws.writer(&META, change, session).await?);
             // The rule as it is now: another id than planned, if somebody made it again meanwhile.
@@ -120,9 +116,9 @@ async fn revoke(client: &Client, group: &str, rule: IngressRule) -> Result<Appli
     };
     let call = client.revoke_security_group_ingress().group_id(group).security_group_rule_ids(&id);
     match call.send().await {
-        Ok(output) => Ok(applied(output.request_id(), None)),
+        Ok(output) => Ok(Applied::of(&output)),
         Err(error) if code(&error) == Some("InvalidSecurityGroupRuleId.NotFound") => {
-            Ok(applied(error.request_id(), Some("the rule was gone already")))
+            Ok(Applied::of(&error).noting("the rule was gone already"))
         }
         Err(error) => Err(cloud_error(REVOKE, &error)),
     }
@@ -135,9 +131,9 @@ async fn authorize(
 ) -> Result<Applied, CloudError> {
     let call = client.authorize_security_group_ingress().group_id(group);
     match call.ip_permissions(permission(rule)).send().await {
-        Ok(output) => Ok(applied(output.request_id(), None)),
+        Ok(output) => Ok(Applied::of(&output)),
         Err(error) if code(&error) == Some("InvalidPermission.Duplicate") => {
-            Ok(applied(error.request_id(), Some("an equal rule was there already")))
+            Ok(Applied::of(&error).noting("an equal rule was there already"))
         }
         Err(error) => Err(cloud_error(AUTHORIZE, &error)),
     }
@@ -165,11 +161,4 @@ fn permission(rule: &IngressRule) -> IpPermission {
         .set_ipv6_ranges(v6.map(|it| vec![it]))
         .set_prefix_list_ids(list.map(|it| vec![it]))
         .build()
-}
-
-fn applied(request_id: Option<&str>, note: Option<&str>) -> Applied {
-    Applied {
-        request_ids: request_id.map(str::to_owned).into_iter().collect(),
-        note: note.map(str::to_owned),
-    }
 }

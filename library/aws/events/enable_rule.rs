@@ -8,7 +8,6 @@ use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::cloud::{Action, Applied, CloudError};
 use aws_sdk_eventbridge::Client;
-use aws_types::request_id::RequestId;
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
 use quell_core::change::{Change, Direction, Facet};
@@ -80,19 +79,18 @@ impl Action for EnableRule {
             let client = Client::new(&aws.writer(&META, change, session).await?);
             let change = change.get();
             let (bus, name) = bus_and_name(&change.resource.id);
-            let request_id = match change.after == json!(ENABLED) {
+            match change.after == json!(ENABLED) {
                 true => {
                     let call = client.enable_rule().name(name).event_bus_name(bus);
-                    let output = call.send().await.map_err(|it| cloud_error(ENABLE, &it))?;
-                    output.request_id().map(str::to_owned)
+                    let sent = call.send().await;
+                    Ok(Applied::of(&sent.map_err(|it| cloud_error(ENABLE, &it))?))
                 }
                 false => {
                     let call = client.disable_rule().name(name).event_bus_name(bus);
-                    let output = call.send().await.map_err(|it| cloud_error(DISABLE, &it))?;
-                    output.request_id().map(str::to_owned)
+                    let sent = call.send().await;
+                    Ok(Applied::of(&sent.map_err(|it| cloud_error(DISABLE, &it))?))
                 }
-            };
-            Ok(Applied { request_ids: request_id.into_iter().collect(), note: None })
+            }
         })
     }
 }

@@ -6,7 +6,7 @@
 
 use super::{changed, of_principal};
 use crate::aws::Aws;
-use crate::aws::iam::calls::{Calls, already};
+use crate::aws::iam::calls::Calls;
 use crate::aws::iam::document::statements;
 use crate::aws::iam::principal::{
     GROUP_ARN, GROUP_IN_PATH_ARN, Principal, ROLE_ARN, ROLE_IN_PATH_ARN, USER_ARN, USER_IN_PATH_ARN,
@@ -130,7 +130,7 @@ impl Action for RemoveInlineStatement {
             let fresh = reader.inline(policy).await?;
             let after = after(wanted, policy, fresh.as_ref())?;
             if after == fresh {
-                return Ok(already());
+                return Ok(Applied::already());
             }
             let config = aws.writer(self.meta(), change, session).await?;
             let writer = Calls::new(&config, self.0, &principal.id);

@@ -17,7 +17,7 @@
 
 use super::changed;
 use crate::aws::Aws;
-use crate::aws::iam::calls::{already, applied, client};
+use crate::aws::iam::calls::{applied, client};
 use crate::aws::iam::document::{inert_statement, statements};
 use crate::aws::iam::managed_policy::{self, ARN, VERSIONS_MAX, is_customer_managed};
 use crate::cloud::{Action, Applied, CloudError, CloudErrorKind};
@@ -148,7 +148,7 @@ impl Action for RemovePolicyStatement {
             let properties = changed(wanted, fresh.properties.clone())?;
             let (before, after) = (document(&fresh.properties), document(&properties));
             if same(before, after) {
-                return Ok(already());
+                return Ok(Applied::already());
             }
             let writer = client(&aws.writer(&META, change, session).await?);
             let versions = fresh.properties.get("Versions").and_then(Value::as_array);

@@ -1,7 +1,7 @@
 //! Turns on the switches of the account's public access block. Undo restores the former block, or
 //! deletes it where there was none.
 
-use super::{already, applied, changed};
+use super::changed;
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::aws::s3::{account, block, client, read};
@@ -60,20 +60,20 @@ impl Action for PutAccountPublicAccessBlock {
             let reader = client::accounts(&aws.reader(resource).await?);
             let fresh = read::account_block(&reader, account).await?;
             let Some(wanted) = changed(change.get(), block::PROPERTY, fresh)? else {
-                return Ok(already());
+                return Ok(Applied::already());
             };
             let writer = client::accounts(&aws.writer(&META, change, session).await?);
             if wanted.is_null() {
                 let call = writer.delete_public_access_block().account_id(account);
                 let answer = call.send().await.map_err(|it| cloud_error(WRITE, &it))?;
-                return Ok(applied(&answer));
+                return Ok(Applied::of(&answer));
             }
             let call = writer
                 .put_public_access_block()
                 .account_id(account)
                 .public_access_block_configuration(configuration(&wanted));
             let answer = call.send().await.map_err(|it| cloud_error(WRITE, &it))?;
-            Ok(applied(&answer))
+            Ok(Applied::of(&answer))
         })
     }
 }

@@ -4,7 +4,7 @@
 //! public then, they can only go together, and a person must approve that: some of them may be
 //! exempt.
 
-use super::{already, applied, changed, region_of};
+use super::{changed, region_of};
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::aws::s3::guardrail::{self, Switch};
@@ -103,7 +103,7 @@ impl Action for RemoveAclGrant {
             let reader = client::buckets(&aws.reader_in(&bucket.account, &region).await?);
             let fresh = read::acl(&reader, bucket).await?;
             let Some(wanted) = changed(change.get(), PROPERTY, Some(fresh))? else {
-                return Ok(already());
+                return Ok(Applied::already());
             };
             let writer = client::writer(aws, &META, change, session, &region).await?;
             let call = writer
@@ -112,7 +112,7 @@ impl Action for RemoveAclGrant {
                 .expected_bucket_owner(&bucket.account)
                 .access_control_policy(policy(&wanted)?);
             match call.send().await {
-                Ok(answer) => Ok(applied(&answer)),
+                Ok(answer) => Ok(Applied::of(&answer)),
                 Err(error) => {
                     let (switch, error) = (Switch::BlockPublicAcls, cloud_error(WRITE, &error));
                     Err(guardrail::explained(aws, bucket, &region, switch, error).await)

@@ -5,7 +5,7 @@
 //! statement is public then, they can only go together, and a person must approve that: some of
 //! them may be exempt.
 
-use super::{already, applied, changed, region_of};
+use super::{changed, region_of};
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::aws::s3::guardrail::{self, Switch};
@@ -134,7 +134,7 @@ impl Action for RemovePolicyStatement {
                 return without_policy(change.get());
             }
             let Some(wanted) = changed(change.get(), PROPERTY, fresh)? else {
-                return Ok(already());
+                return Ok(Applied::already());
             };
             let writer = client::writer(aws, &META, change, session, &region).await?;
             match write(&writer, bucket, &wanted).await {
@@ -152,7 +152,7 @@ impl Action for RemovePolicyStatement {
 /// back would come back under another `Version` and `Id` than it had.
 fn without_policy(change: &Change) -> Result<Applied, CloudError> {
     if change.after.is_null() {
-        return Ok(already());
+        return Ok(Applied::already());
     }
     Err(CloudError::unsupported(
         META.name,
@@ -170,7 +170,7 @@ async fn write(
         let call =
             client.delete_bucket_policy().bucket(&bucket.id).expected_bucket_owner(&bucket.account);
         let answer = call.send().await.map_err(|it| cloud_error(DELETE, &it))?;
-        return Ok(applied(&answer));
+        return Ok(Applied::of(&answer));
     }
     let call = client
         .put_bucket_policy()
@@ -178,5 +178,5 @@ async fn write(
         .expected_bucket_owner(&bucket.account)
         .policy(wanted.to_string());
     let answer = call.send().await.map_err(|it| cloud_error(PUT, &it))?;
-    Ok(applied(&answer))
+    Ok(Applied::of(&answer))
 }
