@@ -11,7 +11,7 @@ use crate::aws::errors::cloud_error;
 use crate::cloud::{Action, Applied, CloudError};
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
-use quell_core::change::{Change, Direction, Facet};
+use quell_core::change::{Change, Facet};
 use quell_core::decide::authorized::Authorized;
 use quell_core::resource::{Permission, State};
 use serde::de::DeserializeOwned;
@@ -60,16 +60,7 @@ impl Fix for PutEventSelectors {
             return Ok(None);
         };
         let facet = Facet::property(&format!("/{property}"));
-        Ok(Some(Plan::from(Change {
-            action: META.name.to_owned(),
-            resource: state.resource.clone(),
-            before: facet.read(&state.properties),
-            after,
-            facet,
-            position: None,
-            discards: None,
-            direction: Direction::Forward,
-        })))
+        Ok(Some(Plan::from(Change::fix(META.name, state, facet, after))))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::aws::errors::cloud_error;
 use crate::cloud::{Action, Applied, CloudError};
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
-use quell_core::change::{Change, Direction, Facet};
+use quell_core::change::{Change, Facet};
 use quell_core::decide::authorized::Authorized;
 use quell_core::resource::{Permission, State};
 use serde_json::{Value, json};
@@ -44,16 +44,10 @@ impl Fix for StartLogging {
     ) -> Result<Option<Plan>, PlanError> {
         match state.properties.get(IS_LOGGING) {
             Some(Value::Bool(true)) => Ok(None),
-            Some(Value::Bool(false)) => Ok(Some(Plan::from(Change {
-                action: META.name.to_owned(),
-                resource: state.resource.clone(),
-                facet: Facet::property("/IsLogging"),
-                before: json!(false),
-                after: json!(true),
-                position: None,
-                discards: None,
-                direction: Direction::Forward,
-            }))),
+            Some(Value::Bool(false)) => {
+                let facet = Facet::property("/IsLogging");
+                Ok(Some(Plan::from(Change::fix(META.name, state, facet, json!(true)))))
+            }
             _ => Err(PlanError::Unknown(IS_LOGGING.to_owned())),
         }
     }

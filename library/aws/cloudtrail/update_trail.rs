@@ -10,7 +10,7 @@ use crate::aws::errors::cloud_error;
 use crate::cloud::{Action, Applied, CloudError};
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
-use quell_core::change::{Change, Direction, Facet};
+use quell_core::change::{Change, Facet};
 use quell_core::decide::authorized::Authorized;
 use quell_core::resource::{Permission, State};
 use serde_json::Value;
@@ -61,20 +61,8 @@ impl Fix for UpdateTrail {
             Some(other) => return Err(wrong(format!("`{element}` cannot be {other}"))),
             None => return Err(wrong(format!("it does not say what `{element}` shall be"))),
         };
-        let before = facet.read(&state.properties);
-        if before == after {
-            return Ok(None);
-        }
-        Ok(Some(Plan::from(Change {
-            action: META.name.to_owned(),
-            resource: state.resource.clone(),
-            facet,
-            before,
-            after,
-            position: None,
-            discards: None,
-            direction: Direction::Forward,
-        })))
+        let change = Change::fix(META.name, state, facet, after);
+        Ok((change.before != change.after).then(|| Plan::from(change)))
     }
 }
 

@@ -16,7 +16,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId};
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
-use quell_core::change::{Change, Direction, Facet, element_id};
+use quell_core::change::{Change, Facet, element_id};
 use quell_core::decide::authorized::Authorized;
 use quell_core::facts::net::exposure::IngressRule;
 use quell_core::resource::{Permission, State};
@@ -53,9 +53,8 @@ impl Fix for RevokeIngressRule {
         _params: &Value,
     ) -> Result<Option<Plan>, PlanError> {
         let rules = state.properties.get(INGRESS).and_then(Value::as_array);
-        let found =
-            rules.into_iter().flatten().enumerate().find(|(_, rule)| element_id(rule) == element);
-        let Some((position, rule)) = found else {
+        let found = rules.into_iter().flatten().find(|rule| element_id(rule) == element);
+        let Some(rule) = found else {
             return match state.unknown.contains(INGRESS) {
                 true => Err(PlanError::Unknown(INGRESS.to_owned())),
                 false => Ok(None),
@@ -65,16 +64,8 @@ impl Fix for RevokeIngressRule {
             let problem = "a rule whose source is a security group is not revoked";
             return Err(PlanError::Shape(problem.to_owned()));
         }
-        Ok(Some(Plan::from(Change {
-            action: META.name.to_owned(),
-            resource: state.resource.clone(),
-            facet: Facet::element(&format!("/{INGRESS}"), rule),
-            before: rule.clone(),
-            after: Value::Null,
-            position: Some(position),
-            discards: None,
-            direction: Direction::Forward,
-        })))
+        let facet = Facet::element(&format!("/{INGRESS}"), rule);
+        Ok(Some(Plan::from(Change::fix(META.name, state, facet, Value::Null))))
     }
 }
 

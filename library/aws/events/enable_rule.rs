@@ -10,7 +10,7 @@ use crate::cloud::{Action, Applied, CloudError};
 use aws_sdk_eventbridge::Client;
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
-use quell_core::change::{Change, Direction, Facet};
+use quell_core::change::{Change, Facet};
 use quell_core::decide::authorized::Authorized;
 use quell_core::resource::{Permission, State};
 use serde_json::{Value, json};
@@ -53,16 +53,10 @@ impl Fix for EnableRule {
         }
         match state.properties.get(STATE).and_then(Value::as_str) {
             None => Err(PlanError::Unknown(STATE.to_owned())),
-            Some(DISABLED) => Ok(Some(Plan::from(Change {
-                action: META.name.to_owned(),
-                resource: state.resource.clone(),
-                facet: Facet::property("/State"),
-                before: json!(DISABLED),
-                after: json!(ENABLED),
-                position: None,
-                discards: None,
-                direction: Direction::Forward,
-            }))),
+            Some(DISABLED) => {
+                let facet = Facet::property("/State");
+                Ok(Some(Plan::from(Change::fix(META.name, state, facet, json!(ENABLED)))))
+            }
             Some(_) => Ok(None),
         }
     }

@@ -13,7 +13,7 @@ use crate::aws::iam::principal::{
 use crate::cloud::{Action, Applied, CloudError};
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError};
-use quell_core::change::{Change, Direction, Facet};
+use quell_core::change::{Change, Facet};
 use quell_core::decide::authorized::Authorized;
 use quell_core::resource::{Permission, State};
 use serde_json::Value;
@@ -88,20 +88,11 @@ impl Fix for DetachPolicy {
         let Some(Value::Array(arns)) = state.properties.get(PROPERTY) else {
             return Err(PlanError::Shape(format!("`{PROPERTY}` is not a list")));
         };
-        let Some(position) = arns.iter().position(|it| it == element) else {
+        if !arns.iter().any(|it| it == element) {
             return Ok(None);
-        };
-        let arn = Value::from(element);
-        Ok(Some(Plan::from(Change {
-            action: self.meta().name.to_owned(),
-            resource: state.resource.clone(),
-            facet: Facet::element(POINTER, &arn),
-            before: arn,
-            after: Value::Null,
-            position: Some(position),
-            discards: None,
-            direction: Direction::Forward,
-        })))
+        }
+        let facet = Facet::element(POINTER, &Value::from(element));
+        Ok(Some(Plan::from(Change::fix(self.meta().name, state, facet, Value::Null))))
     }
 }
 

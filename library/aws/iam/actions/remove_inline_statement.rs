@@ -14,7 +14,7 @@ use crate::aws::iam::principal::{
 use crate::cloud::{Action, Applied, CloudError};
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError};
-use quell_core::change::{Change, Direction, Facet, element_id};
+use quell_core::change::{Change, Facet, element_id};
 use quell_core::decide::authorized::Authorized;
 use quell_core::resource::{Permission, State};
 use serde_json::{Value, json};
@@ -91,9 +91,9 @@ impl Fix for RemoveInlineStatement {
         };
         let document = state.properties.get(PROPERTY).and_then(|it| it.get(policy));
         let statements = document.map_or(&[][..], statements);
-        let Some(position) = statements.iter().position(|it| element_id(it) == statement) else {
+        if !statements.iter().any(|it| element_id(it) == statement) {
             return Ok(None);
-        };
+        }
         let stays = statements.iter().any(|it| element_id(it) != statement);
         let pointer = format!("/{PROPERTY}/{policy}");
         let facet = if stays {
@@ -102,16 +102,7 @@ impl Fix for RemoveInlineStatement {
         } else {
             Facet::property(&pointer)
         };
-        Ok(Some(Plan::from(Change {
-            action: self.meta().name.to_owned(),
-            resource: state.resource.clone(),
-            before: facet.read(&state.properties),
-            facet,
-            after: Value::Null,
-            position: stays.then_some(position),
-            discards: None,
-            direction: Direction::Forward,
-        })))
+        Ok(Some(Plan::from(Change::fix(self.meta().name, state, facet, Value::Null))))
     }
 }
 

@@ -72,9 +72,9 @@ impl Fix for RemovePolicyStatement {
             return Err(PlanError::Shape("AWS' own policies cannot be changed".to_owned()));
         }
         let statements = state.properties.get(PROPERTY).map_or(&[][..], statements);
-        let Some(position) = statements.iter().position(|it| element_id(it) == element) else {
+        if !statements.iter().any(|it| element_id(it) == element) {
             return Ok(None);
-        };
+        }
         let empties = !statements.iter().any(|it| stays(state, element, it));
         let (facet, after) = if empties {
             (Facet::property(POINTER), Value::Array(vec![inert_statement()]))
@@ -84,16 +84,7 @@ impl Fix for RemovePolicyStatement {
         };
         let discards = oldest_in_the_way(&state.properties);
         let approval = approval(empties, discards.as_deref());
-        let change = Change {
-            action: META.name.to_owned(),
-            resource: state.resource.clone(),
-            before: facet.read(&state.properties),
-            facet,
-            after,
-            position: (!empties).then_some(position),
-            discards,
-            direction: Direction::Forward,
-        };
+        let change = Change { discards, ..Change::fix(META.name, state, facet, after) };
         Ok(Some(Plan { change, approval }))
     }
 }

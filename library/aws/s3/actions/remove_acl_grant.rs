@@ -13,7 +13,7 @@ use crate::cloud::{Action, Applied, CloudError};
 use aws_sdk_s3::types::{AccessControlPolicy, Grant, Grantee, Owner};
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
-use quell_core::change::{Change, Direction, Facet, element_id};
+use quell_core::change::{Change, Facet, element_id};
 use quell_core::decide::authorized::Authorized;
 use quell_core::resource::{Permission, State};
 use serde_json::Value;
@@ -54,9 +54,9 @@ impl Fix for RemoveAclGrant {
         let Some(Value::Array(list)) = state.properties.pointer(GRANTS) else {
             return Err(PlanError::Shape(format!("`{GRANTS}` is not a list")));
         };
-        let Some(position) = list.iter().position(|it| element_id(it) == element) else {
+        if !list.iter().any(|it| element_id(it) == element) {
             return Ok(None);
-        };
+        }
         let refuses = state.facts.pointer("/block/BlockPublicAcls").and_then(Value::as_str);
         let public = list.iter().filter(|it| facts::is_public(it)).count();
         // A private policy may find a grant that is not public: it goes with them.
@@ -75,17 +75,7 @@ impl Fix for RemoveAclGrant {
                  grants must go together"
             )
         });
-        let before = facet.read(&state.properties);
-        let change = Change {
-            action: META.name.to_owned(),
-            resource: state.resource.clone(),
-            facet,
-            before,
-            after,
-            position: (!together).then_some(position),
-            discards: None,
-            direction: Direction::Forward,
-        };
+        let change = Change::fix(META.name, state, facet, after);
         Ok(Some(Plan { change, approval }))
     }
 }

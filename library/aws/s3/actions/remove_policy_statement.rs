@@ -14,7 +14,7 @@ use crate::cloud::{Action, Applied, CloudError};
 use aws_sdk_s3::Client;
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
-use quell_core::change::{Change, Direction, Facet, element_id};
+use quell_core::change::{Change, Facet, element_id};
 use quell_core::decide::authorized::Authorized;
 use quell_core::resource::{Permission, ResourceRef, State};
 use serde_json::Value;
@@ -63,32 +63,21 @@ impl Fix for RemovePolicyStatement {
             Some(Value::Array(list)) => list,
             Some(_) => return Err(PlanError::Shape(format!("`{STATEMENTS}` is not a list"))),
         };
-        let Some(position) = list.iter().position(|it| element_id(it) == element) else {
+        if !list.iter().any(|it| element_id(it) == element) {
             return Ok(None);
-        };
+        }
         let (goes, approval) = going(state, element);
         let kept: Vec<Value> =
             list.iter().filter(|it| !goes.contains(&element_id(it))).cloned().collect();
-        let (facet, after, position) = match (kept.is_empty(), goes.len()) {
-            (true, _) => (Facet::property(POLICY), Value::Null, None),
+        let (facet, after) = match (kept.is_empty(), goes.len()) {
+            (true, _) => (Facet::property(POLICY), Value::Null),
             (false, 1) => {
                 let id = Some(element.to_owned());
-                let facet = Facet { pointer: STATEMENTS.to_owned(), element: id };
-                (facet, Value::Null, Some(position))
+                (Facet { pointer: STATEMENTS.to_owned(), element: id }, Value::Null)
             }
-            (false, _) => (Facet::property(STATEMENTS), Value::Array(kept), None),
+            (false, _) => (Facet::property(STATEMENTS), Value::Array(kept)),
         };
-        let before = facet.read(&state.properties);
-        let change = Change {
-            action: META.name.to_owned(),
-            resource: state.resource.clone(),
-            facet,
-            before,
-            after,
-            position,
-            discards: None,
-            direction: Direction::Forward,
-        };
+        let change = Change::fix(META.name, state, facet, after);
         Ok(Some(Plan { change, approval }))
     }
 }
