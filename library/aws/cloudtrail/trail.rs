@@ -23,7 +23,7 @@ use quell_core::action::ActionMeta;
 use quell_core::change::Change;
 use quell_core::decide::authorized::Authorized;
 use quell_core::event::{CloudScope, Event};
-use quell_core::resource::{Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust};
+use quell_core::resource::{Kind, KindMeta, Permission, ResourceRef, State, Trust};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -47,18 +47,14 @@ static META: KindMeta = KindMeta {
     asff: "AwsCloudTrailTrail",
     arn: "{id}",
     reads: &[
-        read("cloudtrail:GetTrail", ANY_ARN),
-        read("cloudtrail:GetTrailStatus", ANY_ARN),
-        read("cloudtrail:GetEventSelectors", ANY_ARN),
-        read("cloudtrail:ListTags", ARN),
+        Permission::read("cloudtrail:GetTrail", ANY_ARN),
+        Permission::read("cloudtrail:GetTrailStatus", ANY_ARN),
+        Permission::read("cloudtrail:GetEventSelectors", ANY_ARN),
+        Permission::read("cloudtrail:ListTags", ARN),
     ],
-    lists: &[Permission { action: LIST, resource: "*", condition: None, purpose: Purpose::List }],
+    lists: &[Permission::list(LIST, "*")],
     global: false,
 };
-
-const fn read(action: &'static str, resource: &'static str) -> Permission {
-    Permission { action, resource, condition: None, purpose: Purpose::Read }
-}
 
 impl Kind for Trail {
     fn meta(&self) -> &'static KindMeta {

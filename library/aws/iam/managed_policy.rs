@@ -19,9 +19,7 @@ use aws_sdk_iam::Client;
 use aws_sdk_iam::types::PolicyScopeType;
 use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
-use quell_core::resource::{
-    Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust, is_home,
-};
+use quell_core::resource::{Kind, KindMeta, Permission, ResourceRef, State, Trust, is_home};
 use serde_json::{Value, json};
 
 /// CloudFormation's type.
@@ -43,17 +41,13 @@ static META: KindMeta = KindMeta {
     asff: "AwsIamPolicy",
     arn: ARN,
     reads: &[
-        reading("iam:GetPolicy"),
-        reading("iam:GetPolicyVersion"),
-        reading("iam:ListPolicyVersions"),
+        Permission::read("iam:GetPolicy", ARN),
+        Permission::read("iam:GetPolicyVersion", ARN),
+        Permission::read("iam:ListPolicyVersions", ARN),
     ],
-    lists: &[Permission { action: LIST, resource: "*", condition: None, purpose: Purpose::List }],
+    lists: &[Permission::list(LIST, "*")],
     global: true,
 };
-
-const fn reading(action: &'static str) -> Permission {
-    Permission { action, resource: ARN, condition: None, purpose: Purpose::Read }
-}
 
 /// Whether the ARN is that of an account's own policy.
 pub fn is_customer_managed(arn: &str) -> bool {

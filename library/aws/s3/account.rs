@@ -10,7 +10,7 @@ use crate::cloud::{CloudError, Listing, Resource, Seen};
 use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust, home_region, is_home, partition,
+    Kind, KindMeta, Permission, ResourceRef, State, Trust, home_region, is_home, partition,
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,12 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const TYPE: &str = "AWS::S3::AccountPublicAccessBlock";
 
 /// Reading the account's block.
-pub const READ: Permission = Permission {
-    action: "s3:GetAccountPublicAccessBlock",
-    resource: "*",
-    condition: None,
-    purpose: Purpose::Read,
-};
+pub const READ: Permission = Permission::read("s3:GetAccountPublicAccessBlock", "*");
 
 static META: KindMeta = KindMeta {
     cloudformation: TYPE,

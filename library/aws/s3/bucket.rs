@@ -16,7 +16,7 @@ use crate::cloud::{CloudError, CloudErrorKind, Listing, Resource, Seen};
 use aws_sdk_s3::types::Bucket as Listed;
 use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
-use quell_core::resource::{Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust};
+use quell_core::resource::{Kind, KindMeta, Permission, ResourceRef, State, Trust};
 use serde_json::Value;
 
 /// CloudFormation's type.
@@ -46,20 +46,16 @@ static META: KindMeta = KindMeta {
     arn: ARN,
     reads: &[
         account::READ,
-        reading("s3:GetBucketAcl"),
-        reading("s3:GetBucketLocation"),
-        reading("s3:GetBucketOwnershipControls"),
-        reading("s3:GetBucketPolicy"),
-        reading("s3:GetBucketPublicAccessBlock"),
-        reading("s3:GetBucketTagging"),
+        Permission::read("s3:GetBucketAcl", ARN),
+        Permission::read("s3:GetBucketLocation", ARN),
+        Permission::read("s3:GetBucketOwnershipControls", ARN),
+        Permission::read("s3:GetBucketPolicy", ARN),
+        Permission::read("s3:GetBucketPublicAccessBlock", ARN),
+        Permission::read("s3:GetBucketTagging", ARN),
     ],
-    lists: &[Permission { action: LIST, resource: "*", condition: None, purpose: Purpose::List }],
+    lists: &[Permission::list(LIST, "*")],
     global: false,
 };
-
-const fn reading(action: &'static str) -> Permission {
-    Permission { action, resource: ARN, condition: None, purpose: Purpose::Read }
-}
 
 /// A bucket.
 #[derive(Debug)]
