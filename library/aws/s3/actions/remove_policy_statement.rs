@@ -89,7 +89,7 @@ fn going(state: &State, element: &str) -> (Vec<String>, Option<String>) {
     let mut goes: Vec<String> = facts
         .into_iter()
         .flatten()
-        .filter(|it| it.get("public") == Some(&Value::Bool(true)))
+        .filter(|it| is_refused(it))
         .filter_map(|it| it.get("id")?.as_str().map(str::to_owned))
         .collect();
     if refuses != Some("yes") || goes.iter().all(|it| it == element) {
@@ -105,6 +105,13 @@ fn going(state: &State, element: &str) -> (Vec<String>, Option<String>) {
         goes.push(element.to_owned());
     }
     (goes, Some(reason))
+}
+
+/// Whether BlockPublicPolicy refuses a policy with this statement. S3 looks at what a policy grants:
+/// a Deny that keeps strangers out in effect does not help there.
+fn is_refused(statement: &Value) -> bool {
+    let latent = statement.get("latent").and_then(Value::as_str);
+    statement.get("public") == Some(&Value::Bool(true)) || latent == Some("public")
 }
 
 impl Action for RemovePolicyStatement {
