@@ -189,6 +189,9 @@ fn with_resources(text: &str, name: &str, resources: &[(String, Value)]) -> Stri
 /// A value as YAML after a key that is indented by so much. Texts are written as JSON has them,
 /// which YAML reads alike.
 fn block(value: &Value, indent: usize) -> String {
+    if let Some(leaf) = leaf(value) {
+        return format!(" {leaf}");
+    }
     let pad = " ".repeat(indent + 2);
     match value {
         Value::Object(fields) if !fields.is_empty() => {
@@ -197,18 +200,35 @@ fn block(value: &Value, indent: usize) -> String {
                 .map(|(key, it)| format!("\n{pad}{}:{}", key_text(key), block(it, indent + 2)))
                 .collect()
         }
-        Value::Array(list) if list.iter().any(Value::is_object) => {
+        Value::Array(list) => {
+            if let Some(leaves) = list.iter().map(leaf).collect::<Option<Vec<String>>>() {
+                return format!(" [{}]", leaves.join(", "));
+            }
             let items = list.iter().map(|it| {
                 let item = block(it, indent + 2);
                 format!("\n{pad}- {}", item.trim_start())
             });
             items.collect()
         }
-        Value::Array(list) => {
-            let items: Vec<String> = list.iter().map(scalar).collect();
-            format!(" [{}]", items.join(", "))
-        }
         it => format!(" {}", scalar(it)),
+    }
+}
+
+/// What stands on its key's line: a scalar, or a reference in its short form. A template may have no
+/// more than 51,200 characters where it is given as it is.
+fn leaf(value: &Value) -> Option<String> {
+    match value {
+        Value::Array(_) => None,
+        Value::Object(fields) => {
+            let (function, argument) = fields.iter().next().filter(|_| fields.len() == 1)?;
+            let argument = argument.as_str()?;
+            match function.as_str() {
+                "Ref" => Some(format!("!Ref {argument}")),
+                "Fn::Sub" => Some(format!("!Sub {}", json!(argument))),
+                _ => None,
+            }
+        }
+        it => Some(scalar(it)),
     }
 }
 
