@@ -279,7 +279,12 @@ documents contains document if {
 documents contains document if {
 	some it in planned
 	it.type == "aws_iam_role"
-	document := {"id": it.id, "use": "trust", "text": it.now.assume_role_policy}
+	document := {
+		"id": it.id,
+		"use": "trust",
+		"role": object.get(it.now, "name", ""),
+		"text": it.now.assume_role_policy,
+	}
 }
 
 documents contains document if {
@@ -298,7 +303,12 @@ documents contains document if {
 documents contains document if {
 	some it in declared
 	it.type == "AWS::IAM::Role"
-	document := {"id": it.id, "use": "trust", "text": it.now.AssumeRolePolicyDocument}
+	document := {
+		"id": it.id,
+		"use": "trust",
+		"role": resolved(object.get(it.now, "RoleName", "")),
+		"text": it.now.AssumeRolePolicyDocument,
+	}
 }
 
 # Documents that the apply will know. They are no pass: whoever runs the rules names each.
@@ -316,11 +326,15 @@ statements contains statement if {
 	statement := {
 		"id": document.id,
 		"use": document.use,
+		"role": object.get(document, "role", ""),
 		"effect": it.Effect,
 		"actions": texts(object.get(it, "Action", [])),
 		"resources": texts(object.get(it, "Resource", [])),
 		"principals": principals(object.get(it, "Principal", {})),
-		"conditions": {key | some _, keys in object.get(it, "Condition", {}); some key, _ in keys},
+		"conditions": {[operator, key] |
+			some operator, keys in object.get(it, "Condition", {})
+			some key, _ in keys
+		},
 	}
 }
 

@@ -173,6 +173,31 @@ test_trust_external_id if {
 	it := object.remove(trust, ["Condition"])
 	denied(broken("role", ["assume_role_policy"], document([it]))) == {"trust_external_id"}
 	denied(rewritten(["Role", "Properties", "AssumeRolePolicyDocument", "Statement", 0], it)) == {"trust_external_id"}
+	every operator in ["StringNotEquals", "StringLike", "StringEqualsIfExists", "Null"] {
+		other := object.union(it, {"Condition": {operator: {"sts:ExternalId": "an-external-id-0"}}})
+		denied(broken("role", ["assume_role_policy"], document([other]))) == {"trust_external_id"}
+	}
+}
+
+test_undo_trust if {
+	undo := json.patch(template, [{
+		"op": "add",
+		"path": "/Resources/Role/Properties/RoleName",
+		"value": {"Fn::Sub": "${Prefix}-undo"},
+	}])
+	denied(undo) == {"undo_trust"}
+	principal := "/Resources/Role/Properties/AssumeRolePolicyDocument/Statement/0/Principal"
+	denied(json.patch(undo, [{
+		"op": "replace",
+		"path": principal,
+		"value": {"AWS": "arn:aws:iam::111122223333:role/security-oncall"},
+	}])) == set()
+	by_parameter := json.patch(undo, [
+		{"op": "replace", "path": principal, "value": {"AWS": {"Ref": "FunctionRoleArn"}}},
+		{"op": "add", "path": "/Parameters/FunctionRoleArn", "value": {"Type": "String"}},
+	])
+	denied(by_parameter) == {"undo_trust"}
+	denied(broken("role", ["name"], "quell-undo")) == {"undo_trust"}
 }
 
 test_trust_everybody if {
@@ -183,6 +208,8 @@ test_trust_everybody if {
 test_trust_service if {
 	it := object.remove(service_trust, ["Condition"])
 	denied(broken("service_role", ["assume_role_policy"], document([it]))) == {"trust_service"}
+	other := object.union(it, {"Condition": {"StringNotEquals": {"aws:SourceAccount": "111122223333"}}})
+	denied(broken("service_role", ["assume_role_policy"], document([other]))) == {"trust_service"}
 }
 
 test_lambda_is_trusted_as_it_is if {

@@ -1,8 +1,9 @@
 //! `examples/single-account`, as a stranger applies it.
 
 use crate::e2e::MINISTACK_ACCOUNT;
+use crate::life::{self, Tool};
+use crate::storm;
 use crate::world::{ALERTS, EXTERNAL_ID, World};
-use crate::{heal, rules, storm, watch};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value, json};
 use std::fs;
@@ -18,29 +19,15 @@ const RAISED: &str = r#"{ "fleet_changes_max": 10000, "breaker_open_s": 1 }"#;
 /// Poison would otherwise come back after twelve minutes, five times.
 const OVERRIDE: &str = "module \"hub\" {\n  function_timeout_s = 30\n  receives_max       = 2\n}\n";
 
-/// Apply, fall back in a storm, apply with raised caps, heal, look at everything, plan again,
-/// destroy.
+/// Applies; the deployment works, stands a big storm, and is destroyed.
 pub fn deploys_heals_and_leaves_nothing(zip: &str) {
     let world = World::new();
     let mut example = Example::new(zip, &world.ministack.endpoint());
     example.run(&["init", "-input=false"]);
-    example.run(&["apply", "-input=false", "-auto-approve"]);
-    world.allow_list_tags();
-    storm::falls_back(&world);
-    example.set("guardrails", RAISED);
-    example.run(&["apply", "-input=false", "-auto-approve"]);
-    storm::is_finished_by_a_scan(&world);
-    rules::match_what_they_must(&world);
-    heal::everything(&world);
-    watch::ledger_verifies(&world);
-    watch::checkpoint_is_put(&world);
-    watch::alarm_arrives(&world);
-    assert_eq!(example.drift(), Vec::<String>::new());
-    heal::without_any_statement_something_is_not(&world);
+    example.apply();
+    life::works(&world, &mut example);
     storm::passes(&world);
-    world.forbid_list_tags();
-    example.run(&["destroy", "-auto-approve"]);
-    assert_eq!(world.left_behind(), Vec::<String>::new());
+    life::ends(&world, &mut example);
     println!("terraform: applied, healed, audited, alarmed, destroyed");
 }
 
@@ -73,9 +60,8 @@ impl Example {
         Example { terraform, endpoint: endpoint.to_owned(), variables, folder }
     }
 
-    /// Sets a variable of the example.
-    fn set(&mut self, name: &str, value: &str) {
-        self.variables[name] = json!(value);
+    fn apply(&self) {
+        self.run(&["apply", "-input=false", "-auto-approve"]);
     }
 
     fn folder(&self) -> Utf8PathBuf {
@@ -95,9 +81,16 @@ impl Example {
         assert!(ran.status.success(), "terraform {arguments:?}\n{out}\n{error}");
         out.into_owned()
     }
+}
+
+impl Tool for Example {
+    fn raise_caps(&mut self, _world: &World) {
+        self.variables["guardrails"] = json!(RAISED);
+        self.apply();
+    }
 
     /// What a second plan would change, but for the emulator's quirks.
-    fn drift(&self) -> Vec<String> {
+    fn drift(&self, _world: &World) -> Vec<String> {
         self.run(&["plan", "-input=false", "-out=again.tfplan"]);
         let plan: Value =
             serde_json::from_str(&self.run(&["show", "-json", "again.tfplan"])).unwrap();
@@ -107,5 +100,9 @@ impl Example {
             .filter(|it| !QUIRKS.iter().any(|quirk| it["type"] == *quirk))
             .map(|it| format!("{} {}", it["address"], it["change"]["actions"]))
             .collect()
+    }
+
+    fn remove(&mut self, _world: &World) {
+        self.run(&["destroy", "-auto-approve"]);
     }
 }

@@ -4,7 +4,7 @@ use crate::e2e::{Person, policy, text};
 use serde_json::{Value, json};
 use std::thread;
 use std::time::{Duration, Instant};
-use testkit::{ADMIN_ACCESS_KEY_ID, ADMIN_SECRET_ACCESS_KEY, Ministack, Quell, Venv};
+use testkit::{ADMIN_ACCESS_KEY_ID, ADMIN_SECRET_ACCESS_KEY, Ministack, Quell, Ran, Venv};
 
 /// Beginning of every name of the deployment: the modules' default.
 pub const PREFIX: &str = "quell";
@@ -12,6 +12,10 @@ pub const PREFIX: &str = "quell";
 pub const EXTERNAL_ID: &str = "e2e-external-id-0123456789";
 /// The queue that alarms are sent to, so that a test sees them.
 pub const ALERTS: &str = "e2e-alerts";
+/// How many characters a line of a PEM has.
+const PEM_LINE_CHARS: usize = 64;
+/// What the descriptions of the deployment's keys begin with.
+const OUR_KEY: &str = "Quell: ";
 /// How long anything may take to show.
 const SHOWS_TIME_MAX: Duration = Duration::from_secs(600);
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -90,17 +94,51 @@ impl World {
 
     /// Runs `quell` over the deployed store, as the administrator; it must end with 0.
     pub fn quell(&self, arguments: &[&str]) -> String {
-        let endpoint = self.ministack.endpoint();
+        let store = format!("dynamodb://{PREFIX}?region=us-east-1");
+        let all = [&["--store", store.as_str()], arguments].concat();
+        let ran = self.run_quell(&all);
+        assert_eq!(ran.code, Some(0), "quell {all:?}\n{}\n{}", ran.stdout, ran.stderr);
+        ran.stdout
+    }
+
+    /// Runs `quell` as the administrator, to whatever end.
+    pub fn run_quell(&self, arguments: &[&str]) -> Ran {
         let quell = Quell::new(env!("CARGO_BIN_EXE_quell")).aws(
-            &endpoint,
+            &self.ministack.endpoint(),
             ADMIN_ACCESS_KEY_ID,
             ADMIN_SECRET_ACCESS_KEY,
         );
-        let store = format!("dynamodb://{PREFIX}?region=us-east-1");
-        let all = [&["--store", store.as_str()], arguments].concat();
-        let ran = quell.run(&all).unwrap();
-        assert_eq!(ran.code, Some(0), "quell {all:?}\n{}\n{}", ran.stdout, ran.stderr);
-        ran.stdout
+        quell.run(arguments).unwrap()
+    }
+
+    /// The deployed configuration.
+    pub fn configuration(&self) -> String {
+        let name = format!("/{PREFIX}/configuration");
+        let wanted = json!({ "Name": name, "WithDecryption": true });
+        text(&self.admin.call("ssm", "get_parameter", wanted)["Parameter"]["Value"])
+    }
+
+    /// The public half of a key, as a PEM.
+    pub fn public_key(&self, key: &str) -> String {
+        let found = self.admin.call("kms", "get_public_key", json!({ "KeyId": key }));
+        let base64 = text(&found["PublicKey"]);
+        let lines = base64.as_bytes().chunks(PEM_LINE_CHARS);
+        let lines: Vec<&str> = lines.map(|it| std::str::from_utf8(it).unwrap()).collect();
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
+    }
+
+    /// The deployment's keys that will not be deleted: id and description.
+    pub fn keys(&self) -> Vec<(String, String)> {
+        let listed = self.admin.call("kms", "list_keys", json!({}));
+        let ids = listed["Keys"].as_array().unwrap().iter().map(|it| text(&it["KeyId"]));
+        let described = |id: String| {
+            let found = self.admin.call("kms", "describe_key", json!({ "KeyId": id }));
+            let key = &found["KeyMetadata"];
+            let kept = key["KeyState"] != "PendingDeletion";
+            let description = key["Description"].as_str().unwrap_or_default().to_owned();
+            (kept && description.starts_with(OUR_KEY)).then_some((id, description))
+        };
+        ids.filter_map(described).collect()
     }
 
     /// The facts of the deployed ledger, all chains.
@@ -145,6 +183,7 @@ impl World {
         let lists = [
             ("sqs", "list_queues", "QueueUrls", ""),
             ("lambda", "list_functions", "Functions", "FunctionName"),
+            ("lambda", "list_event_source_mappings", "EventSourceMappings", "FunctionArn"),
             ("dynamodb", "list_tables", "TableNames", ""),
             ("iam", "list_roles", "Roles", "RoleName"),
             ("s3", "list_buckets", "Buckets", "Name"),
@@ -171,6 +210,7 @@ impl World {
         let policies =
             local["Policies"].as_array().unwrap().iter().map(|it| text(&it["PolicyName"]));
         left.extend(policies.filter(|it| it.starts_with(PREFIX)).map(|it| format!("iam: {it}")));
+        left.extend(self.keys().into_iter().map(|(_, description)| format!("kms: {description}")));
         left
     }
 }

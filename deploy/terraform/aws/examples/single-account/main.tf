@@ -52,6 +52,7 @@ module "spoke" {
   function_role_arn        = module.hub.function_role_arn
   external_id              = var.external_id
   fixes                    = var.fixes
+  approver_principals      = var.approver_principals
   undo_principals          = var.undo_principals
   permissions_boundary_arn = var.permissions_boundary_arn
 }

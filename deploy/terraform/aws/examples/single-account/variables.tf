@@ -71,6 +71,12 @@ variable "permissions_boundary_arn" {
   default     = null
 }
 
+variable "approver_principals" {
+  description = "ARNs of the roles of the people who may approve, retry and scan by hand."
+  type        = list(string)
+  default     = []
+}
+
 variable "undo_principals" {
   description = "ARNs of the roles of the people who may undo."
   type        = list(string)

@@ -1,0 +1,39 @@
+//! What every deployment must do, whichever tool made it. The steps are here once, in their order,
+//! and each tool says only how it changes, compares and removes what it made.
+
+use crate::world::World;
+use crate::{heal, rules, storm, watch};
+
+/// What made the deployment.
+pub trait Tool {
+    /// Puts caps in force that no test comes near, and a breaker that closes by itself at once.
+    fn raise_caps(&mut self, world: &World);
+    /// What the tool finds to be otherwise than it made it.
+    fn drift(&self, world: &World) -> Vec<String>;
+    /// Takes everything away again.
+    fn remove(&mut self, world: &World);
+}
+
+/// It holds back in a storm, heals, keeps evidence, tells people, and could not do with less.
+pub fn works(world: &World, tool: &mut dyn Tool) {
+    world.allow_list_tags();
+    // First with the caps as they come.
+    storm::falls_back(world);
+    tool.raise_caps(world);
+    storm::is_finished_by_a_scan(world);
+    rules::match_what_they_must(world);
+    heal::everything(world);
+    watch::heartbeat_is_tried(world);
+    watch::ledger_verifies(world);
+    watch::checkpoint_verifies(world);
+    watch::alarm_arrives(world);
+    assert_eq!(tool.drift(world), Vec::<String>::new());
+    heal::without_any_statement_something_is_not(world);
+}
+
+/// It goes, and nothing is left.
+pub fn ends(world: &World, tool: &mut dyn Tool) {
+    world.forbid_list_tags();
+    tool.remove(world);
+    assert_eq!(world.left_behind(), Vec::<String>::new());
+}
