@@ -106,7 +106,13 @@ fn attempt(finding: &Finding, authority: Authority) -> Attempt {
 }
 
 fn concluded(attempt: &Attempt, outcome: Outcome) -> Fact {
-    Fact::Concluded { attempt: attempt.id.clone(), outcome, request_ids: vec![], note: None }
+    Fact::Concluded {
+        attempt: attempt.id.clone(),
+        outcome,
+        request_ids: vec![],
+        note: None,
+        resumed: false,
+    }
 }
 
 /// How often each metric was measured, by its name and labels.

@@ -71,13 +71,14 @@ impl Pipeline {
     async fn finish(&self, attempt: &Attempt) -> Result<(), JournalError> {
         let authorized = decide::resume(attempt);
         let (mut fact, _) = self.enact(&authorized, attempt).await;
-        // Found as wanted after a crash: the call was ours and had gone through, as far as anybody
-        // can tell.
-        if let Fact::Concluded { outcome, note, .. } = &mut fact
-            && *outcome == Outcome::AlreadyCompliant
-        {
-            *outcome = Outcome::Corrected { after: attempt.change.after.clone() };
-            *note = Some("found made when resuming after a stop".to_owned());
+        if let Fact::Concluded { outcome, note, resumed, .. } = &mut fact {
+            *resumed = true;
+            // Found as wanted after a crash: the call was ours and had gone through, as far as
+            // anybody can tell.
+            if *outcome == Outcome::AlreadyCompliant {
+                *outcome = Outcome::Corrected { after: attempt.change.after.clone() };
+                *note = Some("found made when resuming after a stop".to_owned());
+            }
         }
         self.record(vec![fact]).await
     }

@@ -4,9 +4,11 @@
 use crate::proxy::{self, Faults};
 use crate::support::*;
 use quell::clock::SystemClock;
+use quell::journal::Journal as _;
 use quell::pipeline::Ack;
 use quell::store::dynamodb::Dynamo;
 use quell::store::dynamodb::audit::Reader;
+use quell_core::record::Fact;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use testkit::Ministack;
@@ -70,14 +72,32 @@ async fn a_lost_answer_is_neither_a_second_record_nor_a_second_fix() {
     assert_eq!((count("attempted"), count("concluded"), count("processed")), (4, 4, 4));
 }
 
-fn kind(record: &quell_core::ledger::line::Record<quell_core::record::Fact>) -> &'static str {
-    use quell_core::record::Fact;
+fn kind(record: &quell_core::ledger::line::Record<Fact>) -> &'static str {
     match &record.fact {
         Fact::Attempted(_) => "attempted",
         Fact::Concluded { .. } => "concluded",
         Fact::Processed { .. } => "processed",
         _ => "other",
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_once_is_recorded_by_one_of_many_writers() {
+    let shared = Shared::new().await;
+    let letter = |digest: &str| Fact::DeadLettered {
+        source: "lambda".to_owned(),
+        reason: "no JSON".to_owned(),
+        digest: digest.to_owned(),
+        bytes: 1,
+        file: None,
+    };
+    for _ in 0..3 {
+        let store = shared.open();
+        store.append(now(), vec![letter("a"), done("a", "e-1"), letter("b")]).await.unwrap();
+    }
+    let records = Reader::new(&shared.aws, &shared.settings).records().await.unwrap();
+    let letters = records.iter().filter(|it| matches!(it.fact, Fact::DeadLettered { .. }));
+    assert_eq!((letters.count(), records.len()), (2, 3));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -159,8 +159,12 @@ impl Inner {
     }
 }
 
-/// Whether a fact tells nothing but that an event was delivered: the first delivery has told it.
+/// Whether a fact tells nothing but that an event was delivered, or what is told once: the first
+/// delivery has told it.
 fn tells(fact: &Fact, uid: &str) -> bool {
+    if fact.once().is_some_and(|it| it == uid) {
+        return true;
+    }
     match fact {
         Fact::Processed { event, .. }
         | Fact::CallFailed { event, .. }
