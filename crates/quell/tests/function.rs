@@ -11,7 +11,7 @@ mod e2e;
 use e2e::violations::{ALL, Kind, Made, Place};
 use e2e::{Deployed, MINISTACK_ACCOUNT, event, text};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use testkit::{Background, Ministack, Quell, RuntimeApi};
 
 const PLACE: Place = Place { account: MINISTACK_ACCOUNT };
@@ -266,6 +266,32 @@ fn no_change_is_begun_when_too_little_time_is_left() {
 
     assert_eq!(failed(&function.answer(&batch([body.as_str()], 2))), Vec::<String>::new());
     assert_eq!(made.look(&function.deployed.admin), made.sound);
+}
+
+#[test]
+fn what_failed_for_the_time_being_comes_again_within_seconds() {
+    let endpoint = Ministack::shared(true).unwrap().endpoint();
+    let function = Function::of(Deployed::plainly(&endpoint, MINISTACK_ACCOUNT, "fn-again"));
+    let admin = &function.deployed.admin;
+    // As it is deployed: as long as a run that died may take.
+    let attributes = json!({ "VisibilityTimeout": "720" });
+    let wanted = json!({ "QueueName": "fn-again-events", "Attributes": attributes });
+    let queue = text(&admin.call("sqs", "create_queue", wanted)["QueueUrl"]);
+    let body = function.violation("block-gone").event.to_string();
+    admin.call("sqs", "send_message", json!({ "QueueUrl": queue, "MessageBody": body }));
+    let receive = || admin.call("sqs", "receive_message", json!({ "QueueUrl": queue }));
+    let received = receive();
+    let mut wanted = batch([body.as_str()], 1);
+    wanted["Records"][0]["receiptHandle"] = received["Messages"][0]["ReceiptHandle"].clone();
+    wanted["Records"][0]["eventSourceARN"] =
+        json!(format!("arn:aws:sqs:us-east-1:{MINISTACK_ACCOUNT}:fn-again-events"));
+    let late = function.answer_within(&wanted, Duration::from_secs(9));
+    assert_eq!(failed(&late), ["message-0"]);
+    let answered = Instant::now();
+    while receive()["Messages"].as_array().is_none_or(Vec::is_empty) {
+        assert!(answered.elapsed() < Duration::from_secs(60), "it waits as long as for a dead run");
+        std::thread::sleep(Duration::from_secs(1));
+    }
 }
 
 #[test]

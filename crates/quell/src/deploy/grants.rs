@@ -75,7 +75,13 @@ const TRACES: Grant = Grant {
 const FUNCTION: [Grant; 7] = [
     Grant {
         sid: "Events",
-        actions: &["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+        actions: &[
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:GetQueueUrl",
+            "sqs:ReceiveMessage",
+        ],
         resources: &["arn:{partition}:sqs:{region}:{account}:{prefix}-events"],
     },
     Grant {
