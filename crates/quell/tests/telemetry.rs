@@ -4,7 +4,7 @@
 #![allow(clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
 use jiff::{SignedDuration, Timestamp};
-use quell::journal::{Journal, MemoryJournal};
+use quell::journal::{Journal, MemoryJournal, Violation};
 use quell::telemetry::alarms::{self, ALARMS, Names, Watched};
 use quell::telemetry::emf::{self, LINE_VALUES_MAX};
 use quell::telemetry::fold::{Fold, problem_word, severity_word};
@@ -251,6 +251,36 @@ fn a_new_process_takes_over_what_the_ledger_says() {
     assert_eq!(points["RepeatedViolations actor"], 1.0);
     let fixed = concluded(&tried, Outcome::Corrected { after: Value::Null });
     assert_eq!(tally(&fold.apply(at(90), &fixed))["EventToFix"], 90.0);
+}
+
+/// Another process wrote it; a turn brings it here.
+#[test]
+fn a_turn_brings_what_other_processes_saw() {
+    let journal = MemoryJournal::default();
+    let mut critical = finding("q", "b", "1", "trent", at(0));
+    critical.severity = Severity::Critical;
+    let facts = vec![
+        observed(finding("p", "b", "1", "trent", at(0))),
+        observed(critical.clone()),
+        Fact::BreakerOpened { until: at(900), reason: "storm".to_owned() },
+    ];
+    futures::executor::block_on(journal.append(at(0), facts)).unwrap();
+    let telemetry = Arc::new(Telemetry::default());
+    let observe = telemetry.observer();
+    let last = Violation { event: "0".to_owned(), time: at(-60) };
+    telemetry.recall(&journal.history(), &bucket("b"), Some(("mallory", &last)));
+    observe(at(60), &observed(finding("p", "b", "2", "mallory", at(60))));
+    critical.cause = Cause::Scan;
+    observe(at(60), &observed(critical));
+    let taken = telemetry.take(at(300));
+    let value = |metric, by: &[&str]| {
+        let labels = by.iter().map(|it| (Dimension::By, (*it).to_owned())).collect();
+        taken.get(&Series { metric, labels }).cloned()
+    };
+    assert_eq!(value(Metric::RepeatedViolations, &["resource"]), Some(Samples::One(1.0)));
+    assert_eq!(value(Metric::RepeatedViolations, &["actor"]), Some(Samples::One(1.0)));
+    assert_eq!(value(Metric::BreakerOpen, &[]), Some(Samples::One(600.0)));
+    assert_eq!(value(Metric::CriticalViolations, &[]), None, "it stood open before");
 }
 
 #[test]
