@@ -5,6 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use quell::journal::{Journal, MemoryJournal, Violation};
+use quell::lambda::queue::RETRY_WAITS_S;
 use quell::telemetry::alarms::{self, ALARMS, Names, Watched};
 use quell::telemetry::emf::{self, LINE_VALUES_MAX};
 use quell::telemetry::fold::{Fold, problem_word, severity_word};
@@ -28,6 +29,7 @@ use std::sync::{Arc, Mutex};
 use tracing_subscriber::fmt::format::JsonFields;
 
 const RUNBOOK: &str = include_str!("../../../docs/guides/runbook.md");
+const HUB: &str = include_str!("../src/deploy/cloudformation/hub.yaml");
 const NAMES: Names<'_> = Names {
     prefix: "quell",
     queue: "quell-events",
@@ -483,6 +485,24 @@ fn alarms_watch_what_is_written() {
     let heartbeat = &properties[0];
     assert_eq!(heartbeat["AlarmName"], "quell-no-heartbeat");
     assert_eq!(heartbeat["TreatMissingData"], "breaching");
+}
+
+/// The numbers of alarms hang together with those of the deployment.
+#[test]
+fn a_beat_that_is_a_little_late_and_a_message_that_is_tried_again_alarm_nobody() {
+    let number = |key: &str| -> u32 {
+        let (_, rest) = HUB.split_once(key).unwrap_or_else(|| panic!("no `{key}`"));
+        rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+    };
+    let (_, schedule) = HUB.split_once("HeartbeatSchedule:").unwrap();
+    let (_, minutes) = schedule.split_once("Default: rate(").unwrap();
+    let beat_s = 60 * minutes.split_once(" minutes)").unwrap().0.parse::<u32>().unwrap();
+    let heartbeat = ALARMS.iter().find(|it| it.name == "no-heartbeat").unwrap();
+    assert!(2 * beat_s <= heartbeat.period_s && heartbeat.breaching_periods == 1);
+    assert!(3 * number("VisibilityTimeout: ") < alarms::QUEUE_AGE_MAX_S);
+    let waits_s: i32 = RETRY_WAITS_S.iter().sum();
+    let lease_s = i32::try_from(number("lease_time_s: ")).unwrap();
+    assert!(lease_s < waits_s, "contention with a run that died makes no dead letter");
 }
 
 #[test]
