@@ -133,6 +133,7 @@ impl Function {
         let input = Input::of(payload)?;
         let runtime = self.runtime().await?;
         runtime.pipeline.deadline.set(stops_at(&context));
+        settings::lease_outlasts(&runtime.config, left_ms(&runtime))?;
         let mut is_broken = false;
         let answer = match input {
             Input::Queue(messages) => {
@@ -174,6 +175,12 @@ impl Function {
 fn stops_at(context: &Context) -> Option<Timestamp> {
     let deadline = i64::try_from(context.deadline).ok().filter(|it| 0 < *it)?;
     Timestamp::from_millisecond(deadline).ok()
+}
+
+/// What is left of the invocation's time, in milliseconds; `None` without an end.
+fn left_ms(runtime: &Runtime) -> Option<i64> {
+    let pipeline = &runtime.pipeline;
+    pipeline.deadline.left_ms(pipeline.clock.now())
 }
 
 /// The answer to what is done and needs no answer.

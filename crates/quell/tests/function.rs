@@ -346,6 +346,22 @@ fn settings_that_would_lose_the_ledger_are_refused() {
 }
 
 #[test]
+fn a_lease_that_ends_before_the_function_does_is_refused() {
+    let endpoint = Ministack::shared(true).unwrap().endpoint();
+    let mut deployed = Deployed::plainly(&endpoint, MINISTACK_ACCOUNT, "fn-lease");
+    deployed.configure(|it| {
+        it["store"] = json!({ "dynamodb": { "name": "fn-lease", "lease_time_s": 60 } });
+    });
+    let function = Function::of(deployed);
+    let (kind, words) = function.error(unwanted().as_bytes());
+    assert_eq!(kind, "Quell.NotStarted");
+    assert!(words.contains("`store.dynamodb.lease_time_s` is 60"), "{words}");
+    let event: Value = serde_json::from_str(&unwanted()).unwrap();
+    let in_time = function.answer_within(&event, Duration::from_secs(60));
+    assert_eq!(in_time, json!({ "done": true }));
+}
+
+#[test]
 fn the_configuration_can_be_a_parameter() {
     let endpoint = Ministack::shared(true).unwrap().endpoint();
     let deployed = Deployed::plainly(&endpoint, MINISTACK_ACCOUNT, "fn-parameter");
