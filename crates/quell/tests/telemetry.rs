@@ -23,7 +23,7 @@ use quell_core::reason::Reason;
 use quell_core::record::{Attempt, Authority, Fact, Outcome, Problem, Verdict};
 use quell_core::resource::ResourceRef;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use tracing_subscriber::fmt::format::JsonFields;
@@ -487,6 +487,21 @@ fn alarms_watch_what_is_written() {
     assert_eq!(heartbeat["TreatMissingData"], "breaching");
 }
 
+#[test]
+fn every_end_of_a_change_that_leaves_a_violation_has_its_alarm() {
+    let alarmed: BTreeSet<&str> = ALARMS
+        .iter()
+        .filter_map(|it| match it.watched {
+            Watched::Ours(Metric::Actions, [(Dimension::Outcome, outcome)]) => Some(*outcome),
+            _ => None,
+        })
+        .collect();
+    let fine = ["corrected", "already_compliant", "gone"];
+    let all = Dimension::Outcome.values().iter().copied();
+    let wanted: BTreeSet<&str> = all.filter(|it| !fine.contains(it)).collect();
+    assert_eq!(alarmed, wanted);
+}
+
 /// The numbers of alarms hang together with those of the deployment.
 #[test]
 fn a_beat_that_is_a_little_late_and_a_message_that_is_tried_again_alarm_nobody() {
@@ -515,7 +530,7 @@ fn the_dashboard_shows_every_metric() {
             assert!(["p50", "p90", "p99"].iter().all(|it| text.contains(it)), "{metric:?}");
         }
     }
-    let mut places = std::collections::BTreeSet::new();
+    let mut places = BTreeSet::new();
     for widget in body["widgets"].as_array().unwrap() {
         let number = |key: &str| widget[key].as_u64().unwrap();
         assert!(number("x") + number("width") <= 24);

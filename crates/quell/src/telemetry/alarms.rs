@@ -125,7 +125,7 @@ const ANY: Alarm = Alarm {
 };
 
 /// All alarms, in the order of the runbook.
-pub const ALARMS: [Alarm; 19] = [
+pub const ALARMS: [Alarm; 20] = [
     Alarm {
         name: "no-heartbeat",
         meaning: "No heartbeat came back: Quell may be blind.",
@@ -182,6 +182,12 @@ pub const ALARMS: [Alarm; 19] = [
         name: "uncorrected-actions",
         meaning: "A fix was made, but reading back does not show it.",
         watched: Watched::Ours(Metric::Actions, &[(Dimension::Outcome, "uncorrected")]),
+        ..ANY
+    },
+    Alarm {
+        name: "conflicting-actions",
+        meaning: "Somebody else moved what was to be fixed; its finding stands open.",
+        watched: Watched::Ours(Metric::Actions, &[(Dimension::Outcome, "conflict")]),
         ..ANY
     },
     Alarm {
