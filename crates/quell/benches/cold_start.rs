@@ -4,8 +4,8 @@
 //! `cargo xtask bench cold_start [-- --runs N]`. A stand-in for Lambda's Runtime API on loopback
 //! (`testkit::RuntimeApi`) starts the real binary and, turn by turn in the same run, what one would
 //! write in Python: a bare handler, and one that imports boto3 and makes one client. Lambda itself
-//! adds its own time to all of them, which no local bench can know. Prints medians, and whether ours
-//! are within the targets; a busy machine misses them, so nothing fails.
+//! adds its own time to all of them, which no local bench can know. Prints medians, and whether
+//! ours are within the targets; a busy machine misses them, so nothing fails.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a bench")]
 
 use serde_json::json;

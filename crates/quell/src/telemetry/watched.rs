@@ -1,5 +1,5 @@
-//! A journal whose failures are counted: the one thing that can't be told by a fact. And what a turn
-//! brings from other processes is told to the metrics before anything is decided in it.
+//! A journal whose failures are counted: the one thing that can't be told by a fact. What a turn
+//! brings from other processes is told to the metrics, too, before anything is decided in it.
 
 use super::metric::Metric;
 use super::{Point, Telemetry};

@@ -1,4 +1,4 @@
-//! Who violated lately: for the alarm of an actor who keeps on violating, whichever process sees it.
+//! Who violated lately: for the alarm of an actor who keeps violating, whichever process sees it.
 //!
 //! One item per actor, beside the ledger and outside of its transactions: in a storm that one actor
 //! makes, they would all be in each other's way. It decides nothing, so a mark that could not be

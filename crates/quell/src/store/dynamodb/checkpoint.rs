@@ -300,8 +300,8 @@ impl Place {
         }
     }
 
-    /// The keys of checkpoints, in the order in which S3 took them; those that follow `after`. A key
-    /// is made of the signer's clock: one that ran ahead must not stay the last.
+    /// The keys of checkpoints that follow `after`, in the order in which S3 took them. A key is
+    /// made of the signer's clock: one that ran ahead must not stay the last.
     async fn keys(&self, after: Option<&str>) -> Result<Vec<String>, CheckpointingError> {
         let mut found: Vec<(i64, String)> = Vec::new();
         let mut next = None;
