@@ -514,6 +514,8 @@ fn a_beat_that_is_a_little_late_and_a_message_that_is_tried_again_alarm_nobody()
     let beat_s = 60 * minutes.split_once(" minutes)").unwrap().0.parse::<u32>().unwrap();
     let heartbeat = ALARMS.iter().find(|it| it.name == "no-heartbeat").unwrap();
     assert!(2 * beat_s <= heartbeat.period_s && heartbeat.breaching_periods == 1);
+    let breaker = ALARMS.iter().find(|it| it.name == "breaker-open").unwrap();
+    assert!(beat_s <= breaker.period_s, "it is not OK because nothing else happens");
     assert!(3 * number("VisibilityTimeout: ") < alarms::QUEUE_AGE_MAX_S);
     let waits_s: i32 = RETRY_WAITS_S.iter().sum();
     let lease_s = i32::try_from(number("lease_time_s: ")).unwrap();

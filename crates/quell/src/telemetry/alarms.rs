@@ -18,6 +18,9 @@ pub const HEARTBEAT_AGE_MAX_S: u32 = 899;
 /// Length of a period of the heartbeat's alarm, in seconds: twice the time between two beats in a
 /// deployment, as one that comes a little late must not leave a period without any.
 pub const HEARTBEAT_PERIOD_S: u32 = 1800;
+/// Length of a period of the breaker's alarm, in seconds: where nothing else happens, the heartbeat
+/// measures whether it is open.
+pub const BREAKER_PERIOD_S: u32 = 900;
 /// Length of a period of the checkpoints' alarm, in seconds: twice the time between two checkpoints
 /// in a deployment, since a run that fails counts an error and one that does not happen nothing.
 pub const CHECKPOINT_PERIOD_S: u32 = 1800;
@@ -195,6 +198,7 @@ pub const ALARMS: [Alarm; 20] = [
         meaning: "The breaker is open: findings are recorded, nothing is fixed.",
         watched: Watched::Ours(Metric::BreakerOpen, &[]),
         statistic: Statistic::Maximum,
+        period_s: BREAKER_PERIOD_S,
         ..ANY
     },
     Alarm {
