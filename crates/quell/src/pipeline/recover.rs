@@ -73,11 +73,13 @@ impl Pipeline {
         let (mut fact, _) = self.enact(&authorized, attempt).await;
         if let Fact::Concluded { outcome, note, resumed, .. } = &mut fact {
             *resumed = true;
-            // Found as wanted after a crash: the call was ours and had gone through, as far as
-            // anybody can tell.
+            // Found as wanted after a crash. Whether our call made it so, or somebody else did before
+            // it was made, nobody can tell: the attempt is concluded as ours, and the note says so.
             if *outcome == Outcome::AlreadyCompliant {
                 *outcome = Outcome::Corrected { after: attempt.change.after.clone() };
-                *note = Some("found made when resuming after a stop".to_owned());
+                let words = "found so when resuming after a stop: our call may have made it so, \
+                             or somebody else";
+                *note = Some(words.to_owned());
             }
         }
         self.record(vec![fact]).await
