@@ -73,8 +73,8 @@ impl Pipeline {
         let (mut fact, _) = self.enact(&authorized, attempt).await;
         if let Fact::Concluded { outcome, note, resumed, .. } = &mut fact {
             *resumed = true;
-            // Found as wanted after a crash. Whether our call made it so, or somebody else did before
-            // it was made, nobody can tell: the attempt is concluded as ours, and the note says so.
+            // Found as wanted after a crash. Whether our call made it so, or somebody else did
+            // before it was made, nobody can tell: it is concluded as ours, and the note says so.
             if *outcome == Outcome::AlreadyCompliant {
                 *outcome = Outcome::Corrected { after: attempt.change.after.clone() };
                 let words = "found so when resuming after a stop: our call may have made it so, \
