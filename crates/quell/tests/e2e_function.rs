@@ -125,7 +125,10 @@ fn make_function_role(deployed: &mut Deployed, queue_arn: &str) -> String {
         }),
         json!({
             "Effect": "Allow",
-            "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+            "Action": [
+                "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+                "sqs:GetQueueUrl", "sqs:ReceiveMessage",
+            ],
             "Resource": queue_arn,
         }),
         json!({

@@ -76,7 +76,13 @@ const TRACES: Row = Row {
 const FUNCTION: [Row; 7] = [
     Row {
         sid: "Events",
-        actions: &["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+        actions: &[
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:GetQueueUrl",
+            "sqs:ReceiveMessage",
+        ],
         resources: &["arn:{partition}:sqs:{region}:{account}:{prefix}-events"],
     },
     Row {

@@ -62,6 +62,9 @@ pub enum Tick {
 pub struct Message {
     /// Its id: what names it in the answer.
     pub message_id: String,
+    /// What names this receipt of it.
+    #[serde(default)]
+    pub receipt_handle: String,
     /// Its text.
     pub body: String,
     /// Its attributes.

@@ -20,6 +20,10 @@ pub async fn run(tick: Tick, runtime: &Runtime) -> Result<Value, FunctionError> 
             for problem in &report.failed {
                 tracing::error!(problem, "a heartbeat could not be written");
             }
+            if 0 < report.not_begun {
+                let places = report.not_begun;
+                tracing::error!(places, "the function's time-out is too short for all heartbeats");
+            }
             Ok(json!(report))
         }
         Tick::Checkpoint => sign_heads(runtime).await,

@@ -181,6 +181,10 @@ fn implied(
         }
         _ => {}
     }
+    // The same again within this time is the same delivery's, and tells nothing new.
+    if let Some(name) = record.fact.once() {
+        told(Role::Done(name.clone()), key(&event_partition(&name), DONE), DEDUPE_WINDOW_S);
+    }
     items
 }
 
