@@ -5,6 +5,7 @@
 use event_pattern::Pattern;
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
+use quell::deploy::cloudformation;
 use quell::deploy::grants::POLICY_MAX_CHARS;
 use quell::deploy::rules::{HEARTBEAT, PATTERN_MAX_CHARS, Rule, rules};
 use quell::deploy::{Grant, deployment};
@@ -87,6 +88,16 @@ fn rules_keep_within_event_bridges_limits() {
     for rule in rules(&all(&LIBRARY)).unwrap() {
         assert!(rule.pattern.to_string().len() <= PATTERN_MAX_CHARS, "{}", rule.name);
         assert!(rule.description().len() <= 512 && !rule.description().is_empty());
+    }
+}
+
+/// Source: "Template body size in a request" of "CloudFormation quotas" in its user guide.
+const TEMPLATE_MAX_BYTES: usize = 51_200;
+
+#[test]
+fn templates_can_be_given_as_they_are() {
+    for (name, text) in cloudformation::files(&deployment(&LIBRARY).unwrap()) {
+        assert!(text.len() <= TEMPLATE_MAX_BYTES, "{name} has {} bytes", text.len());
     }
 }
 

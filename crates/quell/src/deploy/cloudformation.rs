@@ -60,6 +60,11 @@ fn alarms() -> Vec<(String, Value)> {
         let name = properties.get("AlarmName").and_then(Value::as_str).unwrap_or_default();
         let id = format!("Alarm{}", logical(name.trim_start_matches("{prefix}")));
         if let Some(fields) = properties.as_object_mut() {
+            // What CloudFormation takes for granted is left out: a template's characters are few.
+            fields.retain(|_, value| !value.as_array().is_some_and(Vec::is_empty));
+            if fields.get("DatapointsToAlarm") == fields.get("EvaluationPeriods") {
+                fields.remove("DatapointsToAlarm");
+            }
             fields.insert("AlarmActions".to_owned(), actions.clone());
             fields.insert("OKActions".to_owned(), actions.clone());
         }

@@ -33,7 +33,8 @@ pub fn falls_back(world: &World) {
     world.wait("the small storm has passed", || world.length(&format!("{PREFIX}-events")) == 0);
     assert_eq!(count_open(world, TWIN), TWIN_VIOLATIONS - FLEET_CHANGES_DEFAULT);
     let facts = world.facts();
-    assert_eq!(facts.iter().filter(|it| it["fact"] == "breaker_opened").count(), 1);
+    // Each environment that finds the cap reached before it hears of another says so.
+    assert!(facts.iter().any(|it| it["fact"] == "breaker_opened"));
     assert_eq!(withheld(world), TWIN_VIOLATIONS - FLEET_CHANGES_DEFAULT);
     watch::ledger_verifies(world);
 }

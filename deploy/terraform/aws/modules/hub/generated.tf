@@ -4,8 +4,10 @@ data "aws_iam_policy_document" "function_1" {
   statement {
     sid = "Events"
     actions = [
+      "sqs:ChangeMessageVisibility",
       "sqs:DeleteMessage",
       "sqs:GetQueueAttributes",
+      "sqs:GetQueueUrl",
       "sqs:ReceiveMessage",
     ]
     resources = [
