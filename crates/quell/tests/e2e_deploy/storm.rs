@@ -46,11 +46,13 @@ pub fn is_finished_by_a_scan(world: &World) {
     assert_eq!(withheld(world), 0);
 }
 
-/// How many findings are open because a guardrail withheld their fix.
+/// How many groups stay open because a guardrail withheld the fix. (A second policy finds the same
+/// port, and has nothing left to fix where the first has fixed it.)
 fn withheld(world: &World) -> usize {
     let findings = world.quell(&["findings", "list", "--format", "json"]);
     let findings = findings.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
-    findings.filter(|it| it["status"] == "withheld").count()
+    let of_groups = findings.filter(|it| it["finding"]["policy"] == "aws.ec2.admin_port_open");
+    of_groups.filter(|it| it["status"] == "withheld").count()
 }
 
 /// Makes the storm and waits until it has passed.
