@@ -4,10 +4,17 @@
 use crate::world::World;
 use crate::{heal, rules, storm, watch};
 
+/// Settings with their values.
+pub type Settings = [(&'static str, u64)];
+/// The caps as they come, but for a breaker that closes while somebody waits.
+const AS_THEY_COME: &Settings = &[("breaker_open_s", 20)];
+/// Caps that nothing here comes near.
+const RAISED: &Settings = &[("breaker_open_s", 20), ("fleet_changes_max", 10_000)];
+
 /// What made the deployment.
 pub trait Tool {
-    /// Puts caps in force that no test comes near, and a breaker that closes by itself at once.
-    fn raise_caps(&mut self, world: &World);
+    /// Puts these settings of `guardrails` in force, as its user changes them.
+    fn set_guardrails(&mut self, world: &World, settings: &Settings);
     /// What the tool finds to be otherwise than it made it.
     fn drift(&self, world: &World) -> Vec<String>;
     /// Takes everything away again.
@@ -17,9 +24,9 @@ pub trait Tool {
 /// It holds back in a storm, heals, keeps evidence, tells people, and could not do with less.
 pub fn works(world: &World, tool: &mut dyn Tool) {
     world.allow_list_tags();
-    // First with the caps as they come.
+    tool.set_guardrails(world, AS_THEY_COME);
     storm::falls_back(world);
-    tool.raise_caps(world);
+    tool.set_guardrails(world, RAISED);
     storm::is_finished_by_a_scan(world);
     rules::match_what_they_must(world);
     heal::everything(world);

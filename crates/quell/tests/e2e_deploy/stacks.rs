@@ -5,7 +5,7 @@
 //! and takes the text `false` for a protected table.
 
 use crate::e2e::{MINISTACK_ACCOUNT, text};
-use crate::life::{self, Tool};
+use crate::life::{self, Settings, Tool};
 use crate::world::{ALERTS, EXTERNAL_ID, PREFIX, World};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -22,8 +22,6 @@ const KEPT: [&str; 5] = [
     "kms: Quell: signs checkpoints",
     "s3: quell-checkpoints-000000000000-us-east-1",
 ];
-/// Caps that nothing here comes near, in the configuration's own words.
-const RAISED: &str = "guardrails:\n  fleet_changes_max: 10000\n  breaker_open_s: 1\n";
 
 /// Makes both stacks; the deployment works, and both are deleted.
 pub fn deploy_heal_and_leave_nothing(zip: &str) {
@@ -44,6 +42,8 @@ type Parameters = BTreeMap<&'static str, String>;
 /// Both stacks, made.
 struct Stacks {
     hub: Parameters,
+    /// As the template writes it.
+    configuration: String,
 }
 
 impl Stacks {
@@ -67,18 +67,17 @@ impl Stacks {
             ("ExternalId", EXTERNAL_ID.to_owned()),
         ]);
         put(world, "create_stack", "spoke", &with_region(&template("spoke")), &spoke);
-        Stacks { hub }
+        Stacks { hub, configuration: world.configuration() }
     }
 }
 
 impl Tool for Stacks {
     /// As the guide says: the whole configuration as a parameter, with a version of it.
-    fn raise_caps(&mut self, world: &World) {
-        let configuration = world.configuration();
-        assert!(configuration.contains("\nguardrails:\n"), "{configuration}");
-        let raised = configuration.replace("guardrails:\n", RAISED);
-        self.hub.insert("Configuration", raised);
-        self.hub.insert("ConfigurationVersion", "raised".to_owned());
+    fn set_guardrails(&mut self, world: &World, settings: &Settings) {
+        let (start, end) = self.configuration.split_once("\nguardrails:\n").unwrap();
+        let lines: String = settings.iter().map(|(name, it)| format!("  {name}: {it}\n")).collect();
+        self.hub.insert("Configuration", format!("{start}\nguardrails:\n{lines}{end}"));
+        self.hub.insert("ConfigurationVersion", format!("{settings:?}"));
         put(world, "update_stack", "hub", &hub_template(), &self.hub);
     }
 

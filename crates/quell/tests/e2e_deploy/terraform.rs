@@ -1,11 +1,12 @@
 //! `examples/single-account`, as a stranger applies it.
 
 use crate::e2e::MINISTACK_ACCOUNT;
-use crate::life::{self, Tool};
+use crate::life::{self, Settings, Tool};
 use crate::storm;
 use crate::world::{ALERTS, EXTERNAL_ID, World};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Command, Stdio};
 use testkit::Terraform;
@@ -14,8 +15,6 @@ use testkit::Terraform;
 /// (without actions and dimensions) and bus policies (it ignores `Policy` of PutPermission).
 const QUIRKS: [&str; 2] = ["aws_cloudwatch_metric_alarm", "aws_cloudwatch_event_bus_policy"];
 
-/// Caps that a thousand fixes stay below, and a breaker that closes by itself at once.
-const RAISED: &str = r#"{ "fleet_changes_max": 10000, "breaker_open_s": 1 }"#;
 /// Poison would otherwise come back after twelve minutes, five times.
 const OVERRIDE: &str = "module \"hub\" {\n  function_timeout_s = 30\n  receives_max       = 2\n}\n";
 
@@ -84,8 +83,8 @@ impl Example {
 }
 
 impl Tool for Example {
-    fn raise_caps(&mut self, _world: &World) {
-        self.variables["guardrails"] = json!(RAISED);
+    fn set_guardrails(&mut self, _world: &World, settings: &Settings) {
+        self.variables["guardrails"] = json!(settings.iter().copied().collect::<BTreeMap<_, _>>());
         self.apply();
     }
 
