@@ -1,5 +1,6 @@
-//! The analysis against the evaluation of requests: whoever is a stranger and gets in, by the rules of
-//! "Policy evaluation logic" in the IAM user guide, gets in through a statement that is called public.
+//! The analysis against the evaluation of requests: whoever is a stranger and gets in, by the rules
+//! of "Policy evaluation logic" in the IAM user guide, gets in through a statement that is called
+//! public.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};

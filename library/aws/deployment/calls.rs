@@ -63,8 +63,8 @@ pub fn weakened(event: &Event) -> Vec<String> {
 }
 
 /// Whether a call of such a name weakens nothing: a function may still run, a mapping is still
-/// enabled, a table can be restored, a bucket keeps versions, or the bus is the default one, which is
-/// no deployment's own.
+/// enabled, a table can be restored, a bucket keeps versions, or the bus is the default one, which
+/// is no deployment's own.
 pub fn weakens_nothing(event: &Event) -> bool {
     let service = event.api.service.split('.').next().unwrap_or_default();
     match (service, name(event)) {

@@ -20,8 +20,8 @@
 //! An AWS service as the principal is neither public nor cross-account, with or without
 //! `aws:SourceAccount`: the confused deputy is a question of its own. An explicit Deny of the same
 //! document counts where it surely covers the grant; what it leaves is what the statement comes to,
-//! and what it takes away is told as latent (see [`deny`]). A narrower Deny is not weighed, since S3
-//! and IAM Access Analyzer call the grant public by what it grants.
+//! and what it takes away is told as latent (see [`deny`]). A narrower Deny is not weighed, since
+//! S3 and IAM Access Analyzer call the grant public by what it grants.
 //!
 //! Deliberately absent: evaluation of a request, privilege escalation through single actions, and
 //! everything outside the one document (SCPs, boundaries, session policies).
@@ -109,8 +109,9 @@ pub struct StatementFacts {
     pub cross_account: bool,
     /// Whether it makes an administrator.
     pub admin: bool,
-    /// What it would come to but for a Deny of the same document, where that is worse: the Deny gone,
-    /// this comes to life. S3's `BlockPublicPolicy` judges a grant without looking at the Denies.
+    /// What it would come to but for a Deny of the same document, where that is worse: the Deny
+    /// gone, this comes to life. S3's `BlockPublicPolicy` judges a grant without looking at the
+    /// Denies.
     pub latent: Option<Verdict>,
     /// Why, in a sentence fragment.
     pub reason: String,

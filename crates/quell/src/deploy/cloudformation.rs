@@ -219,8 +219,8 @@ fn block(value: &Value, indent: usize) -> String {
     }
 }
 
-/// What stands on its key's line: a scalar, or a reference in its short form. A template may have no
-/// more than 51,200 characters where it is given as it is.
+/// What stands on its key's line: a scalar, or a reference in its short form. A template may have
+/// no more than 51,200 characters where it is given as it is.
 fn leaf(value: &Value) -> Option<String> {
     match value {
         Value::Array(_) => None,

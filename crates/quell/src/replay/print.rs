@@ -26,8 +26,8 @@ pub fn json(report: &Report, out: &mut Out) -> io::Result<()> {
     out.json_line(&Last { summary: &report.summary })
 }
 
-/// A head and a row per finding (RFC 4180), with the fields of the JSON; what a spreadsheet would run
-/// has an apostrophe in front.
+/// A head and a row per finding (RFC 4180), with the fields of the JSON; what a spreadsheet would
+/// run has an apostrophe in front.
 pub fn csv(report: &Report, out: &mut Out) -> io::Result<()> {
     let out = out.data()?;
     writeln!(
@@ -60,8 +60,8 @@ pub fn csv(report: &Report, out: &mut Out) -> io::Result<()> {
     Ok(())
 }
 
-/// What a field must not begin with. OWASP names the signs, also in their full width, and the control
-/// characters that a spreadsheet may skip; the apostrophe is here to be told from ours.
+/// What a field must not begin with. OWASP names the signs, also in their full width, and the
+/// control characters that a spreadsheet may skip; the apostrophe is here to be told from ours.
 const DEFUSED_HEADS: [char; 13] =
     ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n', '\0', '\''];
 

@@ -13,8 +13,9 @@
 //! - It overlooks `ResourceIdList`, so that `cloudtrail:ListTags` is about any trail to it:
 //!   `World::allow_list_tags` grants that.
 //! - It takes a session for `aws:PrincipalArn`: testkit's stand-in says the role, as AWS does.
-//! - It asks about the tags of a rule as about those of any resource, so the heartbeat, which may tag
-//!   one rule only, is refused: `watch::heartbeat_is_tried` sees that told, not that it returns.
+//! - It asks about the tags of a rule as about those of any resource, so the heartbeat, which may
+//!   tag one rule only, is refused: `watch::heartbeat_is_tried` sees that told, not that it
+//!   returns.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "tests")]
 #![allow(clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 

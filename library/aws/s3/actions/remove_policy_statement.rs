@@ -107,8 +107,8 @@ fn going(state: &State, element: &str) -> (Vec<String>, Option<String>) {
     (goes, Some(reason))
 }
 
-/// Whether BlockPublicPolicy refuses a policy with this statement. S3 looks at what a policy grants:
-/// a Deny that keeps strangers out in effect does not help there.
+/// Whether BlockPublicPolicy refuses a policy with this statement. S3 looks at what a policy
+/// grants: a Deny that keeps strangers out in effect does not help there.
 fn is_refused(statement: &Value) -> bool {
     let latent = statement.get("latent").and_then(Value::as_str);
     statement.get("public") == Some(&Value::Bool(true)) || latent == Some("public")

@@ -13,12 +13,12 @@
 //!   ARN the account must be fixed, the name need not be; under `StringLike` nothing before the
 //!   account may be a `*`, which spans colons there. CIDR blocks must not be broader than /8
 //!   (IPv4) or /32 (IPv6), alone or joined. ("The meaning of public", S3 user guide.) Wildcards
-//!   count even under `StringEquals`, which takes them literally: no value that anybody has contains
-//!   one.
+//!   count even under `StringEquals`, which takes them literally: no value that anybody has
+//!   contains one.
 //!
 //! `NotIpAddress` leaves the rest of the world, and all VPC endpoints, whose calls have no
-//! `aws:SourceIp`: even without `0.0.0.0/0` and `::/0` it admits everybody who has an endpoint. Only
-//! where another condition demands the address is what it leaves looked at.
+//! `aws:SourceIp`: even without `0.0.0.0/0` and `::/0` it admits everybody who has an endpoint.
+//! Only where another condition demands the address is what it leaves looked at.
 //!
 //! Sources: "AWS global condition context keys" and "IAM JSON policy elements: Condition operators"
 //! in the IAM user guide, the S3 user guide as above, "Blocking public access" in the EFS guide.
@@ -524,8 +524,8 @@ fn is_broad(set: &CidrSet) -> bool {
     })
 }
 
-/// What `NotIpAddress` leaves where the address must be there. Where it need not, every VPC endpoint
-/// passes, and `NotIpAddress` limits nobody.
+/// What `NotIpAddress` leaves where the address must be there. Where it need not, every VPC
+/// endpoint passes, and `NotIpAddress` limits nobody.
 fn addresses_left(conditions: &[Condition], is_demanded: bool) -> Option<Limit> {
     let on_address = |base: Base| {
         conditions.iter().filter(move |it| {

@@ -6,14 +6,14 @@
 //! - `Principal` `*` without a condition: nobody.
 //! - `NotPrincipal`: those whom it names.
 //! - With conditions, which hold together: whoever fails one of them. `StringNotEquals` of
-//!   `aws:PrincipalOrgID` holds for everybody outside of the organization, and for anonymous callers,
-//!   whose request has no such key: only the organization is left. The grant is judged as if it
-//!   demanded the opposite itself, by the rules of [`super::condition`].
+//!   `aws:PrincipalOrgID` holds for everybody outside of the organization, and for anonymous
+//!   callers, whose request has no such key: only the organization is left. The grant is judged as
+//!   if it demanded the opposite itself, by the rules of [`super::condition`].
 //!
 //! Each of these is a way past the Deny, and the worst of them is what the grant comes to. What
-//! anybody can arrange is no perimeter: a tag of one's own principal, TLS, a call by way of a service
-//! (`aws:ViaAWSService`), a KMS key of which the policy does not tell who may use it. `Bool` of
-//! `aws:PrincipalIsAWSService` `false` lets anonymous callers pass, who have no such key;
+//! anybody can arrange is no perimeter: a tag of one's own principal, TLS, a call by way of a
+//! service (`aws:ViaAWSService`), a KMS key of which the policy does not tell who may use it.
+//! `Bool` of `aws:PrincipalIsAWSService` `false` lets anonymous callers pass, who have no such key;
 //! `BoolIfExists` does not.
 //!
 //! Sources: "IAM JSON policy elements: Condition operators", "NotPrincipal with Deny", "Policy
