@@ -502,7 +502,8 @@ fn a_deny_of_all_others_is_a_perimeter() {
 
 #[test]
 fn a_deny_with_a_way_past_it_is_no_perimeter() {
-    let with_org = |operator: &str, keys: Value| json!({"StringNotEquals": {"aws:PrincipalOrgID": "o-ours"}, operator: keys});
+    let ours = json!({"aws:PrincipalOrgID": "o-ours"});
+    let with_org = |operator: &str, keys: Value| json!({"StringNotEquals": ours, operator: keys});
     let cases = [
         // Everybody can arrange this.
         with_org("Bool", json!({"aws:SecureTransport": "false"})),
