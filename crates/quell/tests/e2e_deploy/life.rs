@@ -23,7 +23,7 @@ pub trait Tool {
 
 /// It holds back in a storm, heals, keeps evidence, tells people, and could not do with less.
 pub fn works(world: &World, tool: &mut dyn Tool) {
-    world.allow_list_tags();
+    world.allow_quirks();
     tool.set_guardrails(world, AS_THEY_COME);
     storm::falls_back(world);
     tool.set_guardrails(world, RAISED);
@@ -40,7 +40,7 @@ pub fn works(world: &World, tool: &mut dyn Tool) {
 
 /// It goes, and nothing is left.
 pub fn ends(world: &World, tool: &mut dyn Tool) {
-    world.forbid_list_tags();
+    world.forbid_quirks();
     tool.remove(world);
     assert_eq!(world.left_behind(), Vec::<String>::new());
 }

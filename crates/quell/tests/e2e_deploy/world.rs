@@ -159,11 +159,14 @@ impl World {
         }
     }
 
-    /// ministack asks for `cloudtrail:ListTags` on any trail, whichever one is listed.
-    pub fn allow_list_tags(&self) {
-        let may = policy(&[json!({
-            "Effect": "Allow", "Action": "cloudtrail:ListTags", "Resource": "*",
-        })]);
+    /// What ministack asks about another resource than AWS does: `cloudtrail:ListTags` about any
+    /// trail, whichever one is listed; `events:ListTargetsByRule` about the rule's bus.
+    pub fn allow_quirks(&self) {
+        let allow = |action: &str, resource: &str| json!({ "Effect": "Allow", "Action": action, "Resource": resource });
+        let may = policy(&[
+            allow("cloudtrail:ListTags", "*"),
+            allow("events:ListTargetsByRule", "arn:aws:events:*:*:event-bus/*"),
+        ]);
         let wanted = json!({
             "RoleName": format!("{PREFIX}-read"),
             "PolicyName": "ministack",
@@ -172,8 +175,8 @@ impl World {
         self.admin.call("iam", "put_role_policy", wanted);
     }
 
-    /// Takes [`World::allow_list_tags`] back.
-    pub fn forbid_list_tags(&self) {
+    /// Takes [`World::allow_quirks`] back.
+    pub fn forbid_quirks(&self) {
         let wanted = json!({ "RoleName": format!("{PREFIX}-read"), "PolicyName": "ministack" });
         self.admin.call("iam", "delete_role_policy", wanted);
     }
