@@ -10,8 +10,8 @@
 //!
 //! - It makes no metrics of Embedded Metric lines: `watch::adapter` does.
 //! - It reads metric alarms and bus policies back incompletely: `terraform::QUIRKS` are no drift.
-//! - It overlooks `ResourceIdList`, so that `cloudtrail:ListTags` is about any trail to it, and
-//!   takes the bus for the resource of `events:ListTargetsByRule`: `World::allow_quirks` grants that.
+//! - It asks about another resource than AWS does where tags and targets are listed:
+//!   `World::allow_quirks` grants that.
 //! - It takes a session for `aws:PrincipalArn`: testkit's stand-in says the role, as AWS does.
 //! - It asks about the tags of a rule as about those of any resource, so the heartbeat, which may
 //!   tag one rule only, is refused: `watch::heartbeat_is_tried` sees that told, not that it

@@ -160,11 +160,13 @@ impl World {
     }
 
     /// What ministack asks about another resource than AWS does: `cloudtrail:ListTags` about any
-    /// trail, whichever one is listed; `events:ListTargetsByRule` about the rule's bus.
+    /// trail and `events:ListTagsForResource` about anything, whichever one is listed;
+    /// `events:ListTargetsByRule` about the rule's bus.
     pub fn allow_quirks(&self) {
         let allow = |action: &str, resource: &str| json!({ "Effect": "Allow", "Action": action, "Resource": resource });
         let may = policy(&[
             allow("cloudtrail:ListTags", "*"),
+            allow("events:ListTagsForResource", "*"),
             allow("events:ListTargetsByRule", "arn:aws:events:*:*:event-bus/*"),
         ]);
         let wanted = json!({
