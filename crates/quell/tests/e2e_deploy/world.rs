@@ -1,6 +1,6 @@
 //! An emulator with a deployment in it, and what can be asked of both.
 
-use crate::e2e::{Person, policy, text};
+use crate::e2e::{MINISTACK_ACCOUNT, Person, policy, text};
 use serde_json::{Value, json};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,7 +30,15 @@ impl World {
     pub fn new() -> World {
         let ministack = Ministack::start(true).unwrap();
         let admin = Person::at(&ministack.endpoint(), &Venv::SERVICES);
-        admin.call("sqs", "create_queue", json!({ "QueueName": ALERTS }));
+        let may = policy(&[json!({
+            "Effect": "Allow",
+            "Principal": { "Service": "sns.amazonaws.com" },
+            "Action": "sqs:SendMessage",
+            "Resource": format!("arn:aws:sqs:us-east-1:{MINISTACK_ACCOUNT}:{ALERTS}"),
+        })]);
+        let attributes = json!({ "Policy": may.to_string() });
+        let wanted = json!({ "QueueName": ALERTS, "Attributes": attributes });
+        admin.call("sqs", "create_queue", wanted);
         World { admin, ministack }
     }
 
