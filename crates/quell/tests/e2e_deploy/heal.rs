@@ -60,7 +60,9 @@ pub fn without_any_statement_something_is_not(world: &World) {
             let mut less = whole.clone();
             less["Statement"].as_array_mut().unwrap().remove(at);
             replace(world, &policy, &less);
-            assert!(something_fails(world, &actions, at), "nothing needs {statement}");
+            let name = policy.rsplit('/').next().unwrap();
+            let fails = something_fails(world, &actions, &format!("less-{name}-{at}"));
+            assert!(fails, "nothing needs {statement}");
             replace(world, &policy, &whole);
         }
     }
@@ -71,7 +73,7 @@ pub fn without_any_statement_something_is_not(world: &World) {
 }
 
 /// Violates what these actions fix, one kind after the other, until one is not healed.
-fn something_fails(world: &World, actions: &[String], at: usize) -> bool {
+fn something_fails(world: &World, actions: &[String], name: &str) -> bool {
     let library = Library::builtin().unwrap();
     let needs = |kind: &&Kind| {
         let policy = library.policy(kind.policy).unwrap();
@@ -79,7 +81,7 @@ fn something_fails(world: &World, actions: &[String], at: usize) -> bool {
         kind.name != FIVE_VERSIONS && all.iter().any(|it| actions.iter().any(|a| a == it.action))
     };
     ALL.iter().filter(needs).any(|kind| {
-        let made = violate(world, kind, &format!("less-{at}"));
+        let made = violate(world, kind, name);
         let before = world.ministack.refusals().len();
         world.send(&made.event.to_string());
         let refused = || {
