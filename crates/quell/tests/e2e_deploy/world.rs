@@ -84,20 +84,32 @@ impl World {
     pub fn log_lines(&self, function: &str) -> Vec<String> {
         let group = format!("/aws/lambda/{function}");
         let wanted = json!({ "logGroupName": group });
-        let streams = self.admin.call("logs", "describe_log_streams", wanted);
         let mut lines = Vec::new();
-        for stream in streams["logStreams"].as_array().into_iter().flatten() {
+        for stream in self.pages("describe_log_streams", "nextToken", "logStreams", wanted) {
             let wanted = json!({
                 "logGroupName": group,
                 "logStreamName": stream["logStreamName"],
                 "startFromHead": true,
             });
-            let events = self.admin.call("logs", "get_log_events", wanted);
-            for it in events["events"].as_array().into_iter().flatten() {
+            for it in self.pages("get_log_events", "nextForwardToken", "events", wanted) {
                 lines.extend(text(&it["message"]).lines().map(str::to_owned));
             }
         }
         lines
+    }
+
+    /// All items that a listing call of CloudWatch Logs gives, page by page. The last page names
+    /// no further one, or itself.
+    fn pages(&self, call: &str, token: &str, items: &str, mut wanted: Value) -> Vec<Value> {
+        let mut all = Vec::new();
+        loop {
+            let page = self.admin.call("logs", call, wanted.clone());
+            all.extend(page[items].as_array().into_iter().flatten().cloned());
+            if page[token].is_null() || page[token] == wanted["nextToken"] {
+                return all;
+            }
+            wanted["nextToken"] = page[token].clone();
+        }
     }
 
     /// Runs `quell` over the deployed store, as the administrator; it must end with 0.
