@@ -28,6 +28,16 @@ const STOP_TIME_MAX: Duration = Duration::from_secs(60);
 const PREFIX: &str = "quell";
 const ADMINISTRATOR_ACCESS: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
 
+/// The policies in force. Not the bucket's block: the preparation's own events, which come late,
+/// would put it on, and behind it a public policy is latent.
+const POLICIES: [&str; 5] = [
+    "aws.cloudtrail.trail_stopped",
+    "aws.ec2.admin_port_open",
+    "aws.iam.admin_policy_attached",
+    "aws.s3.acl_public_grant",
+    "aws.s3.policy_public_statement",
+];
+
 /// What somebody does, and how one sees what it did.
 struct Violation {
     /// Part of the resource's id.
@@ -81,12 +91,13 @@ impl Aws {
         text(&group["GroupId"])
     }
 
-    /// A queue that EventBridge delivers to by the rules that a deployment has; its URL.
+    /// A queue that EventBridge delivers to by the rules that a deployment of these policies has;
+    /// its URL.
     fn queue(&self) -> String {
         let made = self.words("sqs create-queue --queue-name loop");
         let arn = format!("arn:aws:sqs:{REGION}:{MINISTACK_ACCOUNT}:loop");
         let library = Library::builtin().unwrap();
-        let policies: Vec<_> = library.policies().iter().collect();
+        let policies: Vec<_> = POLICIES.iter().map(|it| library.policy(it).unwrap()).collect();
         for rule in rules::rules(&policies).unwrap() {
             let name = format!("{PREFIX}-{}", rule.name);
             let mut put = words(&format!("events put-rule --name {name} --event-pattern"));
@@ -163,6 +174,7 @@ fn main() {
     let endpoint = localemu.endpoint();
     let admin = Person::at(&endpoint, &Venv::LOCALEMU);
     let mut deployed = Deployed::beside(admin, &endpoint, MINISTACK_ACCOUNT, "loop");
+    deployed.configure(|it| it["policies"] = json!({ "enabled": POLICIES }));
     let aws = Aws(localemu);
     let violations = violations(&aws.prepare());
     let queue = aws.queue();
