@@ -183,11 +183,17 @@ impl World {
     /// trail and `events:ListTagsForResource` about anything, whichever one is listed;
     /// `events:ListTargetsByRule` about the rule's bus.
     pub fn allow_quirks(&self) {
-        let allow = |action: &str, resource: &str| json!({ "Effect": "Allow", "Action": action, "Resource": resource });
         let may = policy(&[
-            allow("cloudtrail:ListTags", "*"),
-            allow("events:ListTagsForResource", "*"),
-            allow("events:ListTargetsByRule", "arn:aws:events:*:*:event-bus/*"),
+            json!({
+                "Effect": "Allow",
+                "Action": ["cloudtrail:ListTags", "events:ListTagsForResource"],
+                "Resource": "*",
+            }),
+            json!({
+                "Effect": "Allow",
+                "Action": "events:ListTargetsByRule",
+                "Resource": "arn:aws:events:*:*:event-bus/*",
+            }),
         ]);
         let wanted = json!({
             "RoleName": format!("{PREFIX}-read"),
