@@ -4,6 +4,7 @@
 //! one ([`crate::live`]), the simulated account of `quell demo` another.
 
 use crate::aws::Aws;
+use aws_types::request_id::RequestId;
 use futures::future::BoxFuture;
 use quell_core::action::Fix;
 use quell_core::change::Change;
@@ -78,6 +79,24 @@ pub struct Applied {
     pub request_ids: Vec<String>,
     /// What a reader should know.
     pub note: Option<String>,
+}
+
+impl Applied {
+    /// One call was made: what the provider answered to it.
+    pub fn of(answer: &impl RequestId) -> Applied {
+        let request_ids = answer.request_id().map(str::to_owned).into_iter().collect();
+        Applied { request_ids, note: None }
+    }
+
+    /// It was so before we came.
+    pub fn already() -> Applied {
+        Applied { request_ids: Vec::new(), note: Some("it was so already".to_owned()) }
+    }
+
+    /// The same with a note.
+    pub fn noting(self, note: &str) -> Applied {
+        Applied { note: Some(note.to_owned()), ..self }
+    }
 }
 
 /// A resource type that can be read and listed.

@@ -1,5 +1,6 @@
 //! An SQS queue as a source of events. No decision is made here: receive, keep invisible, delete.
 
+use super::Aws;
 use super::errors::cloud_error;
 use crate::cloud::CloudError;
 use aws_config::SdkConfig;
@@ -33,6 +34,20 @@ impl Queue {
     /// A queue by its URL, in the region of `config`.
     pub fn new(config: &SdkConfig, url: &str) -> Queue {
         Queue { client: Client::new(config), url: url.to_owned() }
+    }
+
+    /// A queue by its ARN, called with the process' own credentials.
+    pub async fn of_arn(aws: &Aws, arn: &str) -> Result<Queue, CloudError> {
+        let operation = "sqs:GetQueueUrl";
+        let parts: Vec<&str> = arn.split(':').collect();
+        let ["arn", _, "sqs", region, account, name] = parts.as_slice() else {
+            let message = format!("`{arn}` is not the ARN of a queue");
+            return Err(CloudError::unsupported(operation, message));
+        };
+        let client = Client::new(&aws.own(region));
+        let call = client.get_queue_url().queue_name(*name).queue_owner_aws_account_id(*account);
+        let answer = call.send().await.map_err(|it| cloud_error(operation, &it))?;
+        Ok(Queue { client, url: answer.queue_url.unwrap_or_default() })
     }
 
     /// The queue's URL.

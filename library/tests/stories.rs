@@ -3,7 +3,6 @@
 
 use quell_library::{Library, folder, story};
 use std::collections::BTreeSet;
-use std::path::Path;
 
 #[test]
 fn stories() {
@@ -18,7 +17,7 @@ fn stories() {
             assert_eq!(told.violates, name.starts_with("bad_"), "{} {name}\n{told}", folder.id);
             let place = format!("{}/cases/{name}", folder.id.replace('.', "/"));
             let mut settings = insta::Settings::clone_current();
-            settings.set_snapshot_path(Path::new(env!("CARGO_MANIFEST_DIR")).join(place));
+            settings.set_snapshot_path(testkit::package().unwrap().join(place));
             settings.set_prepend_module_to_snapshot(false);
             settings.set_omit_expression(true);
             settings.bind(|| insta::assert_snapshot!("story", told));
@@ -30,8 +29,8 @@ fn stories() {
 /// What is embedded is what lies on disk: a stale build must not pass for a complete one.
 #[test]
 fn every_folder_is_built_in() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let on_disk: BTreeSet<_> = folder::from_disk(&root.join("aws"))
+    let root = testkit::package().unwrap();
+    let on_disk: BTreeSet<_> = folder::from_disk(root.join("aws").as_std_path())
         .unwrap()
         .into_iter()
         .map(|it| (it.id, it.yaml, it.rego, it.cases))

@@ -110,6 +110,42 @@ is_redrive(policy) := true if {
 	policy.deadLetterTargetArn
 } else := false
 
+# After how many receives a queue gives a message up, and what the function believes, as written:
+# a number, or the name of a template's parameter.
+
+gives_up contains {"id": it.id, "receives": as_written(policy.maxReceiveCount)} if {
+	some it in planned
+	it.type == "aws_sqs_queue"
+	is_redrive(it.now.redrive_policy)
+	policy := json.unmarshal(it.now.redrive_policy)
+}
+
+gives_up contains {"id": it.id, "receives": as_written(it.now.RedrivePolicy.maxReceiveCount)} if {
+	some it in declared
+	it.type == "AWS::SQS::Queue"
+}
+
+configurations contains {"id": it.id, "receives": {as_written(receives)}} if {
+	some it in planned
+	it.type == "aws_ssm_parameter"
+	it.now.value != unknown
+	receives := json.unmarshal(it.now.value).limits.delivery_attempts_max
+}
+
+configurations contains {"id": it.id, "receives": receives} if {
+	some it in declared
+	it.type == "AWS::SSM::Parameter"
+	receives := {found[1] |
+		walk(it.now.Value, [_, text])
+		is_string(text)
+		some found in regex.find_all_string_submatch_n(`delivery_attempts_max: (\S+)`, text, -1)
+	}
+}
+
+as_written(value) := sprintf("${%s}", [value.Ref]) if is_object(value)
+
+as_written(value) := sprintf("%v", [value]) if not is_object(value)
+
 # Functions
 
 functions contains function if {
@@ -243,7 +279,12 @@ documents contains document if {
 documents contains document if {
 	some it in planned
 	it.type == "aws_iam_role"
-	document := {"id": it.id, "use": "trust", "text": it.now.assume_role_policy}
+	document := {
+		"id": it.id,
+		"use": "trust",
+		"role": object.get(it.now, "name", ""),
+		"text": it.now.assume_role_policy,
+	}
 }
 
 documents contains document if {
@@ -262,7 +303,12 @@ documents contains document if {
 documents contains document if {
 	some it in declared
 	it.type == "AWS::IAM::Role"
-	document := {"id": it.id, "use": "trust", "text": it.now.AssumeRolePolicyDocument}
+	document := {
+		"id": it.id,
+		"use": "trust",
+		"role": resolved(object.get(it.now, "RoleName", "")),
+		"text": it.now.AssumeRolePolicyDocument,
+	}
 }
 
 # Documents that the apply will know. They are no pass: whoever runs the rules names each.
@@ -280,11 +326,15 @@ statements contains statement if {
 	statement := {
 		"id": document.id,
 		"use": document.use,
+		"role": object.get(document, "role", ""),
 		"effect": it.Effect,
 		"actions": texts(object.get(it, "Action", [])),
 		"resources": texts(object.get(it, "Resource", [])),
 		"principals": principals(object.get(it, "Principal", {})),
-		"conditions": {key | some _, keys in object.get(it, "Condition", {}); some key, _ in keys},
+		"conditions": {[operator, key] |
+			some operator, keys in object.get(it, "Condition", {})
+			some key, _ in keys
+		},
 	}
 }
 

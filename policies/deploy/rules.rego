@@ -58,8 +58,20 @@ deny contains denied("trust_external_id", it.id, "people and roles are trusted w
 	some it in trusting
 	some principal in it.principals
 	principal.kind == "AWS"
-	not "sts:ExternalId" in it.conditions
+	not ["StringEquals", "sts:ExternalId"] in it.conditions
 }
+
+# Events may not take fixes back. Whom only the apply will know may be the function.
+deny contains denied("undo_trust", it.id, "the function could undo") if {
+	some it in trusting
+	endswith(it.role, "-undo")
+	some principal in it.principals
+	is_function(principal.name)
+}
+
+is_function(name) if endswith(name, "-function")
+
+is_function(name) if name == the.unknown
 
 deny contains denied("trust_everybody", it.id, "everybody is trusted") if {
 	some it in trusting
@@ -73,7 +85,12 @@ deny contains denied("trust_service", it.id, "a service is trusted for every acc
 	some principal in it.principals
 	principal.kind == "Service"
 	principal.name != "lambda.amazonaws.com"
-	count(it.conditions & {"aws:SourceAccount", "aws:SourceArn"}) == 0
+	count(it.conditions & says_for_whom) == 0
+}
+
+says_for_whom := {[operator, key] |
+	some operator in {"ArnEquals", "ArnLike", "StringEquals"}
+	some key in {"aws:SourceAccount", "aws:SourceArn"}
 }
 
 trusting contains it if {
@@ -128,6 +145,13 @@ deny contains denied("visibility", queue.id, "messages come back while they are 
 	queue.redrives
 	some function in the.functions
 	queue.visibility_s < 6 * function.timeout_s
+}
+
+# Why a message is given up is recorded at its last receive.
+deny contains denied("receives", queue.id, "the function does not know which receive is the last") if {
+	some queue in the.gives_up
+	some configuration in the.configurations
+	not queue.receives in configuration.receives
 }
 
 deny contains denied("object_lock", it.id, "what is put there can be taken away") if {

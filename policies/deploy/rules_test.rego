@@ -9,7 +9,7 @@ plan := {"resource_changes": [
 		"kms_master_key_id": "key",
 		"message_retention_seconds": 1209600,
 		"visibility_timeout_seconds": 720,
-		"redrive_policy": `{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:111122223333:dead"}`,
+		"redrive_policy": `{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:111122223333:dead", "maxReceiveCount": 5}`,
 	}),
 	made("function", "aws_lambda_function", {
 		"timeout": 120,
@@ -33,6 +33,7 @@ plan := {"resource_changes": [
 	made("role", "aws_iam_role", {"assume_role_policy": document([trust])}),
 	made("service_role", "aws_iam_role", {"assume_role_policy": document([service_trust])}),
 	made("policy", "aws_iam_policy", {"policy": document([statement])}),
+	made("configuration", "aws_ssm_parameter", {"value": `{"limits": {"delivery_attempts_max": 5}}`}),
 ]}
 
 made(id, type, after) := {
@@ -97,6 +98,9 @@ template := {
 		"Role": {"Type": "AWS::IAM::Role", "Properties": {
 			"AssumeRolePolicyDocument": {"Statement": [trust]},
 			"Policies": [{"PolicyName": "it", "PolicyDocument": {"Statement": [statement]}}],
+		}},
+		"Configuration": {"Type": "AWS::SSM::Parameter", "Properties": {
+			"Value": {"Fn::Sub": ["limits:\n  delivery_attempts_max: 5\n", {}]},
 		}},
 	},
 }
@@ -169,6 +173,31 @@ test_trust_external_id if {
 	it := object.remove(trust, ["Condition"])
 	denied(broken("role", ["assume_role_policy"], document([it]))) == {"trust_external_id"}
 	denied(rewritten(["Role", "Properties", "AssumeRolePolicyDocument", "Statement", 0], it)) == {"trust_external_id"}
+	every operator in ["StringNotEquals", "StringLike", "StringEqualsIfExists", "Null"] {
+		other := object.union(it, {"Condition": {operator: {"sts:ExternalId": "an-external-id-0"}}})
+		denied(broken("role", ["assume_role_policy"], document([other]))) == {"trust_external_id"}
+	}
+}
+
+test_undo_trust if {
+	undo := json.patch(template, [{
+		"op": "add",
+		"path": "/Resources/Role/Properties/RoleName",
+		"value": {"Fn::Sub": "${Prefix}-undo"},
+	}])
+	denied(undo) == {"undo_trust"}
+	principal := "/Resources/Role/Properties/AssumeRolePolicyDocument/Statement/0/Principal"
+	denied(json.patch(undo, [{
+		"op": "replace",
+		"path": principal,
+		"value": {"AWS": "arn:aws:iam::111122223333:role/security-oncall"},
+	}])) == set()
+	by_parameter := json.patch(undo, [
+		{"op": "replace", "path": principal, "value": {"AWS": {"Ref": "FunctionRoleArn"}}},
+		{"op": "add", "path": "/Parameters/FunctionRoleArn", "value": {"Type": "String"}},
+	])
+	denied(by_parameter) == {"undo_trust"}
+	denied(broken("role", ["name"], "quell-undo")) == {"undo_trust"}
 }
 
 test_trust_everybody if {
@@ -179,6 +208,8 @@ test_trust_everybody if {
 test_trust_service if {
 	it := object.remove(service_trust, ["Condition"])
 	denied(broken("service_role", ["assume_role_policy"], document([it]))) == {"trust_service"}
+	other := object.union(it, {"Condition": {"StringNotEquals": {"aws:SourceAccount": "111122223333"}}})
+	denied(broken("service_role", ["assume_role_policy"], document([other]))) == {"trust_service"}
 }
 
 test_lambda_is_trusted_as_it_is if {
@@ -240,6 +271,19 @@ test_dead_letters if {
 test_visibility if {
 	denied(broken("queue", ["visibility_timeout_seconds"], 719)) == {"visibility"}
 	denied(rewritten(["Queue", "Properties", "VisibilityTimeout"], 30)) == {"visibility"}
+}
+
+test_receives if {
+	denied(broken("configuration", ["value"], `{"limits": {"delivery_attempts_max": 4}}`)) == {"receives"}
+	by_parameter := rewritten(["Queue", "Properties", "RedrivePolicy", "maxReceiveCount"], {"Ref": "ReceivesMax"})
+	denied(by_parameter) == {"receives"}
+	text := ["Configuration", "Properties", "Value"]
+	denied(rewritten(text, {"Fn::Sub": "guardrails: {}"})) == {"receives"}
+	denied(json.patch(by_parameter, [{
+		"op": "add",
+		"path": array.concat(["Resources"], text),
+		"value": {"Fn::Sub": "delivery_attempts_max: ${ReceivesMax}"},
+	}])) == set()
 }
 
 test_object_lock if {

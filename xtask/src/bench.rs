@@ -23,8 +23,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<bool> {
     let mut benches = benches()?;
     if let Some(name) = &arguments.name {
-        let all = benches.iter().map(|it| it.name.clone()).collect::<Vec<_>>().join(", ");
-        benches.retain(|it| it.name == *name);
+        let all = benches.join(", ");
+        benches.retain(|it| it == name);
         if benches.is_empty() {
             bail!("no benchmark `{name}`; there are: {all}");
         }
@@ -33,27 +33,24 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         bail!("the workspace has no benchmark");
     }
     let mut all_succeeded = true;
-    for Bench { package, name } in &benches {
-        let mut cargo = run::cargo(&["bench", "-p", package, "--bench", name, "--"])?;
+    for name in &benches {
+        // In the whole workspace, so that features are united as for tests and nothing is built
+        // again.
+        let mut cargo = run::cargo(&["bench", "--workspace", "--bench", name, "--"])?;
         all_succeeded &= run::succeeds(cargo.args(&arguments.bench_arguments))?;
     }
     Ok(all_succeeded)
 }
 
-struct Bench {
-    package: String,
-    name: String,
-}
-
-/// The workspace's benchmarks, by package and name.
-fn benches() -> Result<Vec<Bench>> {
+/// The names of the workspace's benchmarks.
+fn benches() -> Result<Vec<String>> {
     let metadata = run::output(&mut run::cargo(&["metadata", "--no-deps", "--format-version=1"])?)?;
     let metadata: Value = serde_json::from_str(&metadata)?;
     let mut benches = vec![];
     for package in list(&metadata, "packages") {
         for target in list(package, "targets") {
             if list(target, "kind").iter().any(|it| it == "bench") {
-                benches.push(Bench { package: text(package, "name"), name: text(target, "name") });
+                benches.push(text(target, "name"));
             }
         }
     }

@@ -3,9 +3,10 @@
 //! What a page says lies beside the code that it describes; `quell docs KIND` prints the page, and
 //! this command puts it in its place, or with `--check` compares.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use anyhow::{Context, Result, ensure};
+use camino::Utf8Path;
 
 use crate::run;
 
@@ -37,47 +38,53 @@ const DEPLOY: [&str; 4] = ["deploy", "render", "--out", "deploy"];
 
 /// Writes the pages and the deployment, or says with `false` that a file is stale.
 pub fn run(arguments: &Arguments) -> Result<bool> {
-    if arguments.check { check() } else { Ok(write_pages()? & deploy(&[])?) }
+    if arguments.check {
+        return check();
+    }
+    let Some(quell) = run::quell()? else { return Ok(false) };
+    write_pages(&quell)?;
+    deploy(&quell, &[])
 }
 
 /// Names each page whose file differs from what the binary prints; `false` means there is one.
 pub fn check() -> Result<bool> {
+    let Some(quell) = run::quell()? else { return Ok(false) };
     let root = run::root()?;
     let mut fresh = true;
     for (kind, path) in PAGES {
-        if fs::read_to_string(root.join(path)).ok() != Some(page(kind)?) {
+        if fs::read_to_string(root.join(path)).ok() != Some(page(&quell, kind)?) {
             println!("{path}:1: is not as `quell docs` prints it; run `cargo xtask codegen`");
             fresh = false;
         }
     }
-    Ok(fresh & deploy(&["--check"])?)
+    Ok(fresh & deploy(&quell, &["--check"])?)
 }
 
 /// Renders the deployment's generated files, or checks that they are fresh.
-fn deploy(arguments: &[&str]) -> Result<bool> {
-    let quell = ["run", "--quiet", "--release", "-p", "quell", "--"];
+fn deploy(quell: &Utf8Path, arguments: &[&str]) -> Result<bool> {
+    let mut command = Command::new(quell);
+    command.args(DEPLOY).args(arguments).current_dir(run::root()?);
     // The policies that are built in, whatever the user's own configuration enables.
-    let words = [&quell[..], &DEPLOY, arguments].concat();
-    run::succeeds(run::cargo(&words)?.env_remove("QUELL_CONFIG"))
+    run::succeeds(command.env_remove("QUELL_CONFIG"))
 }
 
-fn write_pages() -> Result<bool> {
+fn write_pages(quell: &Utf8Path) -> Result<()> {
     let root = run::root()?;
     for (kind, path) in PAGES {
         let target = root.join(path);
         if let Some(folder) = target.parent() {
             fs::create_dir_all(folder).with_context(|| format!("cannot make `{folder}`"))?;
         }
-        fs::write(&target, page(kind)?).with_context(|| format!("cannot write `{target}`"))?;
+        fs::write(&target, page(quell, kind)?)
+            .with_context(|| format!("cannot write `{target}`"))?;
         eprintln!("wrote {path}");
     }
-    Ok(true)
+    Ok(())
 }
 
 /// What the binary prints for this kind of page.
-fn page(kind: &str) -> Result<String> {
-    let run_quell = ["run", "--quiet", "--release", "-p", "quell", "--", "docs", kind];
-    let page = run::output(&mut run::cargo(&run_quell)?)
+fn page(quell: &Utf8Path, kind: &str) -> Result<String> {
+    let page = run::output(Command::new(quell).args(["docs", kind]))
         .with_context(|| format!("`quell docs {kind}` is missing or fails"))?;
     ensure!(!page.trim().is_empty(), "`quell docs {kind}` prints nothing: it is not built yet");
     Ok(page)

@@ -15,8 +15,7 @@ mod zip;
 use std::{fmt::Write as _, fs};
 
 use anyhow::{Context, Result, ensure};
-use camino::{Utf8Path, Utf8PathBuf};
-use serde_json::Value;
+use camino::Utf8Path;
 use sha2::{Digest as _, Sha256};
 
 use crate::run;
@@ -39,14 +38,8 @@ pub struct Arguments {}
 
 /// Makes the package; `false` means that the binary does not build.
 pub fn run(_: &Arguments) -> Result<bool> {
-    let build = ["build", "--release", "--locked", "-p", "quell", "--bin", "quell"];
-    if !run::succeeds(&mut run::cargo(&build)?)? {
-        return Ok(false);
-    }
-    let metadata = sbom::metadata()?;
-    let target = metadata.get("target_directory").and_then(Value::as_str);
-    let target = Utf8PathBuf::from(target.context("cargo names no target folder")?);
-    let (built, dist) = (target.join("release/quell"), target.join("dist"));
+    let Some(built) = run::quell()? else { return Ok(false) };
+    let dist = run::target()?.join("dist");
     if dist.exists() {
         fs::remove_dir_all(&dist).with_context(|| format!("cannot empty `{dist}`"))?;
     }
@@ -62,7 +55,7 @@ pub fn run(_: &Arguments) -> Result<bool> {
     write(&dist.join("quell-lambda.zip"), &zip)?;
     let lock =
         fs::read_to_string(run::root()?.join("Cargo.lock")).context("cannot read the lock")?;
-    let sbom = format!("{:#}\n", sbom::document(&metadata, &lock)?);
+    let sbom = format!("{:#}\n", sbom::document(&sbom::metadata()?, &lock)?);
     write(&dist.join("quell.cdx.json"), sbom.as_bytes())?;
     let names = ["quell", "quell-lambda.zip", "quell.cdx.json", "quell.debug"];
     write(&dist.join("SHA256SUMS"), sums(&dist, &names)?.as_bytes())?;

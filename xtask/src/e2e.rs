@@ -51,14 +51,13 @@ impl Name {
         }
     }
 
-    /// The test binaries, as cargo is told to choose them.
+    /// The test binaries, as cargo is told to choose them: in the whole workspace, so that features
+    /// are united as for all tests and nothing is built again.
     fn targets(self) -> &'static [&'static str] {
         match self {
-            Name::Loop => {
-                &["-p", "testkit", "--test", "localemu", "-p", "quell", "--test", "e2e_loop"]
-            }
-            Name::Kill => &["-p", "quell", "--test", "e2e_kill"],
-            Name::Deploy => &["-p", "quell", "--test", "e2e_deploy"],
+            Name::Loop => &["--workspace", "--test", "localemu", "--test", "e2e_loop"],
+            Name::Kill => &["--workspace", "--test", "e2e_kill"],
+            Name::Deploy => &["--workspace", "--test", "e2e_deploy"],
         }
     }
 

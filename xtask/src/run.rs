@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use camino::Utf8PathBuf;
+use serde_json::Value;
 
 /// Something beyond this repository failed, and the message says what to do about it.
 #[derive(Debug)]
@@ -32,6 +33,26 @@ pub fn cargo(arguments: &[&str]) -> Result<Command> {
     let mut command = Command::new(env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
     command.args(arguments).current_dir(root()?);
     Ok(command)
+}
+
+/// Builds `quell` as the tests do and returns where it lies; `None` where it does not build.
+///
+/// A test among the targets makes cargo unite the features of dependencies as for all tests: so the
+/// binary that is tested, documented and shipped is one, and is built once.
+pub fn quell() -> Result<Option<Utf8PathBuf>> {
+    let build = "build --quiet --release --locked --workspace --bin quell --test cli";
+    if !succeeds(&mut cargo(&build.split(' ').collect::<Vec<_>>())?)? {
+        return Ok(None);
+    }
+    Ok(Some(target()?.join("release/quell")))
+}
+
+/// Cargo's target folder, wherever the user put it.
+pub fn target() -> Result<Utf8PathBuf> {
+    let metadata = output(&mut cargo(&["metadata", "--no-deps", "--format-version=1"])?)?;
+    let metadata: Value = serde_json::from_str(&metadata).context("cargo's metadata")?;
+    let target = metadata.get("target_directory").and_then(Value::as_str);
+    Ok(Utf8PathBuf::from(target.context("cargo names no target folder")?))
 }
 
 /// `git`, to be started in the repository's root.

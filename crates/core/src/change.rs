@@ -9,7 +9,7 @@
 //! index means something else after somebody inserted an element. Ids that the provider assigns
 //! ([`PROVIDER_ASSIGNED`]) are no part of that content, since they differ after an undo.
 
-use crate::resource::ResourceRef;
+use crate::resource::{ResourceRef, State};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -85,6 +85,13 @@ impl Facet {
         };
         found.cloned().unwrap_or(Value::Null)
     }
+
+    /// Where its element stands in the list.
+    fn position(&self, properties: &Value) -> Option<usize> {
+        let id = self.element.as_ref()?;
+        let list = properties.pointer(&self.pointer)?.as_array()?;
+        list.iter().position(|it| element_id(it) == *id)
+    }
 }
 
 impl fmt::Display for Facet {
@@ -108,6 +115,20 @@ pub enum FacetError {
 }
 
 impl Change {
+    /// A fix by the named action: a part of what was read goes to `after`; null takes it away.
+    pub fn fix(action: &str, state: &State, facet: Facet, after: Value) -> Change {
+        Change {
+            action: action.to_owned(),
+            resource: state.resource.clone(),
+            before: facet.read(&state.properties),
+            position: facet.position(&state.properties),
+            facet,
+            after,
+            discards: None,
+            direction: Direction::Forward,
+        }
+    }
+
     /// The change that takes this one back.
     pub fn inverse(&self) -> Change {
         Change {

@@ -18,6 +18,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 pub const DEDUPE_WINDOW_S: i64 = 7 * 24 * 3600;
 /// How long a change counts for budgets at the most, in seconds: a day. No window may be longer.
 pub const BUDGET_WINDOW_MAX_S: i64 = 24 * 3600;
+/// How far the time of an audit event may lie before the attempt that it is of, in seconds: clocks
+/// differ.
+pub const CALL_BEFORE_ATTEMPT_MAX_S: i64 = 60;
+/// How far it may lie behind the attempt's end, in seconds: a call that was cut off may take effect
+/// later than the next delivery concludes it, but not after the longest run of a function.
+pub const CALL_AFTER_END_MAX_S: i64 = 900;
 /// How long our own request ids are remembered, in seconds: a day, far beyond any delivery delay.
 pub const REQUEST_ID_WINDOW_S: i64 = 24 * 3600;
 
@@ -64,6 +70,30 @@ struct Tried {
     order: usize,
     outcome: Option<Outcome>,
     undone: bool,
+    /// When it was about to be made.
+    began: Timestamp,
+    /// When it ended, if it has.
+    ended: Option<Timestamp>,
+    /// Whether a call of it may bear a request id that we were not told.
+    untold: bool,
+}
+
+impl Tried {
+    /// Whether a call in a session of this name, at this time, may be one of its calls that we were
+    /// not told the request id of.
+    fn may_have_called(&self, session: &str, time: Timestamp) -> bool {
+        let since = seconds_from(self.began, -CALL_BEFORE_ATTEMPT_MAX_S);
+        let until = self.ended.map(|it| seconds_from(it, CALL_AFTER_END_MAX_S));
+        self.untold
+            && since <= time
+            && until.is_none_or(|it| time <= it)
+            && self.attempt.session() == session
+    }
+}
+
+fn seconds_from(time: Timestamp, seconds: i64) -> Timestamp {
+    let edge = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    time.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(edge)
 }
 
 /// A finding with where it stands.
@@ -137,18 +167,15 @@ impl History {
                 self.decided(time, finding, verdict, change.as_ref());
             }
             Fact::Attempted(attempt) => self.attempted(time, attempt),
-            Fact::Concluded { attempt, outcome, request_ids, .. } => {
+            Fact::Concluded { attempt, outcome, request_ids, resumed, .. } => {
                 for id in request_ids {
                     self.requests.insert(id.clone());
                     self.request_order.push_back((time, id.clone()));
                 }
-                self.concluded(time, attempt, outcome);
+                let unanswered = request_ids.is_empty() && !outcome.is_without_call();
+                self.concluded(time, attempt, outcome, *resumed || unanswered);
             }
-            Fact::Processed { event, .. } => {
-                if self.seen.insert(event.clone()) {
-                    self.seen_order.push_back((time, event.clone()));
-                }
-            }
+            Fact::Processed { event, .. } => self.saw(time, event.clone()),
             Fact::Approval { finding, change, approved, by, .. } => {
                 self.approval(time, finding, change, *approved, by);
             }
@@ -168,10 +195,13 @@ impl History {
                     open.updated = time;
                 }
             }
+            Fact::Failed { .. } | Fact::DeadLettered { .. } => {
+                if let Some(name) = fact.once() {
+                    self.saw(time, name);
+                }
+            }
             Fact::UndoRequested { .. }
             | Fact::CallFailed { .. }
-            | Fact::Failed { .. }
-            | Fact::DeadLettered { .. }
             | Fact::Impostor { .. }
             | Fact::TailRepaired { .. } => {}
         }
@@ -182,7 +212,7 @@ impl History {
         &self.pulse
     }
 
-    /// Whether an event was processed before.
+    /// Whether an event was processed before, or a fact of this name ([`Fact::once`]) recorded.
     pub fn has_seen(&self, event: &str) -> bool {
         self.seen.contains(event)
     }
@@ -190,6 +220,20 @@ impl History {
     /// Whether a request id is that of a call of ours.
     pub fn is_our_request(&self, request_id: &str) -> bool {
         self.requests.contains(request_id)
+    }
+
+    /// The attempt on a resource that a call under our name may belong to although its request id
+    /// is not known: its answer was lost, or a stop cut the attempt off. The call is known by its
+    /// session and its time.
+    pub fn untold_on(
+        &self,
+        resource: &ResourceRef,
+        session: &str,
+        time: Timestamp,
+    ) -> Option<&Attempt> {
+        let ids = self.findings_on(resource).flat_map(|it| &it.attempts);
+        let mut tried = ids.filter_map(|it| self.attempts.get(it));
+        tried.find(|it| it.may_have_called(session, time)).map(|it| &it.attempt)
     }
 
     /// Changes made since a moment, newest last.
@@ -348,7 +392,15 @@ impl History {
     fn attempted(&mut self, time: Timestamp, attempt: &Attempt) {
         self.reserve(time, attempt);
         let order = self.attempts.len();
-        let tried = Tried { attempt: attempt.clone(), order, outcome: None, undone: false };
+        let tried = Tried {
+            attempt: attempt.clone(),
+            order,
+            outcome: None,
+            undone: false,
+            began: time,
+            ended: None,
+            untold: true,
+        };
         self.attempts.insert(attempt.id.clone(), tried);
         self.unfinished.insert(attempt.id.clone(), attempt.clone());
         if let Some(open) = self.findings.get_mut(&attempt.finding) {
@@ -358,7 +410,14 @@ impl History {
         }
     }
 
-    fn concluded(&mut self, time: Timestamp, id: &str, outcome: &Outcome) {
+    fn saw(&mut self, time: Timestamp, name: String) {
+        if self.seen.insert(name.clone()) {
+            self.seen_order.push_back((time, name));
+        }
+    }
+
+    /// `untold` where a call that was made may be missing among the request ids.
+    fn concluded(&mut self, time: Timestamp, id: &str, outcome: &Outcome, untold: bool) {
         let Some(attempt) = self.unfinished.remove(id) else { return };
         let done = matches!(outcome, Outcome::Corrected { .. } | Outcome::AlreadyCompliant);
         if let Some(undone) = attempt.undoes.as_ref().filter(|_| done)
@@ -368,6 +427,8 @@ impl History {
         }
         if let Some(tried) = self.attempts.get_mut(id) {
             tried.outcome = Some(outcome.clone());
+            tried.ended = Some(time);
+            tried.untold = untold;
         }
         let changed = matches!(outcome, Outcome::Corrected { .. } | Outcome::Uncorrected { .. });
         if let Some(made) = self.made.iter_mut().rev().find(|it| it.attempt == id) {

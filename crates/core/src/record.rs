@@ -5,7 +5,7 @@
 //! disagree.
 
 use crate::action::Reversibility;
-use crate::change::Change;
+use crate::change::{Change, digest};
 use crate::detect::Finding;
 use crate::event::{Actor, Event};
 use crate::exemption::Exemption;
@@ -49,6 +49,9 @@ pub enum Fact {
         /// What a reader should know, such as a race that the read-back saw.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
+        /// Whether a stop had cut it off before, so that a call of it may be missing above.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        resumed: bool,
     },
     /// Everything that an event demanded is recorded: the event is done and can be acknowledged.
     Processed {
@@ -176,6 +179,27 @@ pub enum Fact {
     },
 }
 
+impl Fact {
+    /// What names a fact that is recorded once, however often its delivery comes again; `None` for
+    /// one that is recorded each time. Hex.
+    pub fn once(&self) -> Option<String> {
+        match self {
+            // Where the bytes are kept beside the ledger, each file has its record; and where there
+            // were none, the reason alone tells one from the other.
+            Fact::DeadLettered { source, digest: of_bytes, bytes: 1.., file: None, .. } => {
+                Some(digest(&["dead letter", source, of_bytes]))
+            }
+            Fact::Failed {
+                problem: Problem::Read,
+                event: Some(event),
+                resource: Some(resource),
+                ..
+            } => Some(digest(&["unreadable", event, &resource.to_string()])),
+            _ => None,
+        }
+    }
+}
+
 /// What was decided, as the ledger tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "snake_case")]
@@ -253,7 +277,7 @@ impl Verdict {
 /// A change that is about to be made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// Unique id; also the session name of the role that makes it.
+    /// Unique id.
     pub id: String,
     /// [`Finding::key`] of the finding that it is for.
     pub finding: String,
@@ -273,6 +297,13 @@ pub struct Attempt {
     /// [`Attempt::id`] of the fix that this one undoes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
+}
+
+impl Attempt {
+    /// The name of the session that its calls are made in: what CloudTrail shows of who made them.
+    pub fn session(&self) -> String {
+        format!("quell-{}", self.finding)
+    }
 }
 
 /// What allowed an attempt.
@@ -324,6 +355,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether it says that nothing was called.
+    pub fn is_without_call(&self) -> bool {
+        matches!(self, Outcome::AlreadyCompliant | Outcome::Conflict { .. })
+    }
+
     /// One word, as reports show it.
     pub fn word(&self) -> &'static str {
         match self {

@@ -221,6 +221,43 @@ pub struct Permission {
     pub purpose: Purpose,
 }
 
+impl Permission {
+    /// For reading state.
+    pub const fn read(action: &'static str, resource: &'static str) -> Permission {
+        Permission { action, resource, condition: None, purpose: Purpose::Read }
+    }
+
+    /// For finding all resources of a type.
+    pub const fn list(action: &'static str, resource: &'static str) -> Permission {
+        Permission { purpose: Purpose::List, ..Permission::read(action, resource) }
+    }
+
+    /// For fixing.
+    pub const fn write(action: &'static str, resource: &'static str) -> Permission {
+        Permission { purpose: Purpose::Write, ..Permission::read(action, resource) }
+    }
+
+    /// For writing heartbeats.
+    pub const fn heartbeat(action: &'static str, resource: &'static str) -> Permission {
+        Permission { purpose: Purpose::Heartbeat, ..Permission::read(action, resource) }
+    }
+
+    /// For undoing a fix.
+    pub const fn undo(action: &'static str, resource: &'static str) -> Permission {
+        Permission { purpose: Purpose::Undo, ..Permission::read(action, resource) }
+    }
+
+    /// The same on a condition: operator, key and value template.
+    pub const fn when(
+        self,
+        operator: &'static str,
+        key: &'static str,
+        value: &'static str,
+    ) -> Permission {
+        Permission { condition: Some((operator, key, value)), ..self }
+    }
+}
+
 /// Which of our roles needs a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

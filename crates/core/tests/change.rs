@@ -1,10 +1,12 @@
 //! Laws of a change.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 use quell_core::change::{Change, Direction, Facet, canonical, element_id, same};
-use quell_core::resource::ResourceRef;
+use quell_core::resource::{ResourceRef, State};
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 fn resource() -> ResourceRef {
     ResourceRef {
@@ -12,6 +14,17 @@ fn resource() -> ResourceRef {
         id: "b".into(),
         account: "111122223333".into(),
         region: "eu-central-1".into(),
+    }
+}
+
+fn state(properties: Value) -> State {
+    State {
+        resource: resource(),
+        tags: BTreeMap::new(),
+        properties,
+        facts: Value::Null,
+        unknown: BTreeSet::new(),
+        observed: Timestamp::UNIX_EPOCH,
     }
 }
 
@@ -51,6 +64,14 @@ proptest! {
         prop_assert_eq!(&undo.inverse(), &change);
         undo.apply_to(&mut after).unwrap();
         prop_assert_eq!(after, before);
+    }
+
+    #[test]
+    fn a_fix_reads_what_was_and_where(list in elements(), pick in any::<prop::sample::Index>()) {
+        let at = pick.index(list.len());
+        let state = state(json!({ "List": list }));
+        let facet = Facet::element("/List", list.get(at).unwrap());
+        prop_assert_eq!(Change::fix("a", &state, facet, Value::Null), removal(&list, at));
     }
 
     #[test]

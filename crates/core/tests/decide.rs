@@ -15,7 +15,7 @@ use quell_core::history::{History, Status};
 use quell_core::normalize;
 use quell_core::policy::{Mode, PolicyMeta, Severity};
 use quell_core::reason::Reason;
-use quell_core::record::{Attempt, Authority, Fact, Outcome, Verdict};
+use quell_core::record::{Attempt, Authority, Fact, Outcome, Problem, Verdict};
 use quell_core::resource::{ResourceRef, State};
 use quell_core::scope::{Scope, glob};
 use serde_json::{Value, json};
@@ -187,8 +187,13 @@ impl Scene {
         history.apply(time, &decided);
         history.apply(time, &Fact::Attempted(attempt.clone()));
         let request_ids = vec![format!("req-{}", attempt.id)];
-        let concluded =
-            Fact::Concluded { attempt: attempt.id.clone(), outcome, request_ids, note: None };
+        let concluded = Fact::Concluded {
+            attempt: attempt.id.clone(),
+            outcome,
+            request_ids,
+            note: None,
+            resumed: false,
+        };
         history.apply(time, &concluded);
         attempt
     }
@@ -479,6 +484,7 @@ fn an_undo_is_respected_for_a_while() {
         outcome: Outcome::Corrected { after: Value::Null },
         request_ids: vec!["req".into()],
         note: None,
+        resumed: false,
     };
     scene.history.apply(at(1), &concluded);
     assert!(scene.history.is_undone(&fix.id));
@@ -517,6 +523,75 @@ fn history_is_a_fold_that_remembers_events_requests_and_unfinished_work() {
     assert!(!history.has_seen("event-1"));
     assert_eq!(history.made_since(at(0)).count(), 0);
     assert_eq!(history.unfinished().count(), 1, "unfinished work is never forgotten");
+}
+
+/// A call whose request id was lost is known by its session, around the time of its attempt.
+#[test]
+fn a_call_is_ours_by_its_session_only_where_an_answer_was_lost() {
+    let scene = scene();
+    let resource = &scene.finding.resource;
+    let attempt = scene.fix(&mut History::default(), at(0), corrected());
+    let session = attempt.session();
+    let found = json!({ "On": false });
+    for (ids, resumed, outcome, untold) in [
+        (vec![], false, corrected(), true),
+        (vec![], false, Outcome::Failed { error: "time-out".into() }, true),
+        (vec![], false, Outcome::AlreadyCompliant, false),
+        (vec![], false, Outcome::Conflict { found: found.clone() }, false),
+        (vec![], true, Outcome::Conflict { found }, true),
+        (vec!["req".to_owned()], true, corrected(), true),
+        (vec!["req".to_owned()], false, corrected(), false),
+    ] {
+        let mut history = History::default();
+        let decided = Fact::Decided {
+            finding: scene.finding.clone(),
+            verdict: Verdict::Remediate,
+            change: Some(scene.change()),
+            actor: None,
+        };
+        history.apply(at(0), &decided);
+        history.apply(at(0), &Fact::Attempted(attempt.clone()));
+        assert!(history.untold_on(resource, &session, at(5)).is_some(), "it may be under way");
+        let told = format!("{ids:?} {resumed} {outcome:?}");
+        let concluded = Fact::Concluded {
+            attempt: attempt.id.clone(),
+            outcome,
+            request_ids: ids,
+            note: None,
+            resumed,
+        };
+        history.apply(at(10), &concluded);
+        let at_s = |it: i64| history.untold_on(resource, &session, at(it)).is_some();
+        assert_eq!(at_s(5), untold, "{told}");
+        assert_eq!(at_s(910), untold, "{told}");
+        assert!(!at_s(911) && !at_s(-61), "{told}");
+        assert!(history.untold_on(resource, "quell-other", at(5)).is_none());
+    }
+}
+
+#[test]
+fn what_comes_again_is_told_once() {
+    let letter = |source: &str, file: Option<&str>| Fact::DeadLettered {
+        source: source.into(),
+        reason: "no JSON".into(),
+        digest: "d".into(),
+        bytes: 1,
+        file: file.map(Into::into),
+    };
+    let mut history = History::default();
+    history.apply(at(0), &letter("lambda", None));
+    assert!(history.has_seen(&letter("lambda", None).once().unwrap()));
+    assert!(!history.has_seen(&letter("sqs:queue", None).once().unwrap()));
+    assert_eq!(letter("lambda", Some("file")).once(), None, "each kept file has its record");
+    let unread = |event: Option<&str>| Fact::Failed {
+        problem: Problem::Read,
+        message: "denied".into(),
+        event: event.map(Into::into),
+        policy: None,
+        resource: Some(scene().finding.resource),
+    };
+    assert_eq!(unread(None).once(), None, "a scan tells it each time");
+    assert_ne!(unread(Some("e-1")).once(), unread(Some("e-2")).once());
 }
 
 #[test]

@@ -3,21 +3,14 @@
 //!
 //! Every row agrees, or stands in a table with the reason and the AWS page.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-#![allow(clippy::disallowed_methods, reason = "a test may read its corpus; core may not")]
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
 use quell_core::facts::iam_policy::{Allow, Analysis, analyze, analyze_text};
 use serde_json::{Value, json};
 
 fn rows(set: &str) -> Vec<Value> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora/iam");
-    let path = folder.join(format!("{set}.jsonl"));
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| {
-        panic!("the corpus `{}` is needed for this test: {error}", path.display())
-    });
+    let text = testkit::corpus(&format!("iam/{set}.jsonl")).unwrap();
     text.lines().map(|it| serde_json::from_str(it).unwrap()).collect()
 }
 

@@ -55,6 +55,16 @@ fn the_world_however_it_is_written() {
 }
 
 #[test]
+fn the_part_of_the_internet() {
+    let public = set(&["9.0.0.0/8", "10.0.0.0/8", "11.0.0.0/9", "fc00::/7", "2001::/16"]);
+    let public = public.internet();
+    assert_eq!(public, set(&["9.0.0.0/8", "11.0.0.0/9", "2001::/16"]));
+    assert_eq!(public.run_lengths(Family::V4), [1 << 24, 1 << 23]);
+    assert_eq!(public.run_lengths(Family::V6), [1 << 112]);
+    assert_eq!(CidrSet::everything().run_lengths(Family::V6), [u128::MAX]);
+}
+
+#[test]
 fn not_the_world() {
     for cidrs in [
         &[][..],
@@ -256,6 +266,28 @@ proptest! {
         }
         let cidr = format!("198.51.7.{}/{}", asked.0, 24 + asked.1).parse::<Cidr>().unwrap();
         prop_assert_eq!(union.covers(cidr), model_of(&[asked]).is_subset(&model));
+    }
+
+    #[test]
+    fn differences_agree_with_single_addresses(
+        left in prop::collection::vec(small_cidr(), 0..8),
+        right in prop::collection::vec(small_cidr(), 0..8),
+    ) {
+        let (one, other) = (set_of(&left), set_of(&right));
+        let (without, both) = (one.without(&other), one.intersection(&other));
+        let (left, right) = (model_of(&left), model_of(&right));
+        for byte in 0..=u8::MAX {
+            let address = IpAddr::V4(Ipv4Addr::new(198, 51, 7, byte));
+            let (in_left, in_right) = (left.contains(&byte), right.contains(&byte));
+            prop_assert_eq!(without.contains(address), in_left && !in_right);
+            prop_assert_eq!(both.contains(address), in_left && in_right);
+        }
+        let many: u128 = both.run_lengths(Family::V4).iter().sum();
+        prop_assert_eq!(many, u128::try_from(left.intersection(&right).count()).unwrap());
+        prop_assert_eq!(&both, &other.intersection(&one));
+        let nothing = CidrSet::everything().without(&CidrSet::everything());
+        prop_assert!(nothing.is_empty());
+        prop_assert_eq!(&CidrSet::everything().without(&nothing), &CidrSet::everything());
     }
 
     #[test]

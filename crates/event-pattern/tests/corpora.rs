@@ -11,15 +11,11 @@
 use event_pattern::{DuplicateKeys, Options, Pattern, PatternSet, Scratch};
 use serde_json::Value;
 
-const CORPORA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpora/eventpattern");
-
 fn rows(set: &str) -> Vec<Value> {
-    let path = format!("{CORPORA}/{set}.jsonl");
-    let text = std::fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("the corpus `{path}` is needed by this test: {error}"));
+    let text = testkit::corpus(&format!("eventpattern/{set}.jsonl")).unwrap();
     let rows: Vec<Value> =
         text.lines().map(|it| serde_json::from_str(it).expect("a row is JSON")).collect();
-    assert!(!rows.is_empty(), "the corpus `{path}` is empty");
+    assert!(!rows.is_empty(), "the corpus `{set}` is empty");
     rows
 }
 

@@ -4,7 +4,8 @@
 //! `cargo xtask bench cold_start [-- --runs N]`. A stand-in for Lambda's Runtime API on loopback
 //! (`testkit::RuntimeApi`) starts the real binary and, turn by turn in the same run, what one would
 //! write in Python: a bare handler, and one that imports boto3 and makes one client. Lambda itself
-//! adds its own time to all of them, which no local bench can know. Prints medians; asserts none.
+//! adds its own time to all of them, which no local bench can know. Prints medians, and whether
+//! ours are within the targets; a busy machine misses them, so nothing fails.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a bench")]
 
 use serde_json::json;
@@ -16,6 +17,10 @@ use testkit::{RuntimeApi, Venv};
 
 const RUNS: usize = 21;
 const TIME: Duration = Duration::from_secs(60);
+/// What a cold start may take on a quiet machine.
+const START_TARGET: Duration = Duration::from_millis(15);
+/// The most memory that it may take, in bytes.
+const PEAK_TARGET_BYTES: u64 = 40_000_000;
 
 /// The least that a Python bootstrap does: get an event, look at it, answer.
 const PYTHON_LOOP: &str = r#"
@@ -67,6 +72,15 @@ fn main() {
             time.as_secs_f64() / quell.as_secs_f64(),
         );
     }
+    let peak = median(&mut contestants[0].peak_bytes);
+    let word = |is_met: bool| if is_met { "met" } else { "MISSED" };
+    println!(
+        "targets of quell: {} at most {} ms, {} at most {} MB",
+        word(quell <= START_TARGET),
+        START_TARGET.as_millis(),
+        word(peak <= PEAK_TARGET_BYTES),
+        PEAK_TARGET_BYTES / 1_000_000,
+    );
 }
 
 fn contestants(folder: &Path) -> Vec<Contestant> {

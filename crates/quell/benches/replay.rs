@@ -113,10 +113,7 @@ impl Records {
             library.policies().iter().flat_map(|it| it.trigger_event_names()).collect();
         let (mut passed_by, mut looked_at) = (Vec::new(), Vec::new());
         for set in ["stratus_cloudtrail", "panther_aws_cloudtrail_cases"] {
-            let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora");
-            let path = root.join(format!("detections/{set}.jsonl"));
-            let text = fs::read_to_string(&path)
-                .unwrap_or_else(|it| panic!("the corpus `{}` is needed: {it}", path.display()));
+            let text = testkit::corpus(&format!("detections/{set}.jsonl")).unwrap();
             for line in text.lines() {
                 let row: Value = serde_json::from_str(line).unwrap();
                 let event = row["event"].clone();

@@ -28,18 +28,20 @@ use thiserror::Error;
 pub struct Deployment {
     /// Rules of each watched account's default bus.
     pub rules: Vec<Rule>,
-    /// What each role may do.
-    pub roles: BTreeMap<Role, Vec<Document>>,
+    /// What each grant allows.
+    pub grants: BTreeMap<Grant, Vec<Document>>,
 }
 
-/// The roles whose policies are generated.
+/// What a role is allowed, all at once: each is generated, and attached to the role of its name,
+/// but for [`Grant::Heartbeat`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
+pub enum Grant {
     /// In each watched account: reads the state of resources.
     Read,
     /// In each watched account: fixes.
     Write,
-    /// What the role that fixes may do even where nothing is fixed: write heartbeats.
+    /// In each watched account: writes heartbeats. The role that fixes has it, also where it may
+    /// not fix.
     Heartbeat,
     /// In each watched account: undoes, for people only.
     Undo,
@@ -49,21 +51,21 @@ pub enum Role {
     Checkpoint,
 }
 
-impl Role {
-    /// The roles of a watched account.
-    pub const SPOKE: [Role; 4] = [Role::Read, Role::Write, Role::Heartbeat, Role::Undo];
-    /// The roles of the hub.
-    pub const HUB: [Role; 2] = [Role::Function, Role::Checkpoint];
+impl Grant {
+    /// The grants of a watched account.
+    pub const SPOKE: [Grant; 4] = [Grant::Read, Grant::Write, Grant::Heartbeat, Grant::Undo];
+    /// The grants of the hub.
+    pub const HUB: [Grant; 2] = [Grant::Function, Grant::Checkpoint];
 
     /// The end of its name, after the prefix.
     pub fn name(self) -> &'static str {
         match self {
-            Role::Read => "read",
-            Role::Write => "write",
-            Role::Heartbeat => "heartbeat",
-            Role::Undo => "undo",
-            Role::Function => "function",
-            Role::Checkpoint => "checkpoint",
+            Grant::Read => "read",
+            Grant::Write => "write",
+            Grant::Heartbeat => "heartbeat",
+            Grant::Undo => "undo",
+            Grant::Function => "function",
+            Grant::Checkpoint => "checkpoint",
         }
     }
 }
@@ -90,12 +92,12 @@ pub enum RenderError {
     },
     /// More policy documents than a role can have.
     #[error(
-        "the role `{role}` needs {documents} policies; IAM attaches {max} to a role",
+        "`{grant}` needs {documents} policies; IAM attaches {max} to a role",
         max = grants::POLICIES_PER_ROLE_MAX
     )]
     TooManyPolicies {
-        /// The role.
-        role: &'static str,
+        /// The grant.
+        grant: &'static str,
         /// How many.
         documents: usize,
     },
@@ -106,28 +108,28 @@ pub enum RenderError {
 pub fn deployment(library: &Library) -> Result<Deployment, RenderError> {
     let policies: Vec<&Policy> = library.policies().iter().collect();
     let all = needed(library, &policies, |_| Mode::Enforce);
-    let mut roles = BTreeMap::new();
-    for role in Role::SPOKE.into_iter().chain(Role::HUB) {
-        let documents = grants::documents(role, &all);
+    let mut grants = BTreeMap::new();
+    for grant in Grant::SPOKE.into_iter().chain(Grant::HUB) {
+        let documents = grants::documents(grant, &all);
         if grants::POLICIES_PER_ROLE_MAX < documents.len() {
             let documents = documents.len();
-            return Err(RenderError::TooManyPolicies { role: role.name(), documents });
+            return Err(RenderError::TooManyPolicies { grant: grant.name(), documents });
         }
-        roles.insert(role, documents);
+        grants.insert(grant, documents);
     }
-    Ok(Deployment { rules: rules::rules(&policies)?, roles })
+    Ok(Deployment { rules: rules::rules(&policies)?, grants })
 }
 
 /// The deployment as plain JSON, for tools of one's own: event patterns and IAM policy documents,
 /// with `{partition}`, `{region}`, `{account}`, `{prefix}` and `{checkpoints}` to be filled in.
 pub fn as_json(deployment: &Deployment) -> Value {
     let rules: Vec<Value> = deployment.rules.iter().map(Rule::as_json).collect();
-    let roles: BTreeMap<&str, Vec<Value>> = deployment
-        .roles
+    let grants: BTreeMap<&str, Vec<Value>> = deployment
+        .grants
         .iter()
-        .map(|(role, documents)| (role.name(), documents.iter().map(Document::as_json).collect()))
+        .map(|(grant, documents)| (grant.name(), documents.iter().map(Document::as_json).collect()))
         .collect();
-    json!({ "rules": rules, "roles": roles })
+    json!({ "rules": rules, "grants": grants })
 }
 
 /// Text that stands in a generated file's first line.

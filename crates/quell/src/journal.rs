@@ -32,6 +32,12 @@ pub trait Journal: Send + Sync {
     /// The folded history. Held only for a moment, never across an await.
     fn history(&self) -> MutexGuard<'_, History>;
 
+    /// The last violation that this actor caused, as far as other processes noted one and the last
+    /// turn for an event of theirs brought it here. Where there is one writer, its history says it.
+    fn last_violation(&self, _actor: &str) -> Option<Violation> {
+        None
+    }
+
     /// Counts a change against the cap of all writers together, before its attempt is recorded.
     /// Where there is one writer, its history counts already.
     fn reserve(&self, now: Timestamp, cap: FleetCap) -> BoxFuture<'_, ReserveResult>;
@@ -69,6 +75,15 @@ pub enum Reserved {
         /// How many changes all writers made within the window.
         changes: usize,
     },
+}
+
+/// An event that violated, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Its id.
+    pub event: String,
+    /// When it happened.
+    pub time: Timestamp,
 }
 
 /// The answer to [`Journal::reserve`].

@@ -133,8 +133,14 @@ impl Function {
         let input = Input::of(payload)?;
         let runtime = self.runtime().await?;
         runtime.pipeline.deadline.set(stops_at(&context));
+        settings::lease_outlasts(&runtime.config, left_ms(&runtime))?;
+        let mut is_broken = false;
         let answer = match input {
-            Input::Queue(messages) => queue::batch(&runtime, messages).await.map_err(Into::into),
+            Input::Queue(messages) => {
+                let batch = queue::batch(&runtime, messages).await;
+                is_broken = batch.is_broken;
+                Ok(batch.answer)
+            }
             Input::Event(event) => {
                 let trace_id = context.xray_trace_id.as_deref().and_then(TraceId::from_xray);
                 trace::carried(trace_id, delivery::event(&runtime, &event)).await
@@ -145,7 +151,8 @@ impl Function {
         if let Err(error) = runtime.telemetry.write_emf(now, &mut io::stdout()) {
             tracing::warn!(%error, "metrics not written");
         }
-        if matches!(answer, Err(FunctionError::Journal(JournalError::Broken(_)))) {
+        is_broken |= matches!(answer, Err(FunctionError::Journal(JournalError::Broken(_))));
+        if is_broken {
             *self.runtime.lock().await = None;
         }
         answer
@@ -168,6 +175,12 @@ impl Function {
 fn stops_at(context: &Context) -> Option<Timestamp> {
     let deadline = i64::try_from(context.deadline).ok().filter(|it| 0 < *it)?;
     Timestamp::from_millisecond(deadline).ok()
+}
+
+/// What is left of the invocation's time, in milliseconds; `None` without an end.
+fn left_ms(runtime: &Runtime) -> Option<i64> {
+    let pipeline = &runtime.pipeline;
+    pipeline.deadline.left_ms(pipeline.clock.now())
 }
 
 /// The answer to what is done and needs no answer.

@@ -274,7 +274,7 @@ impl Pipeline {
             Ok(BTreeSet::new())
         } else {
             self.resume_on(resource).await?;
-            match self.is_self_caused(event, &mut facts) {
+            match self.is_self_caused(event, resource, &mut facts) {
                 true => Ok(BTreeSet::new()),
                 false => self.look(resource, policies, Some(event), &mut facts).await,
             }
@@ -316,13 +316,22 @@ impl Pipeline {
     }
 
     /// Our own call comes back as an event: nothing to do. A call under our name that we did not
-    /// make is an alert, and is judged like any other.
-    fn is_self_caused(&self, event: &Event, facts: &mut Vec<Fact>) -> bool {
+    /// make is an alert, and is judged like any other. One whose answer we never got may be ours,
+    /// by the name of its session: it is judged, too, but is no alert.
+    fn is_self_caused(&self, event: &Event, resource: &ResourceRef, facts: &mut Vec<Fact>) -> bool {
         let our_name = self.is_our_name(event);
-        let request = event.request_id.as_deref();
-        let our_request = request.is_some_and(|it| self.journal.history().is_our_request(it));
+        let request_id = event.request_id.as_deref().unwrap_or_default();
+        let session = event.actor.session.as_deref().unwrap_or_default();
+        let history = self.journal.history();
+        let our_request = !request_id.is_empty() && history.is_our_request(request_id);
         if our_name && !our_request {
-            facts.push(impostor(event));
+            match history.untold_on(resource, session, event.time) {
+                Some(it) => {
+                    let attempt = it.id.as_str();
+                    tracing::warn!(attempt, request_id, "a call whose answer was lost came back");
+                }
+                None => facts.push(impostor(event)),
+            }
         }
         our_request && (our_name || self.scope.own_roles.is_empty())
     }
@@ -609,8 +618,13 @@ impl Pipeline {
         Ok(PipelineError::Cloud { resource: resource.to_string(), error })
     }
 
-    /// Makes facts durable, then tells the observer.
-    pub(crate) async fn record(&self, facts: Vec<Fact>) -> Result<(), JournalError> {
+    /// Makes facts durable, then tells the observer. What an earlier delivery has told once and for
+    /// all is left out.
+    pub(crate) async fn record(&self, mut facts: Vec<Fact>) -> Result<(), JournalError> {
+        {
+            let history = self.journal.history();
+            facts.retain(|it| it.once().is_none_or(|name| !history.has_seen(&name)));
+        }
         if facts.is_empty() {
             return Ok(());
         }

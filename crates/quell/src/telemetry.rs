@@ -20,12 +20,13 @@ pub mod log;
 pub mod trace;
 pub mod watched;
 
-use crate::journal::lock;
+use crate::journal::{Violation, lock};
 use crate::pipeline::Observer;
 use fold::Fold;
 use jiff::Timestamp;
 use metric::{Dimension, Kind, Metric};
 use quell_core::history::History;
+use quell_core::resource::ResourceRef;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -85,6 +86,17 @@ impl Telemetry {
     /// Takes over what the ledger already says: changes under way, what was violated before.
     pub fn remember(&self, history: &History) {
         lock(&self.0).fold.remember(history);
+    }
+
+    /// Takes over what the ledger says about a resource whose turn begins, and about who caused the
+    /// turn: other processes may have written it.
+    pub fn recall(
+        &self,
+        history: &History,
+        resource: &ResourceRef,
+        culprit: Option<(&str, &Violation)>,
+    ) {
+        lock(&self.0).fold.recall(history, resource, culprit);
     }
 
     /// What the pipeline tells every durable fact: it is measured, and written to the log.

@@ -78,3 +78,20 @@ fn data_keeps_its_bytes_and_texts_obey_none() {
     assert!(text.contains("user/e\\u{1b}[31m\\u{7}\\u{202e}"), "{text:?}");
     assert!(!text.contains(['\u{7}', '\u{202e}']), "{text:?}");
 }
+
+/// Some editors begin a file with a byte order mark, which is no part of it.
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let pattern = folder.path().join("pattern.json");
+    std::fs::write(&pattern, "\u{feff}{\"source\": [\"aws.s3\"]}").unwrap();
+    let cases = folder.path().join("cases.jsonl");
+    let row = serde_json::json!({ "name": "n", "pattern": "{\"a\": [1]}", "event": "{\"a\": 1}" });
+    std::fs::write(&cases, format!("\u{feff}{row}\n")).unwrap();
+    let quell = Quell::new(env!("CARGO_BIN_EXE_quell"));
+    let ran = quell.run(&["pattern", "test", pattern.to_str().unwrap()]).unwrap();
+    assert_eq!(ran.stdout, "the pattern is valid\n");
+    let cases = cases.to_str().unwrap();
+    let ran = quell.run(&["pattern", "test", "--cases", cases, "--format", "json"]).unwrap();
+    assert_eq!(ran.stdout, "{\"name\":\"n\",\"result\":\"match\",\"error\":null}\n");
+}

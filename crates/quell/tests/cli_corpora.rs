@@ -14,10 +14,9 @@ use std::path::{Path, PathBuf};
 use testkit::Quell;
 
 fn corpus(set: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora");
-    let path = root.join(format!("{set}.jsonl"));
-    assert!(path.is_file(), "the corpus `{}` is needed by this test", path.display());
-    path
+    let path = testkit::corpus_path(&format!("{set}.jsonl")).unwrap();
+    assert!(path.is_file(), "the corpus `{path}` is needed by this test");
+    path.into_std_path_buf()
 }
 
 fn rows(path: &Path) -> Vec<Value> {

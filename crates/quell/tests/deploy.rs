@@ -5,9 +5,10 @@
 use event_pattern::Pattern;
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
+use quell::deploy::cloudformation;
 use quell::deploy::grants::POLICY_MAX_CHARS;
 use quell::deploy::rules::{HEARTBEAT, PATTERN_MAX_CHARS, Rule, rules};
-use quell::deploy::{Role, deployment};
+use quell::deploy::{Grant, deployment};
 use quell_core::policy::{Mode, Policy, PolicyLimits};
 use quell_core::resource::Purpose;
 use quell_library::Library;
@@ -87,6 +88,16 @@ fn rules_keep_within_event_bridges_limits() {
     for rule in rules(&all(&LIBRARY)).unwrap() {
         assert!(rule.pattern.to_string().len() <= PATTERN_MAX_CHARS, "{}", rule.name);
         assert!(rule.description().len() <= 512 && !rule.description().is_empty());
+    }
+}
+
+/// Source: "Template body size in a request" of "CloudFormation quotas" in its user guide.
+const TEMPLATE_MAX_BYTES: usize = 51_200;
+
+#[test]
+fn templates_can_be_given_as_they_are() {
+    for (name, text) in cloudformation::files(&deployment(&LIBRARY).unwrap()) {
+        assert!(text.len() <= TEMPLATE_MAX_BYTES, "{name} has {} bytes", text.len());
     }
 }
 
@@ -197,9 +208,9 @@ proptest! {
 #[test]
 fn roles_name_actions_and_keep_within_iams_limits() {
     let deployment = deployment(&LIBRARY).unwrap();
-    for role in Role::SPOKE.into_iter().chain(Role::HUB) {
-        let documents = &deployment.roles[&role];
-        assert!(!documents.is_empty(), "{role:?}");
+    for grant in Grant::SPOKE.into_iter().chain(Grant::HUB) {
+        let documents = &deployment.grants[&grant];
+        assert!(!documents.is_empty(), "{grant:?}");
         for document in documents {
             assert!(document.as_json().to_string().len() <= POLICY_MAX_CHARS);
             for statement in &document.statements {
@@ -215,17 +226,17 @@ fn roles_hold_exactly_what_the_policies_need() {
     let deployment = deployment(&LIBRARY).unwrap();
     let needed = needed(&LIBRARY, &all(&LIBRARY), |_| Mode::Enforce);
     let purposes = [
-        (Role::Read, [Purpose::Read, Purpose::List].as_slice()),
-        (Role::Write, &[Purpose::Write]),
-        (Role::Undo, &[Purpose::Undo]),
+        (Grant::Read, [Purpose::Read, Purpose::List].as_slice()),
+        (Grant::Write, &[Purpose::Write]),
+        (Grant::Undo, &[Purpose::Undo]),
     ];
-    for (role, purposes) in purposes {
+    for (grant, purposes) in purposes {
         let wanted: BTreeSet<(&str, String)> = needed
             .iter()
             .filter(|it| purposes.contains(&it.purpose))
             .map(|it| (it.action, it.resource.replace("{id}", "*").replace("{region}", "*")))
             .collect();
-        let statements = deployment.roles[&role].iter().flat_map(|it| &it.statements);
+        let statements = deployment.grants[&grant].iter().flat_map(|it| &it.statements);
         let rendered: BTreeSet<(&str, String)> = statements
             .flat_map(|it| {
                 it.actions.iter().flat_map(|action| {
@@ -233,21 +244,21 @@ fn roles_hold_exactly_what_the_policies_need() {
                 })
             })
             .collect();
-        assert_eq!(rendered, wanted, "{role:?}");
+        assert_eq!(rendered, wanted, "{grant:?}");
     }
 }
 
 #[test]
 fn the_function_can_only_add_to_the_ledger_and_never_undo() {
     let deployment = deployment(&LIBRARY).unwrap();
-    let statements = |role| deployment.roles[&role].iter().flat_map(|it| &it.statements);
+    let statements = |grant| deployment.grants[&grant].iter().flat_map(|it| &it.statements);
     let mut may: BTreeSet<&str> = BTreeSet::new();
-    for it in statements(Role::Function) {
+    for it in statements(Grant::Function) {
         if it.resources.iter().any(|resource| resource.ends_with("-ledger")) {
             may.extend(it.actions.iter().map(String::as_str));
         }
     }
-    assert_eq!(may, BTreeSet::from(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"]));
-    let hub = Role::HUB.into_iter().flat_map(statements);
+    assert_eq!(may, BTreeSet::from(["dynamodb:PutItem", "dynamodb:Query"]));
+    let hub = Grant::HUB.into_iter().flat_map(statements);
     assert!(hub.flat_map(|it| &it.actions).all(|it| !it.starts_with("sts:")));
 }

@@ -125,19 +125,22 @@ fn make_function_role(deployed: &mut Deployed, queue_arn: &str) -> String {
         }),
         json!({
             "Effect": "Allow",
-            "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+            "Action": [
+                "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+                "sqs:GetQueueUrl", "sqs:ReceiveMessage",
+            ],
             "Resource": queue_arn,
         }),
         json!({
             "Effect": "Allow",
-            "Action": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+            "Action": ["dynamodb:PutItem", "dynamodb:Query"],
             "Resource": format!("{table}-ledger"),
         }),
         json!({
             "Effect": "Allow",
             "Action": [
-                "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem",
-                "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem",
+                "dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem",
+                "dynamodb:Query", "dynamodb:UpdateItem",
             ],
             "Resource": format!("{table}-state"),
         }),

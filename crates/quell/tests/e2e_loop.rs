@@ -1,5 +1,6 @@
 //! The whole loop on LocalEmu: somebody calls AWS with the plain command line, the emulator's own
-//! CloudTrail tells EventBridge, a rule delivers to a queue, `quell run` heals, a person undoes.
+//! CloudTrail tells EventBridge, the rules of a deployment deliver to a queue, `quell run` heals, a
+//! person undoes.
 //! Nothing of ours stands between the call and the event. Part of `cargo xtask e2e loop`, since the
 //! events come after 60 s, as on AWS.
 //!
@@ -11,6 +12,8 @@
 mod e2e;
 
 use e2e::{Deployed, MINISTACK_ACCOUNT, Person, policy, text};
+use quell::deploy::rules;
+use quell_library::Library;
 use serde_json::{Value, json};
 use std::fs;
 use std::thread;
@@ -21,12 +24,22 @@ use testkit::{LocalEmu, REGION, Venv, e2e_opted_in};
 const HEAL_TIME_MAX: Duration = Duration::from_secs(300);
 /// How long an asked process may take to end.
 const STOP_TIME_MAX: Duration = Duration::from_secs(60);
+/// What the names of a deployment begin with, unless its owner says otherwise.
+const PREFIX: &str = "quell";
 const ADMINISTRATOR_ACCESS: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+
+/// The policies in force. Not the bucket's block: the preparation's own events, which come late,
+/// would put it on, and behind it a public policy is latent.
+const POLICIES: [&str; 5] = [
+    "aws.cloudtrail.trail_stopped",
+    "aws.ec2.admin_port_open",
+    "aws.iam.admin_policy_attached",
+    "aws.s3.acl_public_grant",
+    "aws.s3.policy_public_statement",
+];
 
 /// What somebody does, and how one sees what it did.
 struct Violation {
-    /// The operation, as CloudTrail names it.
-    operation: &'static str,
     /// Part of the resource's id.
     resource: String,
     /// The AWS command that violates.
@@ -78,19 +91,20 @@ impl Aws {
         text(&group["GroupId"])
     }
 
-    /// A queue that EventBridge delivers these operations to; its URL.
-    fn queue(&self, violations: &[Violation]) -> String {
+    /// A queue that EventBridge delivers to by the rules that a deployment of these policies has;
+    /// its URL.
+    fn queue(&self) -> String {
         let made = self.words("sqs create-queue --queue-name loop");
-        let operations: Vec<&str> = violations.iter().map(|it| it.operation).collect();
-        let pattern = json!({
-            "detail-type": ["AWS API Call via CloudTrail"],
-            "detail": { "eventName": operations },
-        });
-        let mut rule = words("events put-rule --name loop --event-pattern");
-        rule.push(pattern.to_string());
-        self.run(&rule);
         let arn = format!("arn:aws:sqs:{REGION}:{MINISTACK_ACCOUNT}:loop");
-        self.words(&format!("events put-targets --rule loop --targets Id=1,Arn={arn}"));
+        let library = Library::builtin().unwrap();
+        let policies: Vec<_> = POLICIES.iter().map(|it| library.policy(it).unwrap()).collect();
+        for rule in rules::rules(&policies).unwrap() {
+            let name = format!("{PREFIX}-{}", rule.name);
+            let mut put = words(&format!("events put-rule --name {name} --event-pattern"));
+            put.push(rule.pattern.to_string().replace("{prefix}", PREFIX));
+            self.run(&put);
+            self.words(&format!("events put-targets --rule {name} --targets Id=1,Arn={arn}"));
+        }
         text(&made["QueueUrl"])
     }
 }
@@ -102,7 +116,6 @@ fn words(command: &str) -> Vec<String> {
 fn violations(group: &str) -> [Violation; 5] {
     [
         Violation {
-            operation: "PutBucketAcl",
             resource: "loop-acl".to_owned(),
             violate: words("s3api put-bucket-acl --bucket loop-acl --acl public-read"),
             look: words(
@@ -110,13 +123,11 @@ fn violations(group: &str) -> [Violation; 5] {
             ),
         },
         Violation {
-            operation: "PutBucketPolicy",
             resource: "loop-policy".to_owned(),
             violate: put_bucket_policy("loop-policy"),
             look: words("s3api get-bucket-policy --bucket loop-policy"),
         },
         Violation {
-            operation: "AuthorizeSecurityGroupIngress",
             resource: group.to_owned(),
             violate: words(&format!(
                 "ec2 authorize-security-group-ingress --group-id {group} --protocol tcp --port 22 \
@@ -128,7 +139,6 @@ fn violations(group: &str) -> [Violation; 5] {
             )),
         },
         Violation {
-            operation: "AttachUserPolicy",
             resource: "loop-user".to_owned(),
             violate: words(&format!(
                 "iam attach-user-policy --user-name loop-user --policy-arn {ADMINISTRATOR_ACCESS}"
@@ -136,7 +146,6 @@ fn violations(group: &str) -> [Violation; 5] {
             look: words("iam list-attached-user-policies --user-name loop-user"),
         },
         Violation {
-            operation: "StopLogging",
             resource: "loop-victim".to_owned(),
             violate: words("cloudtrail stop-logging --name loop-victim"),
             look: words("cloudtrail get-trail-status --name loop-victim --query IsLogging"),
@@ -165,9 +174,10 @@ fn main() {
     let endpoint = localemu.endpoint();
     let admin = Person::at(&endpoint, &Venv::LOCALEMU);
     let mut deployed = Deployed::beside(admin, &endpoint, MINISTACK_ACCOUNT, "loop");
+    deployed.configure(|it| it["policies"] = json!({ "enabled": POLICIES }));
     let aws = Aws(localemu);
     let violations = violations(&aws.prepare());
-    let queue = aws.queue(&violations);
+    let queue = aws.queue();
     let look = || violations.iter().map(|it| aws.run(&it.look)).collect::<Vec<_>>();
 
     let running = deployed.spawn(&["run", "--sqs", &queue, "--endpoint-url", &endpoint]);
@@ -204,9 +214,6 @@ fn main() {
 /// LocalEmu records the heartbeat's call as CloudTrail does, but tells EventBridge of no call on
 /// EventBridge itself: the record is fetched from CloudTrail and delivered by hand.
 fn the_heart_is_heard(aws: &Aws, deployed: &mut Deployed) {
-    aws.words(
-        r#"events put-rule --name quell-heartbeat --event-pattern {"source":["aws.events"]}"#,
-    );
     deployed.configure(|it| it["heartbeat"] = json!({ "heartbeat_period_s": 3600 }));
     let folder = deployed.events("heart", []);
     let running = deployed.spawn(&["run", "--follow", &folder]);

@@ -11,7 +11,7 @@ mod e2e;
 use e2e::violations::{ALL, Kind, Made, Place};
 use e2e::{Deployed, MINISTACK_ACCOUNT, event, text};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use testkit::{Background, Ministack, Quell, RuntimeApi};
 
 const PLACE: Place = Place { account: MINISTACK_ACCOUNT };
@@ -178,8 +178,12 @@ fn an_event_without_a_queue_is_healed_or_refused() {
     });
     let (_, words) = function.error(custom_action.to_string().as_bytes());
     assert!(words.contains("custom action `Close it` of Security Hub, 2 findings"), "{words}");
+    // As Lambda's asynchronous invocation does, which tries it twice more.
+    for _ in 0..2 {
+        assert_eq!(function.error(b"{\"some\": \"thing\"}").0, "Quell.NotHandled");
+    }
     let letters = function.deployed.facts_of("dead_lettered");
-    assert_eq!(letters.len(), 2, "neither is dropped in silence: {letters:#?}");
+    assert_eq!(letters.len(), 2, "neither is dropped in silence, nor told thrice: {letters:#?}");
 }
 
 #[test]
@@ -223,7 +227,7 @@ fn what_a_schedule_asks_for_is_told_apart_from_events() {
 fn bad_input_is_answered_and_the_function_lives_on() {
     let mut function = Function::new("fn-bad-input");
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-    let inputs: [&[u8]; 7] = [
+    let inputs: [&[u8]; 8] = [
         b"",
         b"{\"Records\": [{\"eventSource\": \"aws:sqs\"",
         b"\"\xff\xfe\"",
@@ -231,6 +235,7 @@ fn bad_input_is_answered_and_the_function_lives_on() {
         b"null",
         deep.as_bytes(),
         b"{\"Records\": 1}",
+        b"{\"version\": \"2.0\", \"requestContext\": {\"http\": {\"method\": \"POST\"}}}",
     ];
     for input in inputs {
         let (_, words) = function.error(input);
@@ -261,6 +266,32 @@ fn no_change_is_begun_when_too_little_time_is_left() {
 
     assert_eq!(failed(&function.answer(&batch([body.as_str()], 2))), Vec::<String>::new());
     assert_eq!(made.look(&function.deployed.admin), made.sound);
+}
+
+#[test]
+fn what_failed_for_the_time_being_comes_again_within_seconds() {
+    let endpoint = Ministack::shared(true).unwrap().endpoint();
+    let function = Function::of(Deployed::plainly(&endpoint, MINISTACK_ACCOUNT, "fn-again"));
+    let admin = &function.deployed.admin;
+    // As it is deployed: as long as a run that died may take.
+    let attributes = json!({ "VisibilityTimeout": "720" });
+    let wanted = json!({ "QueueName": "fn-again-events", "Attributes": attributes });
+    let queue = text(&admin.call("sqs", "create_queue", wanted)["QueueUrl"]);
+    let body = function.violation("block-gone").event.to_string();
+    admin.call("sqs", "send_message", json!({ "QueueUrl": queue, "MessageBody": body }));
+    let receive = || admin.call("sqs", "receive_message", json!({ "QueueUrl": queue }));
+    let received = receive();
+    let mut wanted = batch([body.as_str()], 1);
+    wanted["Records"][0]["receiptHandle"] = received["Messages"][0]["ReceiptHandle"].clone();
+    wanted["Records"][0]["eventSourceARN"] =
+        json!(format!("arn:aws:sqs:us-east-1:{MINISTACK_ACCOUNT}:fn-again-events"));
+    let late = function.answer_within(&wanted, Duration::from_secs(9));
+    assert_eq!(failed(&late), ["message-0"]);
+    let answered = Instant::now();
+    while receive()["Messages"].as_array().is_none_or(Vec::is_empty) {
+        assert!(answered.elapsed() < Duration::from_secs(60), "it waits as long as for a dead run");
+        std::thread::sleep(Duration::from_secs(1));
+    }
 }
 
 #[test]
@@ -312,6 +343,22 @@ fn settings_that_would_lose_the_ledger_are_refused() {
         let logged = process.kill().unwrap().stderr;
         assert!(logged.contains("not ready yet"), "the init phase says it, too: {logged}");
     }
+}
+
+#[test]
+fn a_lease_that_ends_before_the_function_does_is_refused() {
+    let endpoint = Ministack::shared(true).unwrap().endpoint();
+    let mut deployed = Deployed::plainly(&endpoint, MINISTACK_ACCOUNT, "fn-lease");
+    deployed.configure(|it| {
+        it["store"] = json!({ "dynamodb": { "name": "fn-lease", "lease_time_s": 60 } });
+    });
+    let function = Function::of(deployed);
+    let (kind, words) = function.error(unwanted().as_bytes());
+    assert_eq!(kind, "Quell.NotStarted");
+    assert!(words.contains("`store.dynamodb.lease_time_s` is 60"), "{words}");
+    let event: Value = serde_json::from_str(&unwanted()).unwrap();
+    let in_time = function.answer_within(&event, Duration::from_secs(60));
+    assert_eq!(in_time, json!({ "done": true }));
 }
 
 #[test]

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const ACCOUNT: &str = "111122223333";
+const WRITE_ROLE: &str = "arn:aws:iam::111122223333:role/quell-write";
 
 /// A simulated account whose first change fails in one way.
 struct Failing {
@@ -237,4 +238,108 @@ async fn the_same_event_again_does_nothing() {
     let before = bench.journal.facts().len();
     bench.opened().await;
     assert_eq!(bench.journal.facts().len(), before);
+}
+
+/// A fix under our role, in a session of this name, with a request id that nobody told us.
+fn under_our_name(session: &str) -> Value {
+    let mut event = opening();
+    event["eventID"] = json!(format!("e-{session}"));
+    event["eventName"] = json!("PutBucketPublicAccessBlock");
+    event["requestID"] = json!("untold");
+    event["userIdentity"] = json!({
+        "type": "AssumedRole",
+        "arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/quell-write/{session}"),
+        "accountId": ACCOUNT,
+        "sessionContext": { "sessionIssuer": { "type": "Role", "arn": WRITE_ROLE } },
+    });
+    event
+}
+
+/// How many alerts such an event leads to.
+async fn impostors(bench: &Bench, session: &str) -> usize {
+    let count = |journal: &MemoryJournal| {
+        journal.facts().iter().filter(|(_, it)| matches!(it, Fact::Impostor { .. })).count()
+    };
+    let before = count(&bench.journal);
+    let body = under_our_name(session).to_string();
+    assert_eq!(bench.pipeline.handle(body.as_bytes()).await.unwrap(), Ack::Done);
+    count(&bench.journal) - before
+}
+
+#[tokio::test]
+async fn our_own_call_is_no_impostors_where_its_answer_was_lost() {
+    let mut bench = Bench::new(CloudErrorKind::Unavailable, true);
+    bench.pipeline.scope.own_roles.insert(WRITE_ROLE.to_owned());
+    bench.opened().await;
+    let key = bench.journal.history().findings().next().unwrap().finding.key.clone();
+    assert_eq!(impostors(&bench, "quell-guessed").await, 1);
+    assert_eq!(impostors(&bench, &format!("quell-{key}")).await, 0);
+    assert_eq!(bench.stands().0, Status::Corrected);
+}
+
+#[tokio::test]
+async fn our_own_call_is_no_impostors_where_a_stop_cut_its_attempt_off() {
+    let mut bench = Bench::new(CloudErrorKind::Unavailable, true);
+    bench.pipeline.scope.own_roles.insert(WRITE_ROLE.to_owned());
+    bench.opened().await;
+    // The process ended before it could record how the change went.
+    let cut_off = Arc::new(MemoryJournal::default());
+    for (time, fact) in bench.journal.facts() {
+        if !matches!(fact, Fact::Concluded { .. } | Fact::Processed { .. }) {
+            cut_off.append(time, vec![fact]).await.unwrap();
+        }
+    }
+    bench.pipeline.journal = Arc::clone(&cut_off) as Arc<dyn quell::journal::Journal>;
+    bench.journal = cut_off;
+    let key = bench.journal.history().findings().next().unwrap().finding.key.clone();
+    assert_eq!(impostors(&bench, &format!("quell-{key}")).await, 0);
+    let resumed = bench.journal.facts().into_iter().filter(|(_, it)| {
+        matches!(it, Fact::Concluded { resumed: true, request_ids, .. } if request_ids.is_empty())
+    });
+    assert_eq!(resumed.count(), 1, "the event itself resumed it");
+    assert_eq!(impostors(&bench, "quell-guessed").await, 1);
+}
+
+/// A cloud in which we may read nothing.
+struct Denied;
+
+fn denied() -> CloudError {
+    CloudError {
+        kind: CloudErrorKind::Denied,
+        operation: "s3:GetBucketAcl".to_owned(),
+        message: "as the test wants it".to_owned(),
+        request_id: None,
+    }
+}
+
+impl World for Denied {
+    fn read<'a>(
+        &'a self,
+        _resource: &'a ResourceRef,
+    ) -> BoxFuture<'a, Result<Option<State>, CloudError>> {
+        Box::pin(async { Err(denied()) })
+    }
+
+    fn apply<'a>(
+        &'a self,
+        _change: &'a Authorized<Change>,
+        _session: &'a str,
+    ) -> BoxFuture<'a, Result<Applied, CloudError>> {
+        Box::pin(async { Err(denied()) })
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_told_once_however_often_its_event_comes() {
+    let mut bench = Bench::new(CloudErrorKind::Invalid, true);
+    bench.pipeline.world = Arc::new(Denied);
+    let body = opening().to_string();
+    for _ in 0..5 {
+        let ack = bench.pipeline.handle(body.as_bytes()).await.unwrap();
+        assert!(matches!(ack, Ack::DeadLetter(_)), "{ack:?}");
+        let facts = bench.journal.facts();
+        let unread =
+            |it: &&(Timestamp, Fact)| matches!(it.1, Fact::Failed { problem: Problem::Read, .. });
+        assert_eq!(facts.iter().filter(unread).count(), 1, "{facts:?}");
+    }
 }

@@ -4,7 +4,8 @@
 #![allow(clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
 use jiff::{SignedDuration, Timestamp};
-use quell::journal::{Journal, MemoryJournal};
+use quell::journal::{Journal, MemoryJournal, Violation};
+use quell::lambda::queue::RETRY_WAITS_S;
 use quell::telemetry::alarms::{self, ALARMS, Names, Watched};
 use quell::telemetry::emf::{self, LINE_VALUES_MAX};
 use quell::telemetry::fold::{Fold, problem_word, severity_word};
@@ -22,12 +23,13 @@ use quell_core::reason::Reason;
 use quell_core::record::{Attempt, Authority, Fact, Outcome, Problem, Verdict};
 use quell_core::resource::ResourceRef;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use tracing_subscriber::fmt::format::JsonFields;
 
 const RUNBOOK: &str = include_str!("../../../docs/guides/runbook.md");
+const HUB: &str = include_str!("../src/deploy/cloudformation/hub.yaml");
 const NAMES: Names<'_> = Names {
     prefix: "quell",
     queue: "quell-events",
@@ -106,7 +108,13 @@ fn attempt(finding: &Finding, authority: Authority) -> Attempt {
 }
 
 fn concluded(attempt: &Attempt, outcome: Outcome) -> Fact {
-    Fact::Concluded { attempt: attempt.id.clone(), outcome, request_ids: vec![], note: None }
+    Fact::Concluded {
+        attempt: attempt.id.clone(),
+        outcome,
+        request_ids: vec![],
+        note: None,
+        resumed: false,
+    }
 }
 
 /// How often each metric was measured, by its name and labels.
@@ -247,6 +255,36 @@ fn a_new_process_takes_over_what_the_ledger_says() {
     assert_eq!(tally(&fold.apply(at(90), &fixed))["EventToFix"], 90.0);
 }
 
+/// Another process wrote it; a turn brings it here.
+#[test]
+fn a_turn_brings_what_other_processes_saw() {
+    let journal = MemoryJournal::default();
+    let mut critical = finding("q", "b", "1", "trent", at(0));
+    critical.severity = Severity::Critical;
+    let facts = vec![
+        observed(finding("p", "b", "1", "trent", at(0))),
+        observed(critical.clone()),
+        Fact::BreakerOpened { until: at(900), reason: "storm".to_owned() },
+    ];
+    futures::executor::block_on(journal.append(at(0), facts)).unwrap();
+    let telemetry = Arc::new(Telemetry::default());
+    let observe = telemetry.observer();
+    let last = Violation { event: "0".to_owned(), time: at(-60) };
+    telemetry.recall(&journal.history(), &bucket("b"), Some(("mallory", &last)));
+    observe(at(60), &observed(finding("p", "b", "2", "mallory", at(60))));
+    critical.cause = Cause::Scan;
+    observe(at(60), &observed(critical));
+    let taken = telemetry.take(at(300));
+    let value = |metric, by: &[&str]| {
+        let labels = by.iter().map(|it| (Dimension::By, (*it).to_owned())).collect();
+        taken.get(&Series { metric, labels }).cloned()
+    };
+    assert_eq!(value(Metric::RepeatedViolations, &["resource"]), Some(Samples::One(1.0)));
+    assert_eq!(value(Metric::RepeatedViolations, &["actor"]), Some(Samples::One(1.0)));
+    assert_eq!(value(Metric::BreakerOpen, &[]), Some(Samples::One(600.0)));
+    assert_eq!(value(Metric::CriticalViolations, &[]), None, "it stood open before");
+}
+
 #[test]
 fn a_late_heartbeat_breaches_and_one_that_returns_does_not() {
     let heartbeat = Heartbeat { rule: bucket("quell-heartbeat"), nonce: "n".to_owned() };
@@ -256,6 +294,7 @@ fn a_late_heartbeat_breaches_and_one_that_returns_does_not() {
     };
     let limit = f64::from(alarms::HEARTBEAT_AGE_MAX_S);
     assert!(limit < age_s(Beat::Late { waited_s: HEARTBEAT_LATE_S }));
+    assert!(limit < age_s(Beat::Failed { error: "denied".to_owned() }), "refused is not heard");
     let returned = age_s(Beat::Returned { event: "e".to_owned(), after_ms: 61_500 });
     assert_eq!(returned, 61.5);
 }
@@ -449,6 +488,41 @@ fn alarms_watch_what_is_written() {
 }
 
 #[test]
+fn every_end_of_a_change_that_leaves_a_violation_has_its_alarm() {
+    let alarmed: BTreeSet<&str> = ALARMS
+        .iter()
+        .filter_map(|it| match it.watched {
+            Watched::Ours(Metric::Actions, [(Dimension::Outcome, outcome)]) => Some(*outcome),
+            _ => None,
+        })
+        .collect();
+    let fine = ["corrected", "already_compliant", "gone"];
+    let all = Dimension::Outcome.values().iter().copied();
+    let wanted: BTreeSet<&str> = all.filter(|it| !fine.contains(it)).collect();
+    assert_eq!(alarmed, wanted);
+}
+
+/// The numbers of alarms hang together with those of the deployment.
+#[test]
+fn a_beat_that_is_a_little_late_and_a_message_that_is_tried_again_alarm_nobody() {
+    let number = |key: &str| -> u32 {
+        let (_, rest) = HUB.split_once(key).unwrap_or_else(|| panic!("no `{key}`"));
+        rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+    };
+    let (_, schedule) = HUB.split_once("HeartbeatSchedule:").unwrap();
+    let (_, minutes) = schedule.split_once("Default: rate(").unwrap();
+    let beat_s = 60 * minutes.split_once(" minutes)").unwrap().0.parse::<u32>().unwrap();
+    let heartbeat = ALARMS.iter().find(|it| it.name == "no-heartbeat").unwrap();
+    assert!(2 * beat_s <= heartbeat.period_s && heartbeat.breaching_periods == 1);
+    let breaker = ALARMS.iter().find(|it| it.name == "breaker-open").unwrap();
+    assert!(beat_s <= breaker.period_s, "it is not OK because nothing else happens");
+    assert!(3 * number("VisibilityTimeout: ") < alarms::QUEUE_AGE_MAX_S);
+    let waits_s: i32 = RETRY_WAITS_S.iter().sum();
+    let lease_s = i32::try_from(number("lease_time_s: ")).unwrap();
+    assert!(lease_s < waits_s, "contention with a run that died makes no dead letter");
+}
+
+#[test]
 fn the_dashboard_shows_every_metric() {
     let body = dashboard::body(&NAMES, "eu-central-1");
     let text = body.to_string();
@@ -458,7 +532,7 @@ fn the_dashboard_shows_every_metric() {
             assert!(["p50", "p90", "p99"].iter().all(|it| text.contains(it)), "{metric:?}");
         }
     }
-    let mut places = std::collections::BTreeSet::new();
+    let mut places = BTreeSet::new();
     for widget in body["widgets"].as_array().unwrap() {
         let number = |key: &str| widget[key].as_u64().unwrap();
         assert!(number("x") + number("width") <= 24);

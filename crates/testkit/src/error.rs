@@ -34,6 +34,9 @@ pub enum TestkitError {
         /// The environment variable that names the folder of the provider.
         variable: &'static str,
     },
+    /// The test was not started by cargo, in a checkout.
+    #[error("which checkout? `{0}` names no folder in one: run the test with `cargo test`")]
+    NoCheckout(&'static str),
     /// Neither `XDG_CACHE_HOME` nor `HOME` is set.
     #[error("no cache folder: neither `XDG_CACHE_HOME` nor `HOME` is set")]
     NoCacheFolder,

@@ -19,6 +19,7 @@
 //! Deliberately absent: AWS clients (tests use the SDK) and anything that a product crate needs.
 
 mod binary;
+mod checkout;
 mod e2e;
 mod error;
 mod http;
@@ -31,6 +32,7 @@ mod service;
 mod terraform;
 
 pub use binary::{Background, Quell, Ran};
+pub use checkout::{corpus, corpus_path, package, repository};
 pub use e2e::{E2E_VARIABLE, e2e_opted_in};
 pub use error::TestkitError;
 pub use http::{HttpAnswer, http_request};

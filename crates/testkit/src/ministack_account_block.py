@@ -1,4 +1,5 @@
-"""A stand-in: ministack with S3 Control's public access block of the account.
+"""Stand-ins: ministack with S3 Control's public access block of the account, and with the role of a
+session as its principal.
 
 ministack answers 400 InvalidURI to GetPublicAccessBlock, PutPublicAccessBlock and
 DeletePublicAccessBlock of S3 Control, so nothing could ever read a bucket's account there. This
@@ -7,11 +8,15 @@ per account, 404 NoSuchPublicAccessBlockConfiguration says that there is none, a
 authorized by ministack's own IAM as s3:GetAccountPublicAccessBlock and
 s3:PutAccountPublicAccessBlock. It has no effect on buckets: ministack weighs their own block alone.
 
+Where a policy's condition asks for aws:PrincipalArn, ministack says the session's ARN. In AWS that
+is the role's ("AWS global condition context keys" in the IAM user guide), and so it is here; a
+role's path is not known from its session, and ours have none.
+
 Besides, it prints a line for each call that IAM refuses, so that a test can count them.
 """
 
 import ministack.app as app
-from ministack.core import iam_actions
+from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id
 from ministack.services import s3
 
@@ -27,6 +32,7 @@ blocks = {}
 handle_the_rest = app._handle_s3_control_request
 reset_the_rest = s3.reset
 refuse = iam_actions.access_denied_response
+resolve = iam_evaluator._resolve_condition_key
 
 
 async def handle(path, method, body, query_params, request_id, headers=None):
@@ -56,6 +62,14 @@ def answer_to(method, body):
     return s3.s3control_error("NoSuchPublicAccessBlockConfiguration", missing, 404)
 
 
+def resolved_for_role(key, context):
+    value = resolve(key, context)
+    if key.lower() != "aws:principalarn" or ":assumed-role/" not in (value or ""):
+        return value
+    _, partition, _, _, account, session = value.split(":", 5)
+    return f"arn:{partition}:iam::{account}:role/{session.split('/')[1]}"
+
+
 def refuse_aloud(service, action, principal_arn, *rest, **more):
     print("refused", principal_arn, action, more.get("resource_arn", "*"), flush=True)
     return refuse(service, action, principal_arn, *rest, **more)
@@ -67,6 +81,7 @@ def reset():
 
 
 iam_actions.access_denied_response = refuse_aloud
+iam_evaluator._resolve_condition_key = resolved_for_role
 app._handle_s3_control_request = handle
 s3.reset = reset
 

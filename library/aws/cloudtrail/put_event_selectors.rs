@@ -9,12 +9,11 @@ use super::trail::{ARN, TYPE, Writable, writable};
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::cloud::{Action, Applied, CloudError};
-use aws_types::request_id::RequestId;
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
-use quell_core::change::{Change, Direction, Facet};
+use quell_core::change::{Change, Facet};
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::{Permission, Purpose, State};
+use quell_core::resource::{Permission, State};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -29,10 +28,7 @@ static META: ActionMeta = ActionMeta {
     name: "cloudtrail.put_event_selectors",
     title: "make the trail log management events again",
     resource: TYPE,
-    permissions: &[
-        Permission { action: PUT, resource: ARN, condition: None, purpose: Purpose::Write },
-        Permission { action: PUT, resource: ARN, condition: None, purpose: Purpose::Undo },
-    ],
+    permissions: &[Permission::write(PUT, ARN), Permission::undo(PUT, ARN)],
     reversibility: Reversibility::Exact,
     stage: Stage::Element,
     undo_grants: false,
@@ -64,16 +60,7 @@ impl Fix for PutEventSelectors {
             return Ok(None);
         };
         let facet = Facet::property(&format!("/{property}"));
-        Ok(Some(Plan::from(Change {
-            action: META.name.to_owned(),
-            resource: state.resource.clone(),
-            before: facet.read(&state.properties),
-            after,
-            facet,
-            position: None,
-            discards: None,
-            direction: Direction::Forward,
-        })))
+        Ok(Some(Plan::from(Change::fix(META.name, state, facet, after))))
     }
 }
 
@@ -86,7 +73,7 @@ impl Action for PutEventSelectors {
     ) -> BoxFuture<'a, Result<Applied, CloudError>> {
         Box::pin(async move {
             let Some(trail) = writable(aws, &META, change, session).await? else {
-                return Ok(Applied::default());
+                return Ok(Applied::already());
             };
             let wanted = change.get();
             if wanted.facet.pointer == format!("/{ADVANCED}") {
@@ -101,8 +88,8 @@ impl Action for PutEventSelectors {
 async fn put_basic(trail: &Writable, list: Vec<EventSelector>) -> Result<Applied, CloudError> {
     let call = trail.client.put_event_selectors().trail_name(&trail.arn);
     let selectors = list.iter().map(EventSelector::to_sdk).collect();
-    let output = call.set_event_selectors(Some(selectors)).send().await;
-    applied(output.map_err(|it| cloud_error(PUT, &it))?.request_id())
+    let sent = call.set_event_selectors(Some(selectors)).send().await;
+    Ok(Applied::of(&sent.map_err(|it| cloud_error(PUT, &it))?))
 }
 
 async fn put_advanced(
@@ -112,13 +99,8 @@ async fn put_advanced(
     let call = trail.client.put_event_selectors().trail_name(&trail.arn);
     let selectors: Result<Vec<_>, _> = list.iter().map(AdvancedEventSelector::to_sdk).collect();
     let selectors = selectors.map_err(|it| CloudError::unsupported(PUT, it.to_string()))?;
-    let output = call.set_advanced_event_selectors(Some(selectors)).send().await;
-    applied(output.map_err(|it| cloud_error(PUT, &it))?.request_id())
-}
-
-fn applied(request_id: Option<&str>) -> Result<Applied, CloudError> {
-    let request_ids = request_id.map(str::to_owned).into_iter().collect();
-    Ok(Applied { request_ids, note: None })
+    let sent = call.set_advanced_event_selectors(Some(selectors)).send().await;
+    Ok(Applied::of(&sent.map_err(|it| cloud_error(PUT, &it))?))
 }
 
 fn list<Selector: DeserializeOwned>(value: &Value) -> Result<Vec<Selector>, CloudError> {

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
 use quell_core::change::Change;
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::{Permission, Purpose, State};
+use quell_core::resource::{Permission, State};
 use serde_json::Value;
 
 /// `cloudtrail.restore_baseline`; its element is the property's name.
@@ -26,10 +26,10 @@ static META: ActionMeta = ActionMeta {
     title: "restore a weakened property of the trail",
     resource: TYPE,
     permissions: &[
-        Permission { action: PUT, resource: ARN, condition: None, purpose: Purpose::Write },
-        Permission { action: PUT, resource: ARN, condition: None, purpose: Purpose::Undo },
-        Permission { action: UPDATE, resource: ARN, condition: None, purpose: Purpose::Write },
-        Permission { action: UPDATE, resource: ARN, condition: None, purpose: Purpose::Undo },
+        Permission::write(PUT, ARN),
+        Permission::undo(PUT, ARN),
+        Permission::write(UPDATE, ARN),
+        Permission::undo(UPDATE, ARN),
     ],
     reversibility: Reversibility::Exact,
     stage: Stage::Element,

@@ -4,12 +4,11 @@ use super::trail::{ARN, TYPE, writable};
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::cloud::{Action, Applied, CloudError};
-use aws_types::request_id::RequestId;
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
-use quell_core::change::{Change, Direction, Facet};
+use quell_core::change::{Change, Facet};
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::{Permission, Purpose, State};
+use quell_core::resource::{Permission, State};
 use serde_json::{Value, json};
 
 /// The property that says whether a trail logs.
@@ -25,10 +24,7 @@ static META: ActionMeta = ActionMeta {
     name: "cloudtrail.start_logging",
     title: "start the trail again",
     resource: TYPE,
-    permissions: &[
-        Permission { action: START, resource: ARN, condition: None, purpose: Purpose::Write },
-        Permission { action: STOP, resource: ARN, condition: None, purpose: Purpose::Undo },
-    ],
+    permissions: &[Permission::write(START, ARN), Permission::undo(STOP, ARN)],
     reversibility: Reversibility::Exact,
     stage: Stage::Element,
     undo_grants: false,
@@ -48,16 +44,10 @@ impl Fix for StartLogging {
     ) -> Result<Option<Plan>, PlanError> {
         match state.properties.get(IS_LOGGING) {
             Some(Value::Bool(true)) => Ok(None),
-            Some(Value::Bool(false)) => Ok(Some(Plan::from(Change {
-                action: META.name.to_owned(),
-                resource: state.resource.clone(),
-                facet: Facet::property("/IsLogging"),
-                before: json!(false),
-                after: json!(true),
-                position: None,
-                discards: None,
-                direction: Direction::Forward,
-            }))),
+            Some(Value::Bool(false)) => {
+                let facet = Facet::property("/IsLogging");
+                Ok(Some(Plan::from(Change::fix(META.name, state, facet, json!(true)))))
+            }
             _ => Err(PlanError::Unknown(IS_LOGGING.to_owned())),
         }
     }
@@ -72,21 +62,18 @@ impl Action for StartLogging {
     ) -> BoxFuture<'a, Result<Applied, CloudError>> {
         Box::pin(async move {
             let Some(trail) = writable(aws, &META, change, session).await? else {
-                return Ok(Applied::default());
+                return Ok(Applied::already());
             };
-            let request_id = match change.get().after == json!(true) {
+            match change.get().after == json!(true) {
                 true => {
                     let sent = trail.client.start_logging().name(&trail.arn).send().await;
-                    let output = sent.map_err(|it| cloud_error(START, &it))?;
-                    output.request_id().map(str::to_owned)
+                    Ok(Applied::of(&sent.map_err(|it| cloud_error(START, &it))?))
                 }
                 false => {
                     let sent = trail.client.stop_logging().name(&trail.arn).send().await;
-                    let output = sent.map_err(|it| cloud_error(STOP, &it))?;
-                    output.request_id().map(str::to_owned)
+                    Ok(Applied::of(&sent.map_err(|it| cloud_error(STOP, &it))?))
                 }
-            };
-            Ok(Applied { request_ids: request_id.into_iter().collect(), note: None })
+            }
         })
     }
 }

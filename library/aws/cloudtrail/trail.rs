@@ -25,7 +25,7 @@ use quell_core::decide::authorized::Authorized;
 use quell_core::event::{CloudScope, Event};
 use quell_core::plan::Plan;
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Planned, Purpose, ResourceRef, State, Trust,
+    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -50,18 +50,14 @@ static META: KindMeta = KindMeta {
     asff: "AwsCloudTrailTrail",
     arn: "{id}",
     reads: &[
-        read("cloudtrail:GetTrail", ANY_ARN),
-        read("cloudtrail:GetTrailStatus", ANY_ARN),
-        read("cloudtrail:GetEventSelectors", ANY_ARN),
-        read("cloudtrail:ListTags", ARN),
+        Permission::read("cloudtrail:GetTrail", ANY_ARN),
+        Permission::read("cloudtrail:GetTrailStatus", ANY_ARN),
+        Permission::read("cloudtrail:GetEventSelectors", ANY_ARN),
+        Permission::read("cloudtrail:ListTags", ARN),
     ],
-    lists: &[Permission { action: LIST, resource: "*", condition: None, purpose: Purpose::List }],
+    lists: &[Permission::list(LIST, "*")],
     global: false,
 };
-
-const fn read(action: &'static str, resource: &'static str) -> Permission {
-    Permission { action, resource, condition: None, purpose: Purpose::Read }
-}
 
 impl Kind for Trail {
     fn meta(&self) -> &'static KindMeta {

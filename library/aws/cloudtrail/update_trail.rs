@@ -8,12 +8,11 @@ use super::trail::{ARN, TYPE, writable};
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::cloud::{Action, Applied, CloudError};
-use aws_types::request_id::RequestId;
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
-use quell_core::change::{Change, Direction, Facet};
+use quell_core::change::{Change, Facet};
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::{Permission, Purpose, State};
+use quell_core::resource::{Permission, State};
 use serde_json::Value;
 
 /// The IAM action of the call.
@@ -30,10 +29,7 @@ static META: ActionMeta = ActionMeta {
     name: "cloudtrail.update_trail",
     title: "set a flag of the trail to its baseline",
     resource: TYPE,
-    permissions: &[
-        Permission { action: UPDATE, resource: ARN, condition: None, purpose: Purpose::Write },
-        Permission { action: UPDATE, resource: ARN, condition: None, purpose: Purpose::Undo },
-    ],
+    permissions: &[Permission::write(UPDATE, ARN), Permission::undo(UPDATE, ARN)],
     reversibility: Reversibility::Exact,
     stage: Stage::Element,
     undo_grants: false,
@@ -65,20 +61,8 @@ impl Fix for UpdateTrail {
             Some(other) => return Err(wrong(format!("`{element}` cannot be {other}"))),
             None => return Err(wrong(format!("it does not say what `{element}` shall be"))),
         };
-        let before = facet.read(&state.properties);
-        if before == after {
-            return Ok(None);
-        }
-        Ok(Some(Plan::from(Change {
-            action: META.name.to_owned(),
-            resource: state.resource.clone(),
-            facet,
-            before,
-            after,
-            position: None,
-            discards: None,
-            direction: Direction::Forward,
-        })))
+        let change = Change::fix(META.name, state, facet, after);
+        Ok((change.before != change.after).then(|| Plan::from(change)))
     }
 }
 
@@ -91,7 +75,7 @@ impl Action for UpdateTrail {
     ) -> BoxFuture<'a, Result<Applied, CloudError>> {
         Box::pin(async move {
             let Some(trail) = writable(aws, &META, change, session).await? else {
-                return Ok(Applied::default());
+                return Ok(Applied::already());
             };
             let wanted = change.get();
             let call = trail.client.update_trail().name(&trail.arn);
@@ -112,8 +96,7 @@ impl Action for UpdateTrail {
                 }
             };
             let output = call.send().await.map_err(|it| cloud_error(UPDATE, &it))?;
-            let request_ids = output.request_id().map(str::to_owned).into_iter().collect();
-            Ok(Applied { request_ids, note: None })
+            Ok(Applied::of(&output))
         })
     }
 }

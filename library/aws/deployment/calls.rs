@@ -23,20 +23,20 @@ pub fn name(event: &Event) -> &str {
 pub fn weakened(event: &Event) -> Vec<String> {
     let service = event.api.service.split('.').next().unwrap_or_default();
     match (service, name(event)) {
-        ("dynamodb", "DeleteTable" | "UpdateTable" | "UpdateTimeToLive") => {
-            one(event, "tableName", "dynamodb", "table/")
-        }
+        ("dynamodb", "DeleteTable" | "UpdateTable" | "UpdateTimeToLive") => table(event),
+        ("dynamodb", "UpdateContinuousBackups") if !is_restorable(event) => table(event),
         ("events", "DeleteRule" | "PutRule") => rule_arn(event, "name"),
         ("events", "PutTargets" | "RemoveTargets") => rule_arn(event, "rule"),
         ("events", "DeleteEventBus") => one(event, "name", "events", "event-bus/"),
         ("events", "PutPermission" | "RemovePermission") => {
             one(event, "eventBusName", "events", "event-bus/")
         }
+        ("iam", "CreatePolicyVersion" | "SetDefaultPolicyVersion") => {
+            global(event, "policyArn", "iam", "policy/")
+        }
         ("iam", it) if changes_role(it) => global(event, "roleName", "iam", "role/"),
         ("kms", "DisableKey" | "PutKeyPolicy" | "ScheduleKeyDeletion") => key(event),
-        ("lambda", "DeleteFunction" | "UpdateFunctionCode" | "UpdateFunctionConfiguration") => {
-            function(event)
-        }
+        ("lambda", it) if changes_function(it) => function(event),
         ("lambda", "PutFunctionConcurrency") if is_stopped(event) => function(event),
         ("lambda", "DeleteEventSourceMapping") => mapping(event),
         ("lambda", "UpdateEventSourceMapping") if is_disabled(event) => mapping(event),
@@ -46,12 +46,16 @@ pub fn weakened(event: &Event) -> Vec<String> {
         ("monitoring", "DeleteAlarms" | "DisableAlarmActions") => {
             many(event, "alarmNames", "cloudwatch", "alarm:")
         }
-        (
-            "s3",
-            "DeleteBucket" | "DeleteBucketPolicy" | "PutBucketLifecycle" | "PutBucketPolicy",
-        ) => bucket(event),
-        ("sns", "DeleteTopic") => one(event, "topicArn", "sns", ""),
-        ("sqs", "DeleteQueue" | "PurgeQueue" | "SetQueueAttributes") => queue(event),
+        ("monitoring", "PutMetricAlarm" | "SetAlarmState") => {
+            one(event, "alarmName", "cloudwatch", "alarm:")
+        }
+        ("s3", it) if changes_bucket(it) => bucket(event),
+        ("s3", "PutBucketVersioning") if !is_versioned(event) => bucket(event),
+        ("sns", "AddPermission" | "DeleteTopic" | "RemovePermission" | "SetTopicAttributes") => {
+            one(event, "topicArn", "sns", "")
+        }
+        ("sns", "Unsubscribe") => topic_of_subscription(event),
+        ("sqs", it) if changes_queue(it) => queue(event),
         ("ssm", "DeleteParameter" | "PutParameter") => one(event, "name", "ssm", "parameter/"),
         ("ssm", "DeleteParameters") => many(event, "names", "ssm", "parameter/"),
         _ => Vec::new(),
@@ -59,12 +63,15 @@ pub fn weakened(event: &Event) -> Vec<String> {
 }
 
 /// Whether a call of such a name weakens nothing: a function may still run, a mapping is still
-/// enabled, or the bus is the default one, which is no deployment's own.
+/// enabled, a table can be restored, a bucket keeps versions, or the bus is the default one, which
+/// is no deployment's own.
 pub fn weakens_nothing(event: &Event) -> bool {
     let service = event.api.service.split('.').next().unwrap_or_default();
     match (service, name(event)) {
+        ("dynamodb", "UpdateContinuousBackups") => is_restorable(event),
         ("lambda", "PutFunctionConcurrency") => !is_stopped(event),
         ("lambda", "UpdateEventSourceMapping") => !is_disabled(event),
+        ("s3", "PutBucketVersioning") => is_versioned(event),
         ("events", "PutPermission" | "RemovePermission") => {
             event.request().is_object() && event.request().get("eventBusName").is_none()
         }
@@ -86,6 +93,41 @@ fn changes_role(call: &str) -> bool {
     )
 }
 
+/// Who may call a function, and by which door, is part of what it is: a caller can give it events
+/// that never happened, or take its schedules away.
+fn changes_function(call: &str) -> bool {
+    matches!(
+        call,
+        "AddPermission"
+            | "CreateFunctionUrlConfig"
+            | "DeleteFunction"
+            | "RemovePermission"
+            | "UpdateFunctionCode"
+            | "UpdateFunctionConfiguration"
+            | "UpdateFunctionUrlConfig"
+    )
+}
+
+/// CloudTrail calls Object Lock's call by S3's permission; the API has a name without `Bucket`.
+fn changes_bucket(call: &str) -> bool {
+    matches!(
+        call,
+        "DeleteBucket"
+            | "DeleteBucketPolicy"
+            | "PutBucketLifecycle"
+            | "PutBucketObjectLockConfiguration"
+            | "PutBucketPolicy"
+            | "PutObjectLockConfiguration"
+    )
+}
+
+fn changes_queue(call: &str) -> bool {
+    matches!(
+        call,
+        "AddPermission" | "DeleteQueue" | "PurgeQueue" | "RemovePermission" | "SetQueueAttributes"
+    )
+}
+
 /// A function that may run zero times at once never runs.
 fn is_stopped(event: &Event) -> bool {
     event.request().get("reservedConcurrentExecutions").and_then(Value::as_i64) == Some(0)
@@ -93,6 +135,22 @@ fn is_stopped(event: &Event) -> bool {
 
 fn is_disabled(event: &Event) -> bool {
     event.request().get("enabled").and_then(Value::as_bool) == Some(false)
+}
+
+/// The call turns point-in-time recovery on; one that does not say so counts as turning it off.
+fn is_restorable(event: &Event) -> bool {
+    let setting = "/pointInTimeRecoverySpecification/pointInTimeRecoveryEnabled";
+    event.request().pointer(setting).and_then(Value::as_bool) == Some(true)
+}
+
+/// The call turns versions on; one that does not say so counts as suspending them.
+fn is_versioned(event: &Event) -> bool {
+    let setting = "/VersioningConfiguration/Status";
+    event.request().pointer(setting).and_then(Value::as_str) == Some("Enabled")
+}
+
+fn table(event: &Event) -> Vec<String> {
+    one(event, "tableName", "dynamodb", "table/")
 }
 
 fn rule_arn(event: &Event, key: &str) -> Vec<String> {
@@ -140,6 +198,13 @@ fn queue(event: &Event) -> Vec<String> {
     name.map(|it| regional(event, "sqs", "", it)).into_iter().collect()
 }
 
+/// A subscription's ARN is its topic's and a UUID.
+fn topic_of_subscription(event: &Event) -> Vec<String> {
+    let subscription = text(event.request(), "subscriptionArn");
+    let topic = subscription.and_then(|it| it.rsplit_once(':')).map(|(topic, _)| topic.to_owned());
+    topic.into_iter().collect()
+}
+
 fn one(event: &Event, key: &str, service: &str, kind: &str) -> Vec<String> {
     let name = text(event.request(), key);
     name.map(|it| regional(event, service, kind, it)).into_iter().collect()
@@ -150,10 +215,14 @@ fn many(event: &Event, key: &str, service: &str, kind: &str) -> Vec<String> {
     names.filter_map(Value::as_str).map(|it| regional(event, service, kind, it)).collect()
 }
 
+/// As [`regional`], for a service that knows no regions.
 fn global(event: &Event, key: &str, service: &str, kind: &str) -> Vec<String> {
     let (partition, account) = (partition(&event.cloud.region), &event.cloud.account);
-    let name = text(event.request(), key);
-    name.map(|it| format!("arn:{partition}:{service}::{account}:{kind}{it}")).into_iter().collect()
+    let Some(name) = text(event.request(), key) else { return Vec::new() };
+    if name.starts_with("arn:") {
+        return vec![name.to_owned()];
+    }
+    vec![format!("arn:{partition}:{service}::{account}:{kind}{name}")]
 }
 
 /// The ARN of a thing in the event's account and region; what is one already stays it.

@@ -14,13 +14,12 @@ use crate::aws::errors::{cloud_error, code};
 use crate::cloud::{Action, Applied, CloudError};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId};
-use aws_types::request_id::RequestId;
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
-use quell_core::change::{Change, Direction, Facet, element_id};
+use quell_core::change::{Change, Facet, element_id};
 use quell_core::decide::authorized::Authorized;
 use quell_core::facts::net::exposure::IngressRule;
-use quell_core::resource::{Permission, Purpose, State};
+use quell_core::resource::{Permission, State};
 use serde_json::{Value, json};
 
 const REVOKE: &str = "ec2:RevokeSecurityGroupIngress";
@@ -35,10 +34,7 @@ static META: ActionMeta = ActionMeta {
     name: "ec2.revoke_ingress_rule",
     title: "revoke one ingress rule of the security group",
     resource: TYPE,
-    permissions: &[
-        Permission { action: REVOKE, resource: GROUP, condition: None, purpose: Purpose::Write },
-        Permission { action: AUTHORIZE, resource: GROUP, condition: None, purpose: Purpose::Undo },
-    ],
+    permissions: &[Permission::write(REVOKE, GROUP), Permission::undo(AUTHORIZE, GROUP)],
     reversibility: Reversibility::Equivalent,
     stage: Stage::Element,
     undo_grants: false,
@@ -57,9 +53,8 @@ impl Fix for RevokeIngressRule {
         _params: &Value,
     ) -> Result<Option<Plan>, PlanError> {
         let rules = state.properties.get(INGRESS).and_then(Value::as_array);
-        let found =
-            rules.into_iter().flatten().enumerate().find(|(_, rule)| element_id(rule) == element);
-        let Some((position, rule)) = found else {
+        let found = rules.into_iter().flatten().find(|rule| element_id(rule) == element);
+        let Some(rule) = found else {
             return match state.unknown.contains(INGRESS) {
                 true => Err(PlanError::Unknown(INGRESS.to_owned())),
                 false => Ok(None),
@@ -69,16 +64,8 @@ impl Fix for RevokeIngressRule {
             let problem = "a rule whose source is a security group is not revoked";
             return Err(PlanError::Shape(problem.to_owned()));
         }
-        Ok(Some(Plan::from(Change {
-            action: META.name.to_owned(),
-            resource: state.resource.clone(),
-            facet: Facet::element(&format!("/{INGRESS}"), rule),
-            before: rule.clone(),
-            after: Value::Null,
-            position: Some(position),
-            discards: None,
-            direction: Direction::Forward,
-        })))
+        let facet = Facet::element(&format!("/{INGRESS}"), rule);
+        Ok(Some(Plan::from(Change::fix(META.name, state, facet, Value::Null))))
     }
 }
 
@@ -96,10 +83,7 @@ impl Action for RevokeIngressRule {
             let rules = read_rules(&reader, group).await?;
             let fresh = json!({ INGRESS: rules.iter().map(rule_json).collect::<Vec<_>>() });
             if wanted.is_done(&fresh) {
-                return Ok(Applied {
-                    note: Some("nothing to do".to_owned()),
-                    ..Applied::default()
-                });
+                return Ok(Applied::already());
             }
             let writer = Client::new(&aws.writer(&META, change, session).await?);
             // The rule as it is now: another id than planned, if somebody made it again meanwhile.
@@ -123,9 +107,9 @@ async fn revoke(client: &Client, group: &str, rule: IngressRule) -> Result<Appli
     };
     let call = client.revoke_security_group_ingress().group_id(group).security_group_rule_ids(&id);
     match call.send().await {
-        Ok(output) => Ok(applied(output.request_id(), None)),
+        Ok(output) => Ok(Applied::of(&output)),
         Err(error) if code(&error) == Some("InvalidSecurityGroupRuleId.NotFound") => {
-            Ok(applied(error.request_id(), Some("the rule was gone already")))
+            Ok(Applied::of(&error).noting("the rule was gone already"))
         }
         Err(error) => Err(cloud_error(REVOKE, &error)),
     }
@@ -138,9 +122,9 @@ async fn authorize(
 ) -> Result<Applied, CloudError> {
     let call = client.authorize_security_group_ingress().group_id(group);
     match call.ip_permissions(permission(rule)).send().await {
-        Ok(output) => Ok(applied(output.request_id(), None)),
+        Ok(output) => Ok(Applied::of(&output)),
         Err(error) if code(&error) == Some("InvalidPermission.Duplicate") => {
-            Ok(applied(error.request_id(), Some("an equal rule was there already")))
+            Ok(Applied::of(&error).noting("an equal rule was there already"))
         }
         Err(error) => Err(cloud_error(AUTHORIZE, &error)),
     }
@@ -168,11 +152,4 @@ fn permission(rule: &IngressRule) -> IpPermission {
         .set_ipv6_ranges(v6.map(|it| vec![it]))
         .set_prefix_list_ids(list.map(|it| vec![it]))
         .build()
-}
-
-fn applied(request_id: Option<&str>, note: Option<&str>) -> Applied {
-    Applied {
-        request_ids: request_id.map(str::to_owned).into_iter().collect(),
-        note: note.map(str::to_owned),
-    }
 }

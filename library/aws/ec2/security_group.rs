@@ -17,10 +17,10 @@ use futures::future::BoxFuture;
 use quell_core::change::element_id;
 use quell_core::event::{CloudScope, Event};
 use quell_core::facts::net::PortRange;
-use quell_core::facts::net::exposure::{IngressRule, PrefixLists, exposures};
+use quell_core::facts::net::exposure::{ExposedBy, Exposure, IngressRule, PrefixLists, exposures};
 use quell_core::plan::Plan;
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Planned, Purpose, ResourceRef, State, Trust,
+    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust,
 };
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,23 +50,17 @@ static META: KindMeta = KindMeta {
     asff: "AwsEc2SecurityGroup",
     arn: "arn:{partition}:ec2:{region}:{account}:security-group/{id}",
     reads: &[
-        read(DESCRIBE_GROUPS, "*"),
-        read("ec2:DescribeSecurityGroupRules", "*"),
+        Permission::read(DESCRIBE_GROUPS, "*"),
+        Permission::read("ec2:DescribeSecurityGroupRules", "*"),
         // A list may be AWS' own or shared by another account.
-        read("ec2:GetManagedPrefixListEntries", "arn:{partition}:ec2:{region}:*:prefix-list/*"),
+        Permission::read(
+            "ec2:GetManagedPrefixListEntries",
+            "arn:{partition}:ec2:{region}:*:prefix-list/*",
+        ),
     ],
-    lists: &[Permission {
-        action: DESCRIBE_GROUPS,
-        resource: "*",
-        condition: None,
-        purpose: Purpose::List,
-    }],
+    lists: &[Permission::list(DESCRIBE_GROUPS, "*")],
     global: false,
 };
-
-const fn read(action: &'static str, resource: &'static str) -> Permission {
-    Permission { action, resource, condition: None, purpose: Purpose::Read }
-}
 
 impl Kind for SecurityGroup {
     fn meta(&self) -> &'static KindMeta {
@@ -253,7 +247,8 @@ fn tags(group: &Group) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// One entry per rule that lets the world reach any port.
+/// One entry per rule that lets the world reach any port. `how` begins the sentence that a finding
+/// says of it; `caution` are the fields that the finding must have besides.
 fn open_to_world(properties: &Value) -> Result<Vec<Value>, String> {
     let mut rules = Vec::new();
     let mut ids = BTreeMap::new();
@@ -275,6 +270,7 @@ fn open_to_world(properties: &Value) -> Result<Vec<Value>, String> {
         .into_iter()
         .map(|it| {
             let ports: Vec<_> = it.ports.iter().copied().map(range_json).collect();
+            let (how, caution) = told(&it);
             json!({
                 "element": it.element,
                 "rule_id": ids.get(&it.element),
@@ -283,9 +279,31 @@ fn open_to_world(properties: &Value) -> Result<Vec<Value>, String> {
                 "range": range_json(it.range),
                 "ports": ports,
                 "by": it.by,
+                "how": how,
+                "caution": caution,
             })
         })
         .collect())
+}
+
+/// How a rule lets the world in, and what a finding must say besides: its own fields.
+fn told(it: &Exposure) -> (String, Value) {
+    let source = &it.cidr;
+    match it.by {
+        ExposedBy::Single => (format!("{source} reaches"), json!({})),
+        ExposedBy::Union => (
+            format!("{source} and other rules together let the world reach"),
+            json!({ "approval": "no rule alone is the world: each may be meant" }),
+        ),
+        ExposedBy::UnknownPrefixList => (
+            format!("prefix list {source} may let the world reach"),
+            json!({ "indeterminate": format!("the entries of {source}") }),
+        ),
+        ExposedBy::UnknownSource => (
+            format!("{source}, which is not known yet, may let the world reach"),
+            json!({ "indeterminate": format!("the source {source}") }),
+        ),
+    }
 }
 
 fn range_json(range: PortRange) -> Value {

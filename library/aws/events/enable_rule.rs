@@ -8,12 +8,11 @@ use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::cloud::{Action, Applied, CloudError};
 use aws_sdk_eventbridge::Client;
-use aws_types::request_id::RequestId;
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
-use quell_core::change::{Change, Direction, Facet};
+use quell_core::change::{Change, Facet};
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::{Permission, Purpose, State};
+use quell_core::resource::{Permission, State};
 use serde_json::{Value, json};
 
 const STATE: &str = "State";
@@ -30,10 +29,7 @@ static META: ActionMeta = ActionMeta {
     name: "events.enable_rule",
     title: "enable the rule again",
     resource: TYPE,
-    permissions: &[
-        Permission { action: ENABLE, resource: ARN, condition: None, purpose: Purpose::Write },
-        Permission { action: DISABLE, resource: ARN, condition: None, purpose: Purpose::Undo },
-    ],
+    permissions: &[Permission::write(ENABLE, ARN), Permission::undo(DISABLE, ARN)],
     reversibility: Reversibility::Exact,
     stage: Stage::Element,
     undo_grants: false,
@@ -57,16 +53,10 @@ impl Fix for EnableRule {
         }
         match state.properties.get(STATE).and_then(Value::as_str) {
             None => Err(PlanError::Unknown(STATE.to_owned())),
-            Some(DISABLED) => Ok(Some(Plan::from(Change {
-                action: META.name.to_owned(),
-                resource: state.resource.clone(),
-                facet: Facet::property("/State"),
-                before: json!(DISABLED),
-                after: json!(ENABLED),
-                position: None,
-                discards: None,
-                direction: Direction::Forward,
-            }))),
+            Some(DISABLED) => {
+                let facet = Facet::property("/State");
+                Ok(Some(Plan::from(Change::fix(META.name, state, facet, json!(ENABLED)))))
+            }
             Some(_) => Ok(None),
         }
     }
@@ -83,19 +73,18 @@ impl Action for EnableRule {
             let client = Client::new(&aws.writer(&META, change, session).await?);
             let change = change.get();
             let (bus, name) = bus_and_name(&change.resource.id);
-            let request_id = match change.after == json!(ENABLED) {
+            match change.after == json!(ENABLED) {
                 true => {
                     let call = client.enable_rule().name(name).event_bus_name(bus);
-                    let output = call.send().await.map_err(|it| cloud_error(ENABLE, &it))?;
-                    output.request_id().map(str::to_owned)
+                    let sent = call.send().await;
+                    Ok(Applied::of(&sent.map_err(|it| cloud_error(ENABLE, &it))?))
                 }
                 false => {
                     let call = client.disable_rule().name(name).event_bus_name(bus);
-                    let output = call.send().await.map_err(|it| cloud_error(DISABLE, &it))?;
-                    output.request_id().map(str::to_owned)
+                    let sent = call.send().await;
+                    Ok(Applied::of(&sent.map_err(|it| cloud_error(DISABLE, &it))?))
                 }
-            };
-            Ok(Applied { request_ids: request_id.into_iter().collect(), note: None })
+            }
         })
     }
 }

@@ -6,20 +6,18 @@ use crate::aws::errors::cloud_error;
 use crate::cloud::{Applied, CloudError};
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::Tag;
-use aws_types::request_id::RequestId;
 use quell_core::decide::authorized::Authorized;
 use quell_core::heartbeat::{Heartbeat, TAG};
-use quell_core::resource::{Permission, Purpose, arn};
+use quell_core::resource::{Permission, arn};
 
 const TAG_RESOURCE: &str = "events:TagResource";
 
 /// What writing heartbeats takes: this tag alone, on a rule.
-pub const PERMISSIONS: [Permission; 1] = [Permission {
-    action: TAG_RESOURCE,
-    resource: ARN,
-    condition: Some(("ForAllValues:StringEquals", "aws:TagKeys", TAG)),
-    purpose: Purpose::Heartbeat,
-}];
+pub const PERMISSIONS: [Permission; 1] = [Permission::heartbeat(TAG_RESOURCE, ARN).when(
+    "ForAllValues:StringEquals",
+    "aws:TagKeys",
+    TAG,
+)];
 
 /// Writes the tag.
 pub async fn write(aws: &Aws, heartbeat: &Authorized<Heartbeat>) -> Result<Applied, CloudError> {
@@ -29,6 +27,5 @@ pub async fn write(aws: &Aws, heartbeat: &Authorized<Heartbeat>) -> Result<Appli
     let tag = tag.map_err(|it| CloudError::unsupported(TAG_RESOURCE, it.to_string()))?;
     let call = client.tag_resource().resource_arn(arn(ARN, rule)).tags(tag);
     let output = call.send().await.map_err(|it| cloud_error(TAG_RESOURCE, &it))?;
-    let request_ids = output.request_id().map(str::to_owned).into_iter().collect();
-    Ok(Applied { request_ids, note: None })
+    Ok(Applied::of(&output))
 }

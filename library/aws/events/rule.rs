@@ -14,7 +14,7 @@ use crate::cloud::{CloudError, Listing, Resource, Seen};
 use aws_sdk_eventbridge::Client;
 use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
-use quell_core::resource::{Kind, KindMeta, Permission, Purpose, ResourceRef, State, Trust, arn};
+use quell_core::resource::{Kind, KindMeta, Permission, ResourceRef, State, Trust, arn};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -45,17 +45,13 @@ static META: KindMeta = KindMeta {
     asff: "AwsEventsRule",
     arn: ARN,
     reads: &[
-        needs("events:DescribeRule", ARN, Purpose::Read),
-        needs(LIST_TAGS, ARN, Purpose::Read),
-        needs(LIST_TARGETS, ARN, Purpose::Read),
+        Permission::read("events:DescribeRule", ARN),
+        Permission::read(LIST_TAGS, ARN),
+        Permission::read(LIST_TARGETS, ARN),
     ],
-    lists: &[needs(LIST_BUSES, "*", Purpose::List), needs(LIST_RULES, "*", Purpose::List)],
+    lists: &[Permission::list(LIST_BUSES, "*"), Permission::list(LIST_RULES, "*")],
     global: false,
 };
-
-const fn needs(action: &'static str, resource: &'static str, purpose: Purpose) -> Permission {
-    Permission { action, resource, condition: None, purpose }
-}
 
 impl Kind for Rule {
     fn meta(&self) -> &'static KindMeta {

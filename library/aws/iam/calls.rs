@@ -51,8 +51,7 @@ where
     SdkError<E, HttpResponse>: RequestId,
 {
     let answer = answer.map_err(|it| cloud_error(operation, &it))?;
-    let request_ids = answer.request_id().map(str::to_owned).into_iter().collect();
-    Ok(Applied { request_ids, note: None })
+    Ok(Applied::of(&answer))
 }
 
 /// As [`applied`]; taking away what is not there is done.
@@ -66,14 +65,9 @@ where
     SdkError<E, HttpResponse>: RequestId,
 {
     match applied(operation, answer) {
-        Err(it) if it.kind == CloudErrorKind::NotFound => Ok(already()),
+        Err(it) if it.kind == CloudErrorKind::NotFound => Ok(Applied::already()),
         other => other,
     }
-}
-
-/// Nothing had to be called.
-pub fn already() -> Applied {
-    Applied { request_ids: Vec::new(), note: Some("already so; nothing was called".to_owned()) }
 }
 
 /// Tags by key.

@@ -21,7 +21,7 @@ use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
 use quell_core::plan::Plan;
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Planned, Purpose, ResourceRef, State, Trust, is_home,
+    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, is_home,
 };
 use serde_json::{Value, json};
 
@@ -44,17 +44,13 @@ static META: KindMeta = KindMeta {
     asff: "AwsIamPolicy",
     arn: ARN,
     reads: &[
-        reading("iam:GetPolicy"),
-        reading("iam:GetPolicyVersion"),
-        reading("iam:ListPolicyVersions"),
+        Permission::read("iam:GetPolicy", ARN),
+        Permission::read("iam:GetPolicyVersion", ARN),
+        Permission::read("iam:ListPolicyVersions", ARN),
     ],
-    lists: &[Permission { action: LIST, resource: "*", condition: None, purpose: Purpose::List }],
+    lists: &[Permission::list(LIST, "*")],
     global: true,
 };
-
-const fn reading(action: &'static str) -> Permission {
-    Permission { action, resource: ARN, condition: None, purpose: Purpose::Read }
-}
 
 /// Whether the ARN is that of an account's own policy.
 pub fn is_customer_managed(arn: &str) -> bool {

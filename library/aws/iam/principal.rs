@@ -25,7 +25,7 @@ use quell_core::facts::iam_policy::admin::is_admin_managed_policy;
 use quell_core::facts::tri::Tri;
 use quell_core::plan::Plan;
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Planned, Purpose, ResourceRef, State, Trust, is_home,
+    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, is_home,
 };
 use serde_json::{Map, Value, json};
 
@@ -54,18 +54,18 @@ static GROUP: KindMeta = KindMeta {
     asff: "AwsIamGroup",
     arn: GROUP_ARN,
     reads: &[
-        reading("iam:GetGroup", GROUP_ARN),
-        reading("iam:GetGroup", GROUP_IN_PATH_ARN),
-        reading("iam:GetGroupPolicy", GROUP_ARN),
-        reading("iam:GetGroupPolicy", GROUP_IN_PATH_ARN),
-        reading("iam:GetPolicy", ANY_POLICY_ARN),
-        reading("iam:GetPolicyVersion", ANY_POLICY_ARN),
-        reading("iam:ListAttachedGroupPolicies", GROUP_ARN),
-        reading("iam:ListAttachedGroupPolicies", GROUP_IN_PATH_ARN),
-        reading("iam:ListGroupPolicies", GROUP_ARN),
-        reading("iam:ListGroupPolicies", GROUP_IN_PATH_ARN),
+        Permission::read("iam:GetGroup", GROUP_ARN),
+        Permission::read("iam:GetGroup", GROUP_IN_PATH_ARN),
+        Permission::read("iam:GetGroupPolicy", GROUP_ARN),
+        Permission::read("iam:GetGroupPolicy", GROUP_IN_PATH_ARN),
+        Permission::read("iam:GetPolicy", ANY_POLICY_ARN),
+        Permission::read("iam:GetPolicyVersion", ANY_POLICY_ARN),
+        Permission::read("iam:ListAttachedGroupPolicies", GROUP_ARN),
+        Permission::read("iam:ListAttachedGroupPolicies", GROUP_IN_PATH_ARN),
+        Permission::read("iam:ListGroupPolicies", GROUP_ARN),
+        Permission::read("iam:ListGroupPolicies", GROUP_IN_PATH_ARN),
     ],
-    lists: &[listing("iam:ListGroups")],
+    lists: &[Permission::list("iam:ListGroups", "*")],
     global: true,
 };
 
@@ -76,18 +76,18 @@ static ROLE: KindMeta = KindMeta {
     asff: "AwsIamRole",
     arn: ROLE_ARN,
     reads: &[
-        reading("iam:GetRole", ROLE_ARN),
-        reading("iam:GetRole", ROLE_IN_PATH_ARN),
-        reading("iam:GetRolePolicy", ROLE_ARN),
-        reading("iam:GetRolePolicy", ROLE_IN_PATH_ARN),
-        reading("iam:GetPolicy", ANY_POLICY_ARN),
-        reading("iam:GetPolicyVersion", ANY_POLICY_ARN),
-        reading("iam:ListAttachedRolePolicies", ROLE_ARN),
-        reading("iam:ListAttachedRolePolicies", ROLE_IN_PATH_ARN),
-        reading("iam:ListRolePolicies", ROLE_ARN),
-        reading("iam:ListRolePolicies", ROLE_IN_PATH_ARN),
+        Permission::read("iam:GetRole", ROLE_ARN),
+        Permission::read("iam:GetRole", ROLE_IN_PATH_ARN),
+        Permission::read("iam:GetRolePolicy", ROLE_ARN),
+        Permission::read("iam:GetRolePolicy", ROLE_IN_PATH_ARN),
+        Permission::read("iam:GetPolicy", ANY_POLICY_ARN),
+        Permission::read("iam:GetPolicyVersion", ANY_POLICY_ARN),
+        Permission::read("iam:ListAttachedRolePolicies", ROLE_ARN),
+        Permission::read("iam:ListAttachedRolePolicies", ROLE_IN_PATH_ARN),
+        Permission::read("iam:ListRolePolicies", ROLE_ARN),
+        Permission::read("iam:ListRolePolicies", ROLE_IN_PATH_ARN),
     ],
-    lists: &[listing("iam:ListRoles")],
+    lists: &[Permission::list("iam:ListRoles", "*")],
     global: true,
 };
 
@@ -98,28 +98,20 @@ static USER: KindMeta = KindMeta {
     asff: "AwsIamUser",
     arn: USER_ARN,
     reads: &[
-        reading("iam:GetUser", USER_ARN),
-        reading("iam:GetUser", USER_IN_PATH_ARN),
-        reading("iam:GetUserPolicy", USER_ARN),
-        reading("iam:GetUserPolicy", USER_IN_PATH_ARN),
-        reading("iam:GetPolicy", ANY_POLICY_ARN),
-        reading("iam:GetPolicyVersion", ANY_POLICY_ARN),
-        reading("iam:ListAttachedUserPolicies", USER_ARN),
-        reading("iam:ListAttachedUserPolicies", USER_IN_PATH_ARN),
-        reading("iam:ListUserPolicies", USER_ARN),
-        reading("iam:ListUserPolicies", USER_IN_PATH_ARN),
+        Permission::read("iam:GetUser", USER_ARN),
+        Permission::read("iam:GetUser", USER_IN_PATH_ARN),
+        Permission::read("iam:GetUserPolicy", USER_ARN),
+        Permission::read("iam:GetUserPolicy", USER_IN_PATH_ARN),
+        Permission::read("iam:GetPolicy", ANY_POLICY_ARN),
+        Permission::read("iam:GetPolicyVersion", ANY_POLICY_ARN),
+        Permission::read("iam:ListAttachedUserPolicies", USER_ARN),
+        Permission::read("iam:ListAttachedUserPolicies", USER_IN_PATH_ARN),
+        Permission::read("iam:ListUserPolicies", USER_ARN),
+        Permission::read("iam:ListUserPolicies", USER_IN_PATH_ARN),
     ],
-    lists: &[listing("iam:ListUsers")],
+    lists: &[Permission::list("iam:ListUsers", "*")],
     global: true,
 };
-
-const fn reading(action: &'static str, resource: &'static str) -> Permission {
-    Permission { action, resource, condition: None, purpose: Purpose::Read }
-}
-
-const fn listing(action: &'static str) -> Permission {
-    Permission { action, resource: "*", condition: None, purpose: Purpose::List }
-}
 
 /// What policies are attached to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

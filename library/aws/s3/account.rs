@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
 use quell_core::plan::Plan;
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Planned, Purpose, ResourceRef, State, Trust, home_region, is_home,
+    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, home_region, is_home,
     partition,
 };
 use serde_json::{Map, Value};
@@ -21,12 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const TYPE: &str = "AWS::S3::AccountPublicAccessBlock";
 
 /// Reading the account's block.
-pub const READ: Permission = Permission {
-    action: "s3:GetAccountPublicAccessBlock",
-    resource: "*",
-    condition: None,
-    purpose: Purpose::Read,
-};
+pub const READ: Permission = Permission::read("s3:GetAccountPublicAccessBlock", "*");
 
 static META: KindMeta = KindMeta {
     cloudformation: TYPE,

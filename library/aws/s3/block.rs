@@ -2,7 +2,7 @@
 //! the account's block have the same form.
 
 use quell_core::action::PlanError;
-use quell_core::change::{Change, Direction, Facet};
+use quell_core::change::{Change, Facet};
 use quell_core::facts::s3::PublicAccessBlock;
 use quell_core::resource::State;
 use serde_json::{Map, Value, json};
@@ -44,28 +44,17 @@ pub fn fix(action: &str, state: &State, params: &Value) -> Result<Option<Change>
     if state.unknown.contains(PROPERTY) {
         return Err(PlanError::Unknown(PROPERTY.to_owned()));
     }
-    let before = state.properties.get(PROPERTY).cloned().unwrap_or(Value::Null);
-    let mut after: Map<String, Value> = match property(|it| before.get(it)?.as_bool()) {
+    let before = state.properties.get(PROPERTY);
+    let mut after: Map<String, Value> = match property(|it| before?.get(it)?.as_bool()) {
         Value::Object(fields) => fields,
         _ => Map::new(),
     };
     for flag in demanded(params)? {
         after.insert(flag.to_owned(), Value::Bool(true));
     }
-    let after = Value::Object(after);
-    if after == before {
-        return Ok(None);
-    }
-    Ok(Some(Change {
-        action: action.to_owned(),
-        resource: state.resource.clone(),
-        facet: Facet::property(&format!("/{PROPERTY}")),
-        before,
-        after,
-        position: None,
-        discards: None,
-        direction: Direction::Forward,
-    }))
+    let facet = Facet::property(&format!("/{PROPERTY}"));
+    let change = Change::fix(action, state, facet, Value::Object(after));
+    Ok((change.before != change.after).then_some(change))
 }
 
 fn demanded(params: &Value) -> Result<Vec<&'static str>, PlanError> {

@@ -18,7 +18,7 @@ use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
 use quell_core::plan::Plan;
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Planned, Purpose, ResourceRef, State, Trust,
+    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust,
 };
 use serde_json::Value;
 
@@ -49,20 +49,16 @@ static META: KindMeta = KindMeta {
     arn: ARN,
     reads: &[
         account::READ,
-        reading("s3:GetBucketAcl"),
-        reading("s3:GetBucketLocation"),
-        reading("s3:GetBucketOwnershipControls"),
-        reading("s3:GetBucketPolicy"),
-        reading("s3:GetBucketPublicAccessBlock"),
-        reading("s3:GetBucketTagging"),
+        Permission::read("s3:GetBucketAcl", ARN),
+        Permission::read("s3:GetBucketLocation", ARN),
+        Permission::read("s3:GetBucketOwnershipControls", ARN),
+        Permission::read("s3:GetBucketPolicy", ARN),
+        Permission::read("s3:GetBucketPublicAccessBlock", ARN),
+        Permission::read("s3:GetBucketTagging", ARN),
     ],
-    lists: &[Permission { action: LIST, resource: "*", condition: None, purpose: Purpose::List }],
+    lists: &[Permission::list(LIST, "*")],
     global: false,
 };
-
-const fn reading(action: &'static str) -> Permission {
-    Permission { action, resource: ARN, condition: None, purpose: Purpose::Read }
-}
 
 /// A bucket.
 #[derive(Debug)]

@@ -4,7 +4,8 @@
 //! ```text
 //! block             {BlockPublicAcls: yes|no|unknown, …}      account and bucket together
 //! undecided         [property]                                what those unknowns hang on
-//! statements        [{id, sid, public, cross_account, reason, …, statement}]
+//! statements        [{id, sid, public, cross_account, latent, reason, …, statement}]; `latent` is
+//!                   what a Deny of the same policy takes away, or null
 //! policy_neutral    yes|no|unknown
 //! policy_error      why the policy could not be analyzed, if so
 //! grants            [{id, permission, group, public}]

@@ -51,9 +51,7 @@ pub fn parse(record: Value) -> Event {
 
 /// The records of a corpus that nobody here wrote: each line's `event`, with the line.
 pub fn corpus(name: &str) -> Vec<(Value, Value)> {
-    let path = format!("{}/../../shared/corpora/{name}", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(&path)
-        .unwrap_or_else(|it| panic!("this test needs the corpus `{path}`: {it}"));
+    let text = testkit::corpus(name).unwrap();
     let lines = text.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
     lines.map(|it| (it["event"].clone(), it)).collect()
 }

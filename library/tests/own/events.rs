@@ -70,7 +70,76 @@ fn calls_on_functions() -> Vec<Case> {
             json!({ "functionName": "f", "reservedConcurrentExecutions": 0 }),
             format!("lambda:{HERE}:function:f"),
         ),
+        (
+            "lambda",
+            "AddPermission20150331v2",
+            json!({ "functionName": "f", "principal": "*" }),
+            format!("lambda:{HERE}:function:f"),
+        ),
+        (
+            "lambda",
+            "RemovePermission20150331v2",
+            json!({ "functionName": "f", "statementId": "s" }),
+            format!("lambda:{HERE}:function:f"),
+        ),
+        (
+            "lambda",
+            "CreateFunctionUrlConfig",
+            json!({ "functionName": "f", "authType": "NONE" }),
+            format!("lambda:{HERE}:function:f"),
+        ),
     ]
+}
+
+/// What would tell, and what would prove.
+fn calls_on_alarms_and_evidence() -> Vec<Case> {
+    let topic = format!("sns:{HERE}:t");
+    let policy = "iam::111122223333:policy/p".to_owned();
+    let named = json!({ "policyArn": format!("arn:aws:{policy}") });
+    let off = json!({ "pointInTimeRecoveryEnabled": false });
+    vec![
+        ("monitoring", "PutMetricAlarm", json!({ "alarmName": "a" }), alarm("a")),
+        ("monitoring", "SetAlarmState", json!({ "alarmName": "a" }), alarm("a")),
+        (
+            "sns",
+            "Unsubscribe",
+            json!({ "subscriptionArn": format!("arn:aws:{topic}:0f1e2d3c-4b5a") }),
+            topic.clone(),
+        ),
+        (
+            "sns",
+            "SetTopicAttributes",
+            json!({ "topicArn": format!("arn:aws:{topic}") }),
+            topic.clone(),
+        ),
+        ("sns", "RemovePermission", json!({ "topicArn": format!("arn:aws:{topic}") }), topic),
+        ("iam", "CreatePolicyVersion", named.clone(), policy.clone()),
+        ("iam", "SetDefaultPolicyVersion", named, policy),
+        (
+            "dynamodb",
+            "UpdateContinuousBackups",
+            json!({ "tableName": "t", "pointInTimeRecoverySpecification": off }),
+            format!("dynamodb:{HERE}:table/t"),
+        ),
+        (
+            "s3",
+            "PutBucketVersioning",
+            json!({ "bucketName": "b", "VersioningConfiguration": { "Status": "Suspended" } }),
+            "s3:::b".to_owned(),
+        ),
+        // What does not say that it turns something on is taken for turning it off.
+        ("s3", "PutBucketVersioning", json!({ "bucketName": "b" }), "s3:::b".to_owned()),
+        (
+            "s3",
+            "PutBucketObjectLockConfiguration",
+            json!({ "bucketName": "b" }),
+            "s3:::b".to_owned(),
+        ),
+    ]
+}
+
+fn alarm(name: &str) -> String {
+    format!("cloudwatch:{HERE}:alarm:{name}")
 }
 
 fn calls_on_the_rest() -> Vec<Case> {
@@ -104,7 +173,12 @@ fn calls_on_the_rest() -> Vec<Case> {
 
 #[test]
 fn every_call_names_its_part() {
-    let cases = [calls_on_events(), calls_on_functions(), calls_on_the_rest()];
+    let cases = [
+        calls_on_events(),
+        calls_on_functions(),
+        calls_on_alarms_and_evidence(),
+        calls_on_the_rest(),
+    ];
     for (service, name, request, part) in cases.into_iter().flatten() {
         let event = call(service, name, request);
         assert_eq!(parts(&event), [format!("arn:aws:{part}")], "{service} {name}");
@@ -134,6 +208,20 @@ fn what_weakens_nothing_names_nothing() {
         ("events", "DisableRule", json!({ "name": "r" })),
         ("iam", "PutUserPolicy", json!({ "userName": "u" })),
         ("sqs", "PurgeQueue", json!({})),
+        ("sns", "Unsubscribe", json!({})),
+        (
+            "dynamodb",
+            "UpdateContinuousBackups",
+            json!({
+                "tableName": "t",
+                "pointInTimeRecoverySpecification": { "pointInTimeRecoveryEnabled": true },
+            }),
+        ),
+        (
+            "s3",
+            "PutBucketVersioning",
+            json!({ "bucketName": "b", "VersioningConfiguration": { "Status": "Enabled" } }),
+        ),
         ("elsewhere", "DeleteTable", json!({ "tableName": "t" })),
     ] {
         assert_eq!(parts(&call(service, name, request)), Vec::<String>::new(), "{service} {name}");

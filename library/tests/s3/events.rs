@@ -172,11 +172,7 @@ fn a_block_is_read_whatever_its_booleans_are() {
 /// of our policies finds something in what the event alone proves.
 #[test]
 fn panther_agrees() {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../shared/corpora/detections/panther_aws_cloudtrail_cases.jsonl"
-    );
-    let text = std::fs::read_to_string(path).expect("the corpora lie beside the repository");
+    let text = testkit::corpus("detections/panther_aws_cloudtrail_cases.jsonl").unwrap();
     let rules = ["AWS.CloudTrail.ResourceMadePublic", "AWS.S3.DeletePublicAccessBlock"];
     let library = Library::builtin().unwrap();
     let mut rows = 0;

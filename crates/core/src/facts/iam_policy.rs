@@ -18,10 +18,10 @@
 //!   condition that holds anything back (see [`admin`]).
 //!
 //! An AWS service as the principal is neither public nor cross-account, with or without
-//! `aws:SourceAccount`: the confused deputy is a question of its own. An explicit Deny counts only
-//! where it surely cancels the grant: it addresses everybody, has no condition, and covers all the
-//! actions and resources of the grant. A narrower Deny is not weighed, since S3 and IAM Access
-//! Analyzer call the grant public by what it grants.
+//! `aws:SourceAccount`: the confused deputy is a question of its own. An explicit Deny of the same
+//! document counts where it surely covers the grant; what it leaves is what the statement comes to,
+//! and what it takes away is told as latent (see [`deny`]). A narrower Deny is not weighed, since
+//! S3 and IAM Access Analyzer call the grant public by what it grants.
 //!
 //! Deliberately absent: evaluation of a request, privilege escalation through single actions, and
 //! everything outside the one document (SCPs, boundaries, session policies).
@@ -32,7 +32,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::statement::{Effect, Statement, covering_deny};
+use self::statement::{Effect, Statement};
 use crate::change::element_id;
 
 pub mod document;
@@ -41,6 +41,7 @@ pub mod principal;
 pub mod condition;
 mod provider;
 pub mod admin;
+pub mod deny;
 mod wildcard;
 
 /// What a document is attached to, and thereby which elements it must and must not have.
@@ -108,6 +109,10 @@ pub struct StatementFacts {
     pub cross_account: bool,
     /// Whether it makes an administrator.
     pub admin: bool,
+    /// What it would come to but for a Deny of the same document, where that is worse: the Deny
+    /// gone, this comes to life. S3's `BlockPublicPolicy` judges a grant without looking at the
+    /// Denies.
+    pub latent: Option<Verdict>,
     /// Why, in a sentence fragment.
     pub reason: String,
     /// Whom it addresses, as written; empty in an identity policy.
@@ -164,18 +169,24 @@ fn statement_facts(
     kind: Kind,
     allow: &Allow,
 ) -> StatementFacts {
-    let (verdict, reason) = match (statement.effect, covering_deny(statement, all)) {
+    let bare = match (statement.effect, kind) {
         (Effect::Deny, _) => (Verdict::Harmless, "it denies".to_owned()),
-        (Effect::Allow, Some(deny)) => {
-            let reason = format!("statement {deny} denies all of it to everybody");
-            (Verdict::Harmless, reason)
-        }
-        (Effect::Allow, None) if kind == Kind::Identity => match admin::reason(statement) {
+        (Effect::Allow, Kind::Identity) => match admin::reason(statement) {
             Some(reason) => (Verdict::Admin, reason),
             None => (Verdict::Harmless, "it allows less than everything".to_owned()),
         },
-        (Effect::Allow, None) => principal::judge(statement, allow),
+        (Effect::Allow, _) => principal::judge(statement, allow),
     };
+    let (worst, _) = bare;
+    let left = match worst {
+        Verdict::Harmless => None,
+        _ => deny::what_is_left(statement, all, kind, allow).filter(|(it, _)| *it < worst),
+    };
+    let latent = left.is_some().then_some(worst);
+    let (verdict, mut reason) = left.unwrap_or(bare);
+    if verdict == Verdict::Admin && all.iter().any(|it| it.effect == Effect::Deny) {
+        reason.push_str(", and no Deny beside it surely takes IAM away");
+    }
     StatementFacts {
         index: statement.index,
         sid: statement.sid.map(str::to_owned),
@@ -184,16 +195,22 @@ fn statement_facts(
         public: verdict == Verdict::Public,
         cross_account: verdict == Verdict::CrossAccount,
         admin: verdict == Verdict::Admin,
+        latent,
         reason,
         principals: statement.principals.iter().map(|it| it.written.to_owned()).collect(),
     }
 }
 
-/// What a statement comes to. One statement is at most one of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Public,
-    CrossAccount,
-    Admin,
+/// What a statement comes to, the worst last. One statement is at most one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// None of the others.
     Harmless,
+    /// Somebody from outside can use it, short of everybody.
+    CrossAccount,
+    /// It makes an administrator.
+    Admin,
+    /// Anyone can use it.
+    Public,
 }

@@ -2,8 +2,6 @@
 
 use serde_json::{Value, json};
 
-const CORPORA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpora");
-
 /// Of 100 events so many are drawn from records that match some pattern.
 const MATCHING_PERCENT: u64 = 21;
 
@@ -79,9 +77,7 @@ impl Corpus {
 }
 
 fn rows(path: &str) -> Vec<Value> {
-    let path = format!("{CORPORA}/{path}.jsonl");
-    let text = std::fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("the bench needs the corpus `{path}`: {error}"));
+    let text = testkit::corpus(&format!("{path}.jsonl")).expect("the bench needs its corpus");
     text.lines().map(|it| serde_json::from_str(it).expect("a row is JSON")).collect()
 }
 

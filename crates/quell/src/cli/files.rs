@@ -1,4 +1,5 @@
 //! Files that a user names on the command line: read whole, within a limit, `-` for standard input.
+//! A byte order mark, which some editors put first, is no part of them.
 
 use crate::exit::CliError;
 use std::fs::File;
@@ -8,6 +9,8 @@ use std::io::{self, BufRead as _, BufReader, Read};
 pub const INPUT_FILE_MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// The longest line of a file of cases, in bytes.
 pub const CASE_LINE_MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A file's text.
 pub fn text(path: &str) -> Result<String, CliError> {
@@ -34,7 +37,13 @@ fn within(path: &str, max: usize) -> Result<Option<Vec<u8>>, CliError> {
         .take((max as u64).saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|it| unreadable(path, it))?;
-    Ok((bytes.len() <= max).then_some(bytes))
+    if max < bytes.len() {
+        return Ok(None);
+    }
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
+    }
+    Ok(Some(bytes))
 }
 
 fn too_large(path: &str, max: usize) -> CliError {
@@ -60,7 +69,8 @@ pub fn lines(
             let problem = format!("{} is longer than {CASE_LINE_MAX_BYTES} bytes", at());
             return Err(CliError::usage(problem));
         }
-        let text = std::str::from_utf8(&line)
+        let line = line.strip_prefix(BYTE_ORDER_MARK).filter(|_| number == 1).unwrap_or(&line);
+        let text = std::str::from_utf8(line)
             .map_err(|it| CliError::usage(format!("{} is not UTF-8", at())).because(it))?;
         if !text.trim().is_empty() {
             each(number, text.trim())?;

@@ -69,6 +69,9 @@ Nothing is changed, and nothing is read but the archive: each event is judged by
 alone, and decided as of its own time, with every change that would have been made taken as made.
 The decision is `indeterminate` where an unknown decides.
 
+A field of the CSV that a spreadsheet would run as a formula, or that begins with an apostrophe, has
+an apostrophe in front; take one off to have the text again. The JSON holds every text as it is.
+
 Exit codes: 0 no findings, 1 findings, 3 something could not be read (it is in the report's errors;
 the rest is reported all the same). The highest wins.";
 

@@ -5,7 +5,7 @@
 
 use super::grants::Document;
 use super::rules::Rule;
-use super::{Deployment, GENERATED, Role};
+use super::{Deployment, GENERATED, Grant};
 use crate::telemetry::alarms::{self, Names};
 use crate::telemetry::dashboard;
 use serde_json::{Value, json};
@@ -39,10 +39,10 @@ pub fn files(deployment: &Deployment) -> BTreeMap<String, String> {
 }
 
 fn hub(deployment: &Deployment) -> String {
-    let policy = |role| deployment.roles.get(&role).map_or(Value::Null, |it| joined(it));
+    let policy = |grant| deployment.grants.get(&grant).map_or(Value::Null, |it| joined(it));
     let text = include_str!("cloudformation/hub.yaml");
-    let text = with_value(text, "function", &policy(Role::Function));
-    let text = with_value(&text, "checkpoint", &policy(Role::Checkpoint));
+    let text = with_value(text, "function", &policy(Grant::Function));
+    let text = with_value(&text, "checkpoint", &policy(Grant::Checkpoint));
     let body = dashboard::body(&PARTS, "{region}").to_string();
     let text = with_value(&text, "dashboard", &filled(&body));
     headed(&with_resources(&text, "alarms", &alarms()))
@@ -60,6 +60,11 @@ fn alarms() -> Vec<(String, Value)> {
         let name = properties.get("AlarmName").and_then(Value::as_str).unwrap_or_default();
         let id = format!("Alarm{}", logical(name.trim_start_matches("{prefix}")));
         if let Some(fields) = properties.as_object_mut() {
+            // What CloudFormation takes for granted is left out: a template's characters are few.
+            fields.retain(|_, value| !value.as_array().is_some_and(Vec::is_empty));
+            if fields.get("DatapointsToAlarm") == fields.get("EvaluationPeriods") {
+                fields.remove("DatapointsToAlarm");
+            }
             fields.insert("AlarmActions".to_owned(), actions.clone());
             fields.insert("OKActions".to_owned(), actions.clone());
         }
@@ -94,22 +99,22 @@ fn rules(rules: &[Rule]) -> Vec<(String, Value)> {
 }
 
 fn policies(deployment: &Deployment) -> Vec<(String, Value)> {
-    let roles = [
-        (Role::Read, "ReadRole", "MakesRoles"),
-        (Role::Heartbeat, "WriteRole", "MakesRoles"),
-        (Role::Write, "WriteRole", "Fixes"),
-        (Role::Undo, "UndoRole", "MakesUndoRole"),
+    let grants = [
+        (Grant::Read, "ReadRole", "MakesRoles"),
+        (Grant::Heartbeat, "WriteRole", "MakesRoles"),
+        (Grant::Write, "WriteRole", "Fixes"),
+        (Grant::Undo, "UndoRole", "MakesUndoRole"),
     ];
     let mut policies = Vec::new();
-    for (role, resource, condition) in roles {
-        for (at, document) in deployment.roles.get(&role).into_iter().flatten().enumerate() {
-            let name = format!("{}-{}", role.name(), at + 1);
+    for (grant, resource, condition) in grants {
+        for (at, document) in deployment.grants.get(&grant).into_iter().flatten().enumerate() {
+            let name = format!("{}-{}", grant.name(), at + 1);
             let policy = json!({
                 "Type": "AWS::IAM::ManagedPolicy",
                 "Condition": condition,
                 "Properties": {
                     "ManagedPolicyName": filled(&format!("{{prefix}}-{name}")),
-                    "Description": format!("What the {} role may do", role.name()),
+                    "Description": format!("What the {} role may do", grant.name()),
                     "Roles": [{ "Ref": resource }],
                     "PolicyDocument": joined(std::slice::from_ref(document)),
                 },
@@ -189,6 +194,9 @@ fn with_resources(text: &str, name: &str, resources: &[(String, Value)]) -> Stri
 /// A value as YAML after a key that is indented by so much. Texts are written as JSON has them,
 /// which YAML reads alike.
 fn block(value: &Value, indent: usize) -> String {
+    if let Some(leaf) = leaf(value) {
+        return format!(" {leaf}");
+    }
     let pad = " ".repeat(indent + 2);
     match value {
         Value::Object(fields) if !fields.is_empty() => {
@@ -197,18 +205,35 @@ fn block(value: &Value, indent: usize) -> String {
                 .map(|(key, it)| format!("\n{pad}{}:{}", key_text(key), block(it, indent + 2)))
                 .collect()
         }
-        Value::Array(list) if list.iter().any(Value::is_object) => {
+        Value::Array(list) => {
+            if let Some(leaves) = list.iter().map(leaf).collect::<Option<Vec<String>>>() {
+                return format!(" [{}]", leaves.join(", "));
+            }
             let items = list.iter().map(|it| {
                 let item = block(it, indent + 2);
                 format!("\n{pad}- {}", item.trim_start())
             });
             items.collect()
         }
-        Value::Array(list) => {
-            let items: Vec<String> = list.iter().map(scalar).collect();
-            format!(" [{}]", items.join(", "))
-        }
         it => format!(" {}", scalar(it)),
+    }
+}
+
+/// What stands on its key's line: a scalar, or a reference in its short form. A template may have
+/// no more than 51,200 characters where it is given as it is.
+fn leaf(value: &Value) -> Option<String> {
+    match value {
+        Value::Array(_) => None,
+        Value::Object(fields) => {
+            let (function, argument) = fields.iter().next().filter(|_| fields.len() == 1)?;
+            let argument = argument.as_str()?;
+            match function.as_str() {
+                "Ref" => Some(format!("!Ref {argument}")),
+                "Fn::Sub" => Some(format!("!Sub {}", json!(argument))),
+                _ => None,
+            }
+        }
+        it => Some(scalar(it)),
     }
 }
 

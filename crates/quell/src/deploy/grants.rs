@@ -8,7 +8,7 @@
 //! A template may hold `{partition}`, `{region}`, `{account}`, `{prefix}` and `{checkpoints}` (the
 //! bucket's name).
 
-use super::Role;
+use super::Grant;
 use super::rules::HEARTBEAT;
 use quell_core::heartbeat::TAG;
 use quell_core::resource::{Permission, Purpose};
@@ -44,7 +44,8 @@ pub struct Statement {
     pub condition: Option<(&'static str, &'static str, &'static str)>,
 }
 
-struct Grant {
+/// What a function may do on one of our own parts.
+struct Row {
     sid: &'static str,
     actions: &'static [&'static str],
     resources: &'static [&'static str],
@@ -54,38 +55,45 @@ const LEDGER: &str = "arn:{partition}:dynamodb:{region}:{account}:table/{prefix}
 const STATE: &str = "arn:{partition}:dynamodb:{region}:{account}:table/{prefix}-state";
 const DEAD_LETTERS: &str = "arn:{partition}:sqs:{region}:{account}:{prefix}-dead-letters";
 
-/// What Lambda itself does for a function: logs, traces, and what failed for good.
-const CONFIGURATION: Grant = Grant {
+/// What both functions are told at their start.
+const CONFIGURATION: Row = Row {
     sid: "Configuration",
     actions: &["ssm:GetParameter"],
     resources: &["arn:{partition}:ssm:{region}:{account}:parameter/{prefix}/configuration"],
 };
-const FAILED_TICKS: Grant =
-    Grant { sid: "FailedTicks", actions: &["sqs:SendMessage"], resources: &[DEAD_LETTERS] };
+/// What Lambda puts aside for a function, because it failed for good.
+const FAILED_TICKS: Row =
+    Row { sid: "FailedTicks", actions: &["sqs:SendMessage"], resources: &[DEAD_LETTERS] };
 /// X-Ray knows no resources.
-const TRACES: Grant = Grant {
+const TRACES: Row = Row {
     sid: "Traces",
     actions: &["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
     resources: &["*"],
 };
 
-/// The function: it may add to the ledger and read it, never change or delete.
-const FUNCTION: [Grant; 7] = [
-    Grant {
+/// The function: it may put records into the ledger and read it, never update or delete. That a put
+/// replaces nothing is the condition of each put, which IAM cannot demand.
+const FUNCTION: [Row; 7] = [
+    Row {
         sid: "Events",
-        actions: &["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+        actions: &[
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:GetQueueUrl",
+            "sqs:ReceiveMessage",
+        ],
         resources: &["arn:{partition}:sqs:{region}:{account}:{prefix}-events"],
     },
-    Grant {
+    Row {
         sid: "LedgerAppendOnly",
-        actions: &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+        actions: &["dynamodb:PutItem", "dynamodb:Query"],
         resources: &[LEDGER],
     },
-    Grant {
+    Row {
         sid: "State",
         actions: &[
             "dynamodb:ConditionCheckItem",
-            "dynamodb:DeleteItem",
             "dynamodb:GetItem",
             "dynamodb:PutItem",
             "dynamodb:Query",
@@ -95,7 +103,7 @@ const FUNCTION: [Grant; 7] = [
     },
     CONFIGURATION,
     FAILED_TICKS,
-    Grant {
+    Row {
         sid: "Logs",
         actions: &["logs:CreateLogStream", "logs:PutLogEvents"],
         resources: &["arn:{partition}:logs:{region}:{account}:log-group:/aws/lambda/{prefix}:*"],
@@ -104,22 +112,22 @@ const FUNCTION: [Grant; 7] = [
 ];
 
 /// The checkpointer: it reads the ledger, and alone puts checkpoints.
-const CHECKPOINT: [Grant; 8] = [
-    Grant { sid: "Ledger", actions: &["dynamodb:GetItem", "dynamodb:Query"], resources: &[LEDGER] },
-    Grant { sid: "State", actions: &["dynamodb:GetItem", "dynamodb:Query"], resources: &[STATE] },
-    Grant {
+const CHECKPOINT: [Row; 8] = [
+    Row { sid: "Ledger", actions: &["dynamodb:GetItem", "dynamodb:Query"], resources: &[LEDGER] },
+    Row { sid: "State", actions: &["dynamodb:Query"], resources: &[STATE] },
+    Row {
         sid: "Checkpoints",
         actions: &["s3:GetObject", "s3:PutObject", "s3:PutObjectRetention"],
         resources: &["arn:{partition}:s3:::{checkpoints}/checkpoints/*"],
     },
-    Grant {
+    Row {
         sid: "FindCheckpoints",
         actions: &["s3:ListBucket"],
         resources: &["arn:{partition}:s3:::{checkpoints}"],
     },
     CONFIGURATION,
     FAILED_TICKS,
-    Grant {
+    Row {
         sid: "Logs",
         actions: &["logs:CreateLogStream", "logs:PutLogEvents"],
         resources: &[
@@ -129,15 +137,15 @@ const CHECKPOINT: [Grant; 8] = [
     TRACES,
 ];
 
-/// The documents of a role, each within IAM's limit; `library` is what the policies need.
-pub fn documents(role: Role, library: &BTreeSet<Permission>) -> Vec<Document> {
-    let statements = match role {
-        Role::Read => of_library(library, &[Purpose::Read, Purpose::List]),
-        Role::Write => of_library(library, &[Purpose::Write]),
-        Role::Heartbeat => vec![heartbeat()],
-        Role::Undo => of_library(library, &[Purpose::Undo]),
-        Role::Function => FUNCTION.iter().map(Statement::of).collect(),
-        Role::Checkpoint => CHECKPOINT.iter().map(Statement::of).collect(),
+/// The documents of a grant, each within IAM's limit; `library` is what the policies need.
+pub fn documents(grant: Grant, library: &BTreeSet<Permission>) -> Vec<Document> {
+    let statements = match grant {
+        Grant::Read => of_library(library, &[Purpose::Read, Purpose::List]),
+        Grant::Write => of_library(library, &[Purpose::Write]),
+        Grant::Heartbeat => vec![heartbeat()],
+        Grant::Undo => of_library(library, &[Purpose::Undo]),
+        Grant::Function => FUNCTION.iter().map(Statement::of).collect(),
+        Grant::Checkpoint => CHECKPOINT.iter().map(Statement::of).collect(),
     };
     split(statements)
 }
@@ -209,12 +217,12 @@ impl Document {
 }
 
 impl Statement {
-    fn of(grant: &Grant) -> Statement {
+    fn of(row: &Row) -> Statement {
         let owned = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect();
         Statement {
-            sid: Some(grant.sid),
-            actions: owned(grant.actions),
-            resources: owned(grant.resources),
+            sid: Some(row.sid),
+            actions: owned(row.actions),
+            resources: owned(row.resources),
             condition: None,
         }
     }

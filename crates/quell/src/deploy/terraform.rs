@@ -5,7 +5,7 @@
 
 use super::grants::{Document, Statement};
 use super::rules::Rule;
-use super::{Deployment, GENERATED, Role, pretty};
+use super::{Deployment, GENERATED, Grant, pretty};
 use crate::telemetry::alarms::{self, Names};
 use crate::telemetry::dashboard;
 use serde_json::Value;
@@ -36,30 +36,30 @@ pub fn files(deployment: &Deployment) -> BTreeMap<String, String> {
     BTreeMap::from([
         ("hub/generated/alarms.json".to_owned(), pretty(&alarms::properties(&PARTS).into())),
         ("hub/generated/dashboard.json".to_owned(), pretty(&dashboard::body(&PARTS, "${region}"))),
-        ("hub/generated.tf".to_owned(), documents(deployment, &Role::HUB)),
-        ("spoke/generated.tf".to_owned(), documents(deployment, &Role::SPOKE)),
+        ("hub/generated.tf".to_owned(), documents(deployment, &Grant::HUB)),
+        ("spoke/generated.tf".to_owned(), documents(deployment, &Grant::SPOKE)),
         ("spoke/generated/rules.json".to_owned(), pretty(&rules.into())),
     ])
 }
 
-/// The data sources of some roles, and a local value that lists them by role.
-fn documents(deployment: &Deployment, roles: &[Role]) -> String {
+/// The data sources of some grants, and a local value that lists them by grant.
+fn documents(deployment: &Deployment, grants: &[Grant]) -> String {
     let mut text = format!("# {GENERATED}\n");
     let mut names: Vec<(&str, Vec<String>)> = Vec::new();
-    for role in roles {
-        let documents = deployment.roles.get(role).into_iter().flatten().enumerate();
-        let mut of_role = Vec::new();
+    for grant in grants {
+        let documents = deployment.grants.get(grant).into_iter().flatten().enumerate();
+        let mut of_grant = Vec::new();
         for (at, it) in documents {
-            let name = format!("{}_{}", role.name(), at + 1);
+            let name = format!("{}_{}", grant.name(), at + 1);
             document(&mut text, &name, it);
-            of_role.push(format!("data.aws_iam_policy_document.{name}.json"));
+            of_grant.push(format!("data.aws_iam_policy_document.{name}.json"));
         }
-        names.push((role.name(), of_role));
+        names.push((grant.name(), of_grant));
     }
-    let width = names.iter().map(|(role, _)| role.len()).max().unwrap_or_default();
+    let width = names.iter().map(|(grant, _)| grant.len()).max().unwrap_or_default();
     text.push_str("\nlocals {\n  documents = {\n");
-    for (role, of_role) in names {
-        let _ = writeln!(text, "    {role:width$} = [{}]", of_role.join(", "));
+    for (grant, of_grant) in names {
+        let _ = writeln!(text, "    {grant:width$} = [{}]", of_grant.join(", "));
     }
     text.push_str("  }\n}\n");
     text

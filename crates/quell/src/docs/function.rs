@@ -2,6 +2,7 @@
 
 use crate::lambda::delivery::ANSWER_TIME_MS;
 use crate::lambda::input::INPUTS;
+use crate::lambda::queue::RETRY_WAITS_S;
 use crate::lambda::settings::VARIABLES;
 use std::fmt::Write as _;
 
@@ -26,6 +27,7 @@ pub fn page() -> String {
 }
 
 fn queue() -> String {
+    let [first, second, third] = RETRY_WAITS_S;
     format!(
         "\
 ## What the event source mapping needs
@@ -38,7 +40,12 @@ fn queue() -> String {
 - The function's time-out is well above `limits.apply_time_min_ms`: with less time left, no change
   is begun, and the message comes again. {ANSWER_TIME_MS} ms before the time-out the function
   answers with what is done; what is not comes again.
-- The queue's visibility time-out is at least six times the function's time-out.
+- The queue's visibility time-out is at least six times the function's time-out. What failed for
+  the time being, such as a resource that another run works on, waits for {first}, {second} and
+  {third} s instead, if the function's role has `sqs:ChangeMessageVisibility` and
+  `sqs:GetQueueUrl` on the queue.
+- `store.dynamodb.lease_time_s` is no shorter than the function's time-out; else the function
+  refuses to work.
 
 A change that a time-out cuts off is concluded by the next delivery about the same resource: it is
 read, and found made or made again.

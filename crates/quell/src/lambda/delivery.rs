@@ -10,8 +10,9 @@ use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 
 /// What is kept of an invocation's time to answer, in milliseconds: without an answer, what the
-/// others of a batch have done would come again with the one that took too long.
-pub const ANSWER_TIME_MS: u64 = 500;
+/// others of a batch have done would come again with the one that took too long. Half of it is for
+/// what a batch asks of its queue.
+pub const ANSWER_TIME_MS: u64 = 1_000;
 
 /// The source's name of events that came without a queue.
 const DIRECT: &str = "lambda";

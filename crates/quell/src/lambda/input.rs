@@ -62,6 +62,9 @@ pub enum Tick {
 pub struct Message {
     /// Its id: what names it in the answer.
     pub message_id: String,
+    /// What names this receipt of it.
+    #[serde(default)]
+    pub receipt_handle: String,
     /// Its text.
     pub body: String,
     /// Its attributes.
@@ -89,6 +92,9 @@ pub enum InputError {
     /// It says that it is a batch of SQS, but is not as Lambda makes them.
     #[error("not readable as a batch of SQS: {0}")]
     Batch(String),
+    /// A request to a function URL: nobody has verified who sent it, and none is served.
+    #[error("requests by HTTP are not served")]
+    Http,
     /// The key `quell` with something else than a schedule's word.
     #[error("not an input of a schedule: {0}")]
     Tick(String),
@@ -102,6 +108,10 @@ impl Input {
             return serde_json::from_value(records)
                 .map(Input::Queue)
                 .map_err(|it| InputError::Batch(it.to_string()));
+        }
+        // Refused before anything is read or recorded: whoever knows the URL could fill the ledger.
+        if payload.pointer("/requestContext/http").is_some() {
+            return Err(InputError::Http);
         }
         match payload.get_mut("quell").map(Value::take) {
             Some(word) => serde_json::from_value(word)

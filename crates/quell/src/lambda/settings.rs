@@ -69,6 +69,17 @@ pub enum SettingsError {
          a ledger in them proves nothing"
     )]
     NotDurable,
+    /// Another run could take the turn of a resource that this one still works on.
+    #[error(
+        "`store.dynamodb.lease_time_s` is {lease_time_s}, but this function may run for \
+         {time_out_s} s: a lease must last as long"
+    )]
+    ShortLease {
+        /// The setting, in seconds.
+        lease_time_s: u64,
+        /// The function's time-out, in seconds.
+        time_out_s: u64,
+    },
 }
 
 /// Reads and checks the configuration.
@@ -85,6 +96,18 @@ pub async fn config() -> Result<Config, SettingsError> {
         return Err(SettingsError::NoAccounts);
     }
     Ok(config)
+}
+
+/// Whether a lease lasts as long as the run that takes it; `left_ms` is what an invocation that
+/// begins has, in milliseconds.
+pub fn lease_outlasts(config: &Config, left_ms: Option<i64>) -> Result<(), SettingsError> {
+    let (Some(dynamodb), Some(left_ms)) = (&config.store.dynamodb, left_ms) else { return Ok(()) };
+    let lease_time_s = dynamodb.lease_time_s;
+    let time_out_s = u64::try_from(left_ms).unwrap_or(0).div_ceil(1000);
+    if lease_time_s < time_out_s {
+        return Err(SettingsError::ShortLease { lease_time_s, time_out_s });
+    }
+    Ok(())
 }
 
 /// The folder of an embedded ledger, where a test asked for one. The deployed store has none.

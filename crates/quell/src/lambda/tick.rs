@@ -6,6 +6,7 @@ use crate::heartbeat::heartbeat;
 use crate::runtime::Runtime;
 use crate::scan::{ScanReport, What, scan};
 use crate::store::dynamodb::checkpoint;
+use quell_core::event::CloudScope;
 use serde_json::{Value, json};
 
 /// Does it.
@@ -18,6 +19,10 @@ pub async fn run(tick: Tick, runtime: &Runtime) -> Result<Value, FunctionError> 
             let report = heartbeat(&runtime.pipeline, settings).await?;
             for problem in &report.failed {
                 tracing::error!(problem, "a heartbeat could not be written");
+            }
+            if 0 < report.not_begun {
+                let places = report.not_begun;
+                tracing::error!(places, "the function's time-out is too short for all heartbeats");
             }
             Ok(json!(report))
         }
@@ -52,6 +57,10 @@ async fn look_at_everything(runtime: &Runtime) -> Result<ScanReport, FunctionErr
             region = place.region,
             "the function's time-out is too short for a scan of everything"
         );
+        // What is behind it is never reached, since each scan begins anew: that must alarm.
+        let CloudScope { account, region } = place;
+        let message = format!("the scan ran out of time at {kind} in {account} {region}");
+        pipeline.unseen(message, None).await?;
     }
     Ok(report)
 }

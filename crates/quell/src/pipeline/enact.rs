@@ -67,6 +67,7 @@ impl Pipeline {
             outcome,
             request_ids: applied.request_ids,
             note: applied.note,
+            resumed: false,
         };
         let found = match self.world.read(&change.get().resource).await {
             Ok(Some(state)) => state,
@@ -79,8 +80,7 @@ impl Pipeline {
         if let Some(outcome) = premature(change.get(), &found) {
             return (conclude(outcome, Applied::default()), Some(found));
         }
-        let session = format!("quell-{}", attempt.finding);
-        match self.world.apply(change, &session).await {
+        match self.world.apply(change, &attempt.session()).await {
             Ok(applied) => {
                 let attempts = self.readback.readback_attempts_max;
                 let (outcome, after) = self.read_back(change.get(), attempts).await;

@@ -71,13 +71,16 @@ impl Pipeline {
     async fn finish(&self, attempt: &Attempt) -> Result<(), JournalError> {
         let authorized = decide::resume(attempt);
         let (mut fact, _) = self.enact(&authorized, attempt).await;
-        // Found as wanted after a crash: the call was ours and had gone through, as far as anybody
-        // can tell.
-        if let Fact::Concluded { outcome, note, .. } = &mut fact
-            && *outcome == Outcome::AlreadyCompliant
-        {
-            *outcome = Outcome::Corrected { after: attempt.change.after.clone() };
-            *note = Some("found made when resuming after a stop".to_owned());
+        if let Fact::Concluded { outcome, note, resumed, .. } = &mut fact {
+            *resumed = true;
+            // Found as wanted after a crash. Whether our call made it so, or somebody else did
+            // before it was made, nobody can tell: it is concluded as ours, and the note says so.
+            if *outcome == Outcome::AlreadyCompliant {
+                *outcome = Outcome::Corrected { after: attempt.change.after.clone() };
+                let words = "found so when resuming after a stop: our call may have made it so, \
+                             or somebody else";
+                *note = Some(words.to_owned());
+            }
         }
         self.record(vec![fact]).await
     }

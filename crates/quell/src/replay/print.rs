@@ -1,4 +1,9 @@
 //! The report, as text, JSON Lines or CSV.
+//!
+//! Archives hold what attackers chose, and a spreadsheet runs a cell that begins like a formula
+//! ("CSV Injection", OWASP). Such a field gets an apostrophe in front, and so does one that has an
+//! apostrophe there itself: whoever reads the CSV takes one leading apostrophe off, and has every
+//! byte again. Programs had better read the JSON.
 
 use super::report::{Decisions, ErrorEntry, Line, Report, Summary};
 use crate::output::table::{self, cell, severity_cell, word};
@@ -21,7 +26,8 @@ pub fn json(report: &Report, out: &mut Out) -> io::Result<()> {
     out.json_line(&Last { summary: &report.summary })
 }
 
-/// A head and a row per finding (RFC 4180), with the fields of the JSON.
+/// A head and a row per finding (RFC 4180), with the fields of the JSON; what a spreadsheet would
+/// run has an apostrophe in front.
 pub fn csv(report: &Report, out: &mut Out) -> io::Result<()> {
     let out = out.data()?;
     writeln!(
@@ -54,10 +60,14 @@ pub fn csv(report: &Report, out: &mut Out) -> io::Result<()> {
     Ok(())
 }
 
-/// A field, quoted where RFC 4180 wants it. One that a spreadsheet would run as a formula is
-/// defused: archives hold what attackers chose.
+/// What a field must not begin with. OWASP names the signs, also in their full width, and the
+/// control characters that a spreadsheet may skip; the apostrophe is here to be told from ours.
+const DEFUSED_HEADS: [char; 13] =
+    ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n', '\0', '\''];
+
+/// A field, quoted where RFC 4180 wants it, and defused where a spreadsheet would run it.
 fn csv_field(text: &str) -> Cow<'_, str> {
-    let runs = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let runs = text.starts_with(DEFUSED_HEADS);
     if !runs && !text.contains(['"', ',', '\n', '\r']) {
         return Cow::Borrowed(text);
     }
@@ -162,7 +172,24 @@ mod tests {
     #[test]
     fn fields_are_quoted_and_defused() {
         assert_eq!(csv_field("plain"), "plain");
+        assert_eq!(csv_field("a=b'c"), "a=b'c");
         assert_eq!(csv_field("a,\"b\""), "\"a,\"\"b\"\"\"");
         assert_eq!(csv_field("=HYPERLINK(1)"), "\"'=HYPERLINK(1)\"");
+        assert_eq!(csv_field("@SUM(\"1\")"), "\"'@SUM(\"\"1\"\")\"");
+    }
+
+    #[test]
+    fn one_apostrophe_off_and_every_byte_is_there() {
+        let heads =
+            ["=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n", "\0", "'", "''", "'="];
+        let whole = heads.map(|it| format!("{it}1+1"));
+        for text in whole.iter().map(String::as_str).chain(["", "a", "1", "\"=1\"", "é", " =1"]) {
+            let field = csv_field(text).into_owned();
+            let quoted = field.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+            let cell = quoted.map_or_else(|| field.clone(), |it| it.replace("\"\"", "\""));
+            let signs = ["=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n", "\0"];
+            assert!(!signs.iter().any(|it| cell.starts_with(it)), "{cell:?}");
+            assert_eq!(cell.strip_prefix('\'').unwrap_or(&cell), text);
+        }
     }
 }

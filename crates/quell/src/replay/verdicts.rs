@@ -131,9 +131,14 @@ fn decide_one(sighting: &Sighting, judge: &Judge<'_>, rails: &Guardrails, past: 
         let id = attempt.id.clone();
         past.made.insert(attempt.change.id());
         past.history.apply(now, &Fact::Attempted(attempt));
-        let outcome = Outcome::Corrected { after };
-        let (request_ids, note) = (Vec::new(), None);
-        past.history.apply(now, &Fact::Concluded { attempt: id, outcome, request_ids, note });
+        let concluded = Fact::Concluded {
+            attempt: id,
+            outcome: Outcome::Corrected { after },
+            request_ids: Vec::new(),
+            note: None,
+            resumed: false,
+        };
+        past.history.apply(now, &concluded);
     }
     Line::new(sighting, change, &verdict)
 }

@@ -21,6 +21,7 @@
 
 pub mod audit;
 pub mod checkpoint;
+mod actors;
 mod append;
 mod budget;
 mod catch_up;
@@ -32,7 +33,9 @@ mod tables;
 
 use crate::clock::Clock;
 use crate::config::DynamoConfig;
-use crate::journal::{FleetCap, Journal, JournalError, Locks, ReserveResult, Turn, lock};
+use crate::journal::{
+    FleetCap, Journal, JournalError, Locks, ReserveResult, Turn, Violation, lock,
+};
 use append::Writer;
 use budget::Count;
 use catch_up::Known;
@@ -65,6 +68,8 @@ struct Inner {
     held: Mutex<HashMap<ResourceRef, Held>>,
     locks: Locks,
     count: Mutex<Option<Count>>,
+    /// The last violations of actors, as far as they are known here.
+    actors: Mutex<HashMap<String, Violation>>,
     /// Appends of one process wait for each other, as they extend one chain.
     writer: tokio::sync::Mutex<Writer>,
 }
@@ -81,6 +86,7 @@ impl Dynamo {
             held: Mutex::default(),
             locks: Locks::default(),
             count: Mutex::default(),
+            actors: Mutex::default(),
             writer: tokio::sync::Mutex::default(),
         }))
     }
@@ -111,6 +117,10 @@ impl Journal for Dynamo {
 
     fn history(&self) -> MutexGuard<'_, History> {
         lock(&self.0.history)
+    }
+
+    fn last_violation(&self, actor: &str) -> Option<Violation> {
+        self.0.last_violation(actor)
     }
 
     fn reserve(&self, now: Timestamp, cap: FleetCap) -> BoxFuture<'_, ReserveResult> {

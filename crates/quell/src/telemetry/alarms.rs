@@ -4,8 +4,8 @@
 //! `AWS::CloudWatch::Alarm`, which are those of `PutMetricAlarm`. Each names the section of the
 //! runbook that says what to do.
 //!
-//! A counter that counts nothing is not written, so missing data is no breach; the heartbeat's age
-//! is, since its silence is what the alarm is for.
+//! A counter that counts nothing is not written, so missing data is no breach; for heartbeats and
+//! checkpoints it is, since their silence is what the alarm is for.
 
 use super::metric::{Dimension, Metric, NAMESPACE};
 use serde_json::{Value, json};
@@ -15,13 +15,22 @@ pub const RUNBOOK: &str = "docs/guides/runbook.md";
 /// How old a heartbeat may be when it is measured, in seconds: less than
 /// [`quell_core::heartbeat::HEARTBEAT_LATE_S`], so that each one that is reported as late breaches.
 pub const HEARTBEAT_AGE_MAX_S: u32 = 899;
-/// Length of a period of the heartbeat's alarm, in seconds: no shorter than the time between two
-/// beats in a deployment, or silence between them would breach.
-pub const HEARTBEAT_PERIOD_S: u32 = 900;
+/// Length of a period of the heartbeat's alarm, in seconds: twice the time between two beats in a
+/// deployment, as one that comes a little late must not leave a period without any.
+pub const HEARTBEAT_PERIOD_S: u32 = 1800;
+/// Length of a period of the breaker's alarm, in seconds: where nothing else happens, the heartbeat
+/// measures whether it is open.
+pub const BREAKER_PERIOD_S: u32 = 900;
+/// Length of a period of the checkpoints' alarm, in seconds: twice the time between two checkpoints
+/// in a deployment, since a run that fails counts an error and one that does not happen nothing.
+pub const CHECKPOINT_PERIOD_S: u32 = 1800;
 /// How late most of the work may be done, in seconds.
 pub const EVENT_LAG_MAX_S: u32 = 900;
-/// How long the oldest message may wait in the queue, in seconds.
-pub const QUEUE_AGE_MAX_S: u32 = 600;
+/// How long the oldest message may wait in the queue, in seconds: longer than one that fails each
+/// time waits for its fourth receive, from which on SQS leaves it out of the age. Else each poison
+/// message would be reported as a queue that lags. Source: "Available CloudWatch metrics for Amazon
+/// SQS" in its developer guide.
+pub const QUEUE_AGE_MAX_S: u32 = 2400;
 /// How many violations of actors who caused one before are taken within an hour.
 pub const REPEATED_BY_ACTOR_MAX: u32 = 2;
 
@@ -119,15 +128,15 @@ const ANY: Alarm = Alarm {
 };
 
 /// All alarms, in the order of the runbook.
-pub const ALARMS: [Alarm; 19] = [
+pub const ALARMS: [Alarm; 20] = [
     Alarm {
         name: "no-heartbeat",
         meaning: "No heartbeat came back: Quell may be blind.",
         watched: Watched::Ours(Metric::HeartbeatAge, &[]),
         statistic: Statistic::Maximum,
         period_s: HEARTBEAT_PERIOD_S,
-        periods: 2,
-        breaching_periods: 2,
+        periods: 1,
+        breaching_periods: 1,
         threshold: HEARTBEAT_AGE_MAX_S,
         missing: Missing::Breaching,
     },
@@ -179,10 +188,17 @@ pub const ALARMS: [Alarm; 19] = [
         ..ANY
     },
     Alarm {
+        name: "conflicting-actions",
+        meaning: "Somebody else moved what was to be fixed; its finding stands open.",
+        watched: Watched::Ours(Metric::Actions, &[(Dimension::Outcome, "conflict")]),
+        ..ANY
+    },
+    Alarm {
         name: "breaker-open",
         meaning: "The breaker is open: findings are recorded, nothing is fixed.",
         watched: Watched::Ours(Metric::BreakerOpen, &[]),
         statistic: Statistic::Maximum,
+        period_s: BREAKER_PERIOD_S,
         ..ANY
     },
     Alarm {
@@ -250,8 +266,10 @@ pub const ALARMS: [Alarm; 19] = [
     },
     Alarm {
         name: "checkpoint-errors",
-        meaning: "The checkpoint function failed: the ledger's newest part is not signed.",
+        meaning: "The checkpoint function failed or did not run: new records are not signed.",
         watched: Watched::Aws("Errors", Part::CheckpointFunction),
+        period_s: CHECKPOINT_PERIOD_S,
+        missing: Missing::Breaching,
         ..ANY
     },
 ];

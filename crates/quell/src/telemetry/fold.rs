@@ -2,20 +2,18 @@
 //!
 //! [`Fold::apply`] says what one durable fact measures. It remembers only what later facts need:
 //! when the cause of a fix under way happened, who violated what within
-//! [`REPEAT_WINDOW_S`], which critical findings stand open. A process that starts takes that over
-//! from the history ([`Fold::remember`]).
-//!
-//! Deliberately lacking: what other processes saw since this one started. Counters add up in
-//! CloudWatch, but a violation is only known as repeated where the first one is in the history that
-//! this process loaded or folded.
+//! [`REPEAT_WINDOW_S`], which critical findings stand open, until when the breaker is open. A
+//! process that starts takes that over from the history ([`Fold::remember`]); one that shares its
+//! store with others learns it in each turn, about what the turn is of ([`Fold::recall`]).
 
 use super::Point;
 use super::metric::Metric;
+use crate::journal::Violation;
 use jiff::{SignedDuration, Timestamp};
 use quell_core::detect::{Cause, Finding};
 use quell_core::event::UNKNOWN_ACTOR;
-use quell_core::heartbeat::{Beat, Heartbeat};
-use quell_core::history::History;
+use quell_core::heartbeat::{Beat, HEARTBEAT_LATE_S, Heartbeat};
+use quell_core::history::{History, Open};
 use quell_core::policy::Severity;
 use quell_core::record::{Attempt, Authority, Fact, Outcome, Problem, Verdict};
 use quell_core::resource::ResourceRef;
@@ -36,37 +34,75 @@ pub struct Fold {
     causes: HashMap<String, Timestamp>,
     /// The same for a change under way, by attempt id.
     attempts: HashMap<String, Timestamp>,
-    resources: HashMap<(String, ResourceRef), Last>,
-    actors: HashMap<String, Last>,
+    resources: HashMap<(String, ResourceRef), Violation>,
+    actors: HashMap<String, Violation>,
     critical: HashSet<String>,
     breaker_until: Option<Timestamp>,
     forgotten: Timestamp,
 }
 
-/// The last event that violated, and when.
-#[derive(Debug)]
-struct Last {
-    event: String,
-    time: Timestamp,
+/// Who violated by which event, where a decision is about a violation that an event caused.
+pub fn violation<'a>(finding: &'a Finding, verdict: &Verdict) -> Option<(&'a str, Violation)> {
+    let harmless = matches!(verdict, Verdict::Exempt { .. } | Verdict::Indeterminate { .. });
+    match &finding.cause {
+        Cause::Event { uid, actor, .. } if !harmless && !finding.latent => {
+            Some((actor.as_str(), Violation { event: uid.clone(), time: finding.time }))
+        }
+        _ => None,
+    }
 }
 
 impl Fold {
     /// Takes over what the history knows of the time before.
     pub fn remember(&mut self, history: &History) {
         for open in history.findings() {
-            let finding = &open.finding;
-            if finding.severity == Severity::Critical && open.status.is_open() {
-                self.critical.insert(finding.key.clone());
-            }
-            if let Cause::Event { uid, actor, .. } = &finding.cause {
-                self.is_repeated_resource(finding, uid);
-                self.is_repeated_actor(finding, uid, actor);
+            self.known(open);
+        }
+        for attempt in history.unfinished() {
+            self.under_way(history, attempt);
+        }
+        self.breaker_until = history.breaker_open(Timestamp::MIN);
+    }
+
+    /// Takes over what the history knows of one resource, perhaps from other processes, and of the
+    /// breaker; and the last violation of whoever is at work there, where the store knows one.
+    pub fn recall(
+        &mut self,
+        history: &History,
+        resource: &ResourceRef,
+        culprit: Option<(&str, &Violation)>,
+    ) {
+        for open in history.findings_on(resource) {
+            self.known(open);
+        }
+        for attempt in history.unfinished_on(resource) {
+            self.under_way(history, attempt);
+        }
+        self.breaker_until = history.breaker_open(Timestamp::MIN);
+        if let Some((actor, last)) = culprit {
+            note(&mut self.actors, actor.to_owned(), last);
+        }
+    }
+
+    fn known(&mut self, open: &Open) {
+        let finding = &open.finding;
+        if finding.severity == Severity::Critical && open.status.is_open() {
+            self.critical.insert(finding.key.clone());
+        } else {
+            self.critical.remove(&finding.key);
+        }
+        if let Some((actor, last)) = violation(finding, &open.verdict) {
+            note(&mut self.resources, resource_key(finding), &last);
+            if actor != UNKNOWN_ACTOR {
+                note(&mut self.actors, actor.to_owned(), &last);
             }
         }
-        for attempt in history.unfinished().filter(|it| is_our_fix(it)) {
-            if let Some(open) = history.finding(&attempt.finding) {
-                self.attempts.insert(attempt.id.clone(), open.finding.time);
-            }
+    }
+
+    fn under_way(&mut self, history: &History, attempt: &Attempt) {
+        let open = history.finding(&attempt.finding).filter(|_| is_our_fix(attempt));
+        if let Some(open) = open {
+            self.attempts.insert(attempt.id.clone(), open.finding.time);
         }
     }
 
@@ -161,8 +197,7 @@ impl Fold {
     }
 
     fn is_repeated_resource(&mut self, finding: &Finding, event: &str) -> bool {
-        let key = (finding.policy.clone(), finding.resource.clone());
-        is_repeated(&mut self.resources, key, event, finding.time)
+        is_repeated(&mut self.resources, resource_key(finding), event, finding.time)
     }
 
     fn is_repeated_actor(&mut self, finding: &Finding, event: &str, actor: &str) -> bool {
@@ -183,23 +218,37 @@ impl Fold {
     }
 }
 
+fn resource_key(finding: &Finding) -> (String, ResourceRef) {
+    (finding.policy.clone(), finding.resource.clone())
+}
+
+/// Notes a violation of the time before, if it is the newest that is known.
+fn note<K: Hash + Eq>(known: &mut HashMap<K, Violation>, key: K, last: &Violation) {
+    let newest = known.entry(key).or_insert_with(|| last.clone());
+    if newest.time < last.time {
+        newest.clone_from(last);
+    }
+}
+
 /// Notes who violated, and says whether another event of theirs did so before.
 fn is_repeated<K: Hash + Eq>(
-    known: &mut HashMap<K, Last>,
+    known: &mut HashMap<K, Violation>,
     key: K,
     event: &str,
     time: Timestamp,
 ) -> bool {
-    let last = known.insert(key, Last { event: event.to_owned(), time });
+    let last = known.insert(key, Violation { event: event.to_owned(), time });
     let window = SignedDuration::from_secs(REPEAT_WINDOW_S);
     last.is_some_and(|it| it.event != event && time.duration_since(it.time).abs() <= window)
 }
 
-/// How old a heartbeat is that comes back, or that has not come back in time. Silence has no age:
-/// its alarm is that nothing is measured.
+/// How old a heartbeat is that comes back, or that has not come back in time. One that could not be
+/// written counts as late at once: else a place that refuses us would be silent beside others that
+/// beat. Silence everywhere has no age: its alarm is that nothing is measured.
 fn heartbeat_age(heartbeat: &Heartbeat, step: &Beat) -> Vec<Point> {
     let age_s = match step {
-        Beat::Sent | Beat::Written { .. } | Beat::Failed { .. } => return Vec::new(),
+        Beat::Sent | Beat::Written { .. } => return Vec::new(),
+        Beat::Failed { .. } => SignedDuration::from_secs(HEARTBEAT_LATE_S),
         Beat::Returned { after_ms, .. } => SignedDuration::from_millis(*after_ms),
         Beat::Late { waited_s } => SignedDuration::from_secs(*waited_s),
     };

@@ -1,8 +1,9 @@
-//! A journal whose failures are counted: the one thing that can't be told by a fact.
+//! A journal whose failures are counted: the one thing that can't be told by a fact. What a turn
+//! brings from other processes is told to the metrics, too, before anything is decided in it.
 
 use super::metric::Metric;
 use super::{Point, Telemetry};
-use crate::journal::{FleetCap, Journal, JournalError, ReserveResult, Turn};
+use crate::journal::{FleetCap, Journal, JournalError, ReserveResult, Turn, Violation};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use quell_core::event::Event;
@@ -39,7 +40,18 @@ impl Journal for Watched {
         resource: &'a ResourceRef,
         event: Option<&'a Event>,
     ) -> BoxFuture<'a, Result<Turn, JournalError>> {
-        Box::pin(async move { self.told(self.journal.turn(resource, event).await) })
+        Box::pin(async move {
+            let turn = self.told(self.journal.turn(resource, event).await)?;
+            let actor = event.map(|it| it.actor.id());
+            let last = actor.and_then(|it| self.journal.last_violation(it));
+            let culprit = actor.zip(last.as_ref());
+            self.telemetry.recall(&self.journal.history(), resource, culprit);
+            Ok(turn)
+        })
+    }
+
+    fn last_violation(&self, actor: &str) -> Option<Violation> {
+        self.journal.last_violation(actor)
     }
 
     fn append(&self, time: Timestamp, facts: Vec<Fact>) -> BoxFuture<'_, Result<(), JournalError>> {

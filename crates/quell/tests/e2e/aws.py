@@ -3,9 +3,10 @@
 Usage: aws.py ENDPOINT. Each line in is {"service", "call", "arguments", "keys"?}: boto3's names,
 and the access key id, the secret and the session token where it is not the administrator's. An
 argument {"file": PATH} stands for the file's bytes. Each line out is {"answer"} or {"code",
-"message"}.
+"message"}; bytes in an answer are in Base64.
 """
 
+import base64
 import json
 import re
 import sys
@@ -50,6 +51,11 @@ def with_files(arguments):
     return {name: with_files(it) for name, it in arguments.items()}
 
 
+def shown(value):
+    """What JSON has no form for."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+
+
 for line in sys.stdin:
     wanted = json.loads(line)
     try:
@@ -59,4 +65,4 @@ for line in sys.stdin:
         told = {"answer": answer}
     except ClientError as error:
         told = {"code": error.response["Error"]["Code"], "message": str(error)}
-    print(json.dumps(told, default=str), flush=True)
+    print(json.dumps(told, default=shown), flush=True)

@@ -1,6 +1,7 @@
 //! The deployment, as a stranger makes it: real Terraform with the real provider, and
 //! CloudFormation, each against a fresh ministack that enforces IAM. The function heals what is
-//! violated, under the roles that were deployed and nothing else. Part of `cargo xtask e2e deploy`.
+//! violated, under the roles that were deployed and nothing else. Both go the same way (`life`);
+//! only the storm of a thousand is Terraform's alone. Part of `cargo xtask e2e deploy`.
 //!
 //! Events are put into the queue with EventBridge's whole envelope, since nobody may put `aws.*`
 //! events on a bus; that each deployed rule matches them is proven with TestEventPattern.
@@ -9,14 +10,19 @@
 //!
 //! - It makes no metrics of Embedded Metric lines: `watch::adapter` does.
 //! - It reads metric alarms and bus policies back incompletely: `terraform::QUIRKS` are no drift.
-//! - It overlooks `ResourceIdList`, so that `cloudtrail:ListTags` is about any trail to it:
-//!   `World::allow_list_tags` grants that.
+//! - It asks about another resource than AWS does where tags and targets are listed:
+//!   `World::allow_quirks` grants that.
+//! - It takes a session for `aws:PrincipalArn`: testkit's stand-in says the role, as AWS does.
+//! - It asks about the tags of a rule as about those of any resource, so the heartbeat, which may
+//!   tag one rule only, is refused: `watch::heartbeat_is_tried` sees that told, not that it
+//!   returns.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "tests")]
 #![allow(clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
 #[path = "../e2e/mod.rs"]
 mod e2e;
 mod heal;
+mod life;
 mod rules;
 mod stacks;
 mod storm;

@@ -1,11 +1,12 @@
 //! The CloudFormation templates, as a stranger makes stacks of them.
 //!
 //! ministack leaves pseudo parameters alone in `Conditions`, so the region is written there
-//! ([`with_region`]); it makes buckets without Object Lock, which our rules on the template demand.
+//! ([`with_region`]); it makes buckets without Object Lock, which our rules on the template demand,
+//! and takes the text `false` for a protected table.
 
 use crate::e2e::{MINISTACK_ACCOUNT, text};
+use crate::life::{self, Settings, Tool};
 use crate::world::{ALERTS, EXTERNAL_ID, PREFIX, World};
-use crate::{heal, rules, watch};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,63 +14,131 @@ use std::fs;
 /// Where the zip and the templates are put for CloudFormation.
 const ARTIFACTS: &str = "e2e-artifacts";
 
-/// Both stacks, heal, look at everything, delete.
+/// What the deletion of the stacks leaves, since it is evidence or what evidence is encrypted with.
+const KEPT: [&str; 5] = [
+    "dynamodb: quell-ledger",
+    "dynamodb: quell-state",
+    "kms: Quell: queues, tables, logs, topic, checkpoints",
+    "kms: Quell: signs checkpoints",
+    "s3: quell-checkpoints-000000000000-us-east-1",
+];
+
+/// Makes both stacks; the deployment works, and both are deleted.
 pub fn deploy_heal_and_leave_nothing(zip: &str) {
     let world = World::new();
     world.admin.call("s3", "create_bucket", json!({ "Bucket": ARTIFACTS }));
     let body = json!({ "file": zip });
     let zip = json!({ "Bucket": ARTIFACTS, "Key": "quell-lambda.zip", "Body": body });
     world.admin.call("s3", "put_object", zip);
-    let outputs = create(
-        &world,
-        "hub",
-        &template("hub"),
-        &[
-            ("Accounts", MINISTACK_ACCOUNT),
-            ("ExternalId", EXTERNAL_ID),
-            ("Mode", "enforce"),
-            ("CodeBucket", ARTIFACTS),
-            ("CodeKey", "quell-lambda.zip"),
-            ("CheckpointLockMode", "GOVERNANCE"),
-            ("DeletionProtection", "false"),
-            ("AlertQueueArn", &format!("arn:aws:sqs:us-east-1:{MINISTACK_ACCOUNT}:{ALERTS}")),
-            ("EndpointUrl", &world.ministack.endpoint()),
-        ],
-    );
-    create(
-        &world,
-        "spoke",
-        &with_region(&template("spoke")),
-        &[
-            ("BusArn", &outputs["BusArn"]),
-            ("FunctionRoleArn", &outputs["FunctionRoleArn"]),
-            ("ExternalId", EXTERNAL_ID),
-        ],
-    );
-    world.allow_list_tags();
-    rules::match_what_they_must(&world);
-    heal::everything(&world);
-    watch::ledger_verifies(&world);
-    watch::checkpoint_is_put(&world);
-    watch::alarm_arrives(&world);
-    world.forbid_list_tags();
-    empty_checkpoints(&world);
-    for stack in ["spoke", "hub"] {
-        world.admin.call("cloudformation", "delete_stack", json!({ "StackName": name(stack) }));
-        world.wait("the stack is deleted", || {
-            let wanted = json!({ "StackName": name(stack) });
-            let found = world.admin.try_call(None, "cloudformation", "describe_stacks", wanted);
-            found.map_or(true, |it| it["Stacks"][0]["StackStatus"] == "DELETE_COMPLETE")
-        });
-    }
-    assert_eq!(world.left_behind(), Vec::<String>::new());
+    let mut stacks = Stacks::new(&world);
+    life::works(&world, &mut stacks);
+    life::ends(&world, &mut stacks);
     println!("cloudformation: created, healed, audited, alarmed, deleted");
+}
+
+/// Parameters of a stack.
+type Parameters = BTreeMap<&'static str, String>;
+
+/// Both stacks, made.
+struct Stacks {
+    hub: Parameters,
+    /// As the template writes it.
+    configuration: String,
+}
+
+impl Stacks {
+    fn new(world: &World) -> Stacks {
+        let alerts = format!("arn:aws:sqs:us-east-1:{MINISTACK_ACCOUNT}:{ALERTS}");
+        let hub = BTreeMap::from([
+            ("Accounts", MINISTACK_ACCOUNT.to_owned()),
+            ("ExternalId", EXTERNAL_ID.to_owned()),
+            ("Mode", "enforce".to_owned()),
+            ("CodeBucket", ARTIFACTS.to_owned()),
+            ("CodeKey", "quell-lambda.zip".to_owned()),
+            ("CheckpointLockMode", "GOVERNANCE".to_owned()),
+            ("DeletionProtection", "false".to_owned()),
+            ("AlertQueueArn", alerts),
+            ("EndpointUrl", world.ministack.endpoint()),
+        ]);
+        let outputs = put(world, "create_stack", "hub", &hub_template(), &hub);
+        let spoke = BTreeMap::from([
+            ("BusArn", outputs["BusArn"].clone()),
+            ("FunctionRoleArn", outputs["FunctionRoleArn"].clone()),
+            ("ExternalId", EXTERNAL_ID.to_owned()),
+        ]);
+        put(world, "create_stack", "spoke", &with_region(&template("spoke")), &spoke);
+        Stacks { hub, configuration: world.configuration() }
+    }
+}
+
+impl Tool for Stacks {
+    /// As the guide says: the whole configuration as a parameter, with a version of it.
+    fn set_guardrails(&mut self, world: &World, settings: &Settings) {
+        let (start, end) = self.configuration.split_once("\nguardrails:\n").unwrap();
+        let lines: String = settings.iter().map(|(name, it)| format!("  {name}: {it}\n")).collect();
+        self.hub.insert("Configuration", format!("{start}\nguardrails:\n{lines}{end}"));
+        self.hub.insert("ConfigurationVersion", format!("{settings:?}"));
+        put(world, "update_stack", "hub", &hub_template(), &self.hub);
+    }
+
+    fn drift(&self, world: &World) -> Vec<String> {
+        let mut drift = Vec::new();
+        for stack in ["hub", "spoke"] {
+            let wanted = json!({ "StackName": name(stack) });
+            let begun = world.admin.call("cloudformation", "detect_stack_drift", wanted.clone());
+            let detection = json!({ "StackDriftDetectionId": begun["StackDriftDetectionId"] });
+            world.wait("the stack is compared", || {
+                let call = "describe_stack_drift_detection_status";
+                let found = world.admin.call("cloudformation", call, detection.clone());
+                found["DetectionStatus"] == "DETECTION_COMPLETE"
+            });
+            let found =
+                world.admin.call("cloudformation", "describe_stack_resource_drifts", wanted);
+            let compared = found["StackResourceDrifts"].as_array().unwrap();
+            assert!(!compared.is_empty(), "nothing of {stack} was compared");
+            let drifted = compared.iter().filter(|it| it["StackResourceDriftStatus"] != "IN_SYNC");
+            drift.extend(drifted.map(Value::to_string));
+        }
+        drift
+    }
+
+    /// Deletes the stacks, and then what they keep.
+    fn remove(&mut self, world: &World) {
+        for stack in ["spoke", "hub"] {
+            let wanted = json!({ "StackName": name(stack) });
+            world.admin.call("cloudformation", "delete_stack", wanted.clone());
+            world.wait("the stack is deleted", || {
+                let call = "describe_stacks";
+                let found = world.admin.try_call(None, "cloudformation", call, wanted.clone());
+                found.map_or(true, |it| it["Stacks"][0]["StackStatus"] == "DELETE_COMPLETE")
+            });
+        }
+        let mut kept = world.left_behind();
+        kept.sort();
+        assert_eq!(kept, KEPT);
+        delete_checkpoints(world);
+        for table in ["ledger", "state"].map(name) {
+            let wanted = json!({ "TableName": table, "DeletionProtectionEnabled": false });
+            world.admin.call("dynamodb", "update_table", wanted);
+            world.admin.call("dynamodb", "delete_table", json!({ "TableName": table }));
+        }
+        for (key, _) in world.keys() {
+            world.admin.call("kms", "schedule_key_deletion", json!({ "KeyId": key }));
+        }
+    }
 }
 
 /// A template as the repository has it.
 fn template(name: &str) -> String {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/cloudformation");
-    fs::read_to_string(format!("{folder}/{name}.yaml")).unwrap()
+    let file = format!("deploy/cloudformation/{name}.yaml");
+    fs::read_to_string(testkit::repository().unwrap().join(file)).unwrap()
+}
+
+/// The hub's. What is delivered again comes back sooner than after twelve minutes.
+fn hub_template() -> String {
+    let template = template("hub");
+    assert!(template.contains("VisibilityTimeout: 720\n"));
+    template.replace("VisibilityTimeout: 720\n", "VisibilityTimeout: 180\n")
 }
 
 /// The template with the region in its conditions.
@@ -83,12 +152,13 @@ fn name(stack: &str) -> String {
     format!("{PREFIX}-{stack}")
 }
 
-/// Makes a stack; its outputs.
-fn create(
+/// Makes or updates a stack; its outputs.
+fn put(
     world: &World,
+    call: &str,
     stack: &str,
     template: &str,
-    parameters: &[(&str, &str)],
+    parameters: &Parameters,
 ) -> BTreeMap<String, String> {
     let parameters: Vec<Value> = parameters
         .iter()
@@ -100,9 +170,9 @@ fn create(
         "Parameters": parameters,
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
     });
-    world.admin.call("cloudformation", "create_stack", wanted);
+    world.admin.call("cloudformation", call, wanted);
     let mut outputs = BTreeMap::new();
-    world.wait("the stack is made", || {
+    world.wait("the stack is as wanted", || {
         let wanted = json!({ "StackName": name(stack) });
         let found = world.admin.call("cloudformation", "describe_stacks", wanted.clone());
         let found = &found["Stacks"][0];
@@ -114,13 +184,13 @@ fn create(
         for it in found["Outputs"].as_array().into_iter().flatten() {
             outputs.insert(text(&it["OutputKey"]), text(&it["OutputValue"]));
         }
-        status == "CREATE_COMPLETE"
+        status == "CREATE_COMPLETE" || status == "UPDATE_COMPLETE"
     });
     outputs
 }
 
-/// CloudFormation deletes no bucket that holds something; an administrator passes the retention.
-fn empty_checkpoints(world: &World) {
+/// An administrator passes the retention.
+fn delete_checkpoints(world: &World) {
     let bucket = format!("{PREFIX}-checkpoints-{MINISTACK_ACCOUNT}-us-east-1");
     world.admin.call("s3", "delete_bucket_policy", json!({ "Bucket": bucket }));
     let found = world.admin.call("s3", "list_object_versions", json!({ "Bucket": bucket }));
@@ -133,4 +203,5 @@ fn empty_checkpoints(world: &World) {
         });
         world.admin.call("s3", "delete_object", wanted);
     }
+    world.admin.call("s3", "delete_bucket", json!({ "Bucket": bucket }));
 }

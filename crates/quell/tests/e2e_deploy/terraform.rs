@@ -1,10 +1,12 @@
 //! `examples/single-account`, as a stranger applies it.
 
 use crate::e2e::MINISTACK_ACCOUNT;
+use crate::life::{self, Settings, Tool};
+use crate::storm;
 use crate::world::{ALERTS, EXTERNAL_ID, World};
-use crate::{heal, rules, storm, watch};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Command, Stdio};
 use testkit::Terraform;
@@ -16,24 +18,15 @@ const QUIRKS: [&str; 2] = ["aws_cloudwatch_metric_alarm", "aws_cloudwatch_event_
 /// Poison would otherwise come back after twelve minutes, five times.
 const OVERRIDE: &str = "module \"hub\" {\n  function_timeout_s = 30\n  receives_max       = 2\n}\n";
 
-/// Apply, heal, look at everything, plan again, destroy.
+/// Applies; the deployment works, stands a big storm, and is destroyed.
 pub fn deploys_heals_and_leaves_nothing(zip: &str) {
     let world = World::new();
-    let example = Example::new(zip, &world.ministack.endpoint());
+    let mut example = Example::new(zip, &world.ministack.endpoint());
     example.run(&["init", "-input=false"]);
-    example.run(&["apply", "-input=false", "-auto-approve"]);
-    world.allow_list_tags();
-    rules::match_what_they_must(&world);
-    heal::everything(&world);
-    watch::ledger_verifies(&world);
-    watch::checkpoint_is_put(&world);
-    watch::alarm_arrives(&world);
-    assert_eq!(example.drift(), Vec::<String>::new());
-    heal::without_any_statement_something_is_not(&world);
+    example.apply();
+    life::works(&world, &mut example);
     storm::passes(&world);
-    world.forbid_list_tags();
-    example.run(&["destroy", "-auto-approve"]);
-    assert_eq!(world.left_behind(), Vec::<String>::new());
+    life::ends(&world, &mut example);
     println!("terraform: applied, healed, audited, alarmed, destroyed");
 }
 
@@ -48,8 +41,8 @@ struct Example {
 impl Example {
     fn new(zip: &str, endpoint: &str) -> Example {
         let folder = tempfile::tempdir().unwrap();
-        let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/terraform/aws/.");
-        let copied = Command::new("cp").args(["-r", ours]).arg(folder.path()).status();
+        let ours = testkit::repository().unwrap().join("deploy/terraform/aws/.");
+        let copied = Command::new("cp").args(["-r", ours.as_str()]).arg(folder.path()).status();
         assert!(copied.unwrap().success());
         fs::write(folder.path().join("examples/single-account/override.tf"), OVERRIDE).unwrap();
         let variables = json!({
@@ -57,7 +50,6 @@ impl Example {
             "external_id": EXTERNAL_ID,
             "endpoint_url": endpoint,
             "mode": "enforce",
-            "guardrails": { "fleet_changes_max": 10_000 },
             "lock_mode": "GOVERNANCE",
             "deletion_protection": false,
             "notification_queue_arns":
@@ -65,6 +57,10 @@ impl Example {
         });
         let terraform = Terraform::find().unwrap();
         Example { terraform, endpoint: endpoint.to_owned(), variables, folder }
+    }
+
+    fn apply(&self) {
+        self.run(&["apply", "-input=false", "-auto-approve"]);
     }
 
     fn folder(&self) -> Utf8PathBuf {
@@ -84,9 +80,16 @@ impl Example {
         assert!(ran.status.success(), "terraform {arguments:?}\n{out}\n{error}");
         out.into_owned()
     }
+}
+
+impl Tool for Example {
+    fn set_guardrails(&mut self, _world: &World, settings: &Settings) {
+        self.variables["guardrails"] = json!(settings.iter().copied().collect::<BTreeMap<_, _>>());
+        self.apply();
+    }
 
     /// What a second plan would change, but for the emulator's quirks.
-    fn drift(&self) -> Vec<String> {
+    fn drift(&self, _world: &World) -> Vec<String> {
         self.run(&["plan", "-input=false", "-out=again.tfplan"]);
         let plan: Value =
             serde_json::from_str(&self.run(&["show", "-json", "again.tfplan"])).unwrap();
@@ -96,5 +99,9 @@ impl Example {
             .filter(|it| !QUIRKS.iter().any(|quirk| it["type"] == *quirk))
             .map(|it| format!("{} {}", it["address"], it["change"]["actions"]))
             .collect()
+    }
+
+    fn remove(&mut self, _world: &World) {
+        self.run(&["destroy", "-auto-approve"]);
     }
 }

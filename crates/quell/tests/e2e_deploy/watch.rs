@@ -4,6 +4,8 @@ use crate::e2e::text;
 use crate::world::{ALERTS, PREFIX, World};
 use quell::telemetry::metric::Metric;
 use serde_json::{Value, json};
+use std::fs;
+use testkit::Ran;
 
 /// The alarm that every run raises: violations of critical severity were made.
 const ALARM: &str = "critical-violation";
@@ -13,13 +15,48 @@ pub fn ledger_verifies(world: &World) {
     world.quell(&["audit", "verify"]);
 }
 
-/// The checkpoint function signs the heads and puts them where nobody takes them away.
-pub fn checkpoint_is_put(world: &World) {
-    world.tick(&format!("{PREFIX}-checkpoint"), "checkpoint");
-    let bucket = format!("{PREFIX}-checkpoints-{}-us-east-1", crate::e2e::MINISTACK_ACCOUNT);
-    let found = world.admin.call("s3", "list_objects_v2", json!({ "Bucket": bucket }));
-    let keys = found["Contents"].as_array().cloned().unwrap_or_default();
-    assert!(!keys.is_empty(), "{}", world.log(&format!("{PREFIX}-checkpoint")));
+/// The function tries its own path. What ministack refuses is told as a heartbeat that could not be
+/// written, and no reason to fail.
+pub fn heartbeat_is_tried(world: &World) {
+    let before = world.ministack.refusals().len();
+    world.tick(PREFIX, "heartbeat");
+    let refusals = world.ministack.refusals();
+    let refused = refusals[before..].iter().any(|it| it.contains("events:TagResource"));
+    assert!(refused, "{refusals:#?}\n{}", world.log(PREFIX));
+    let facts = world.facts();
+    let mut steps = facts.iter().filter(|it| it["fact"] == "heartbeat").map(|it| &it["step"]);
+    assert!(steps.any(|it| it["beat"] == "failed"), "{}", world.log(PREFIX));
+}
+
+/// The checkpoint function signs the heads and puts them where the deployed configuration says. As
+/// the guide does it, `audit verify` takes that configuration and the key's public half; by another
+/// key the same checkpoint does not hold.
+pub fn checkpoint_verifies(world: &World) {
+    let function = format!("{PREFIX}-checkpoint");
+    world.tick(&function, "checkpoint");
+    let config = world.configuration();
+    let (_, signer) = config.split_once("kms://").unwrap();
+    let signer = signer.split(|it: char| it == '"' || it.is_whitespace()).next().unwrap();
+    let ran = verified(world, &config, signer);
+    assert_eq!(ran.code, Some(0), "{}\n{}", ran.stdout, ran.stderr);
+    let told = " checkpoints and anchors compared (signatures checked)";
+    let compared = ran.stdout.lines().find_map(|it| it.strip_suffix(told));
+    let compared: usize = compared.unwrap_or_else(|| panic!("{}", ran.stdout)).parse().unwrap();
+    assert!(0 < compared, "{}\n{}", ran.stdout, world.log(&function));
+    let wanted = json!({ "KeyUsage": "SIGN_VERIFY", "KeySpec": "ECC_NIST_P256" });
+    let other = world.admin.call("kms", "create_key", wanted);
+    let ran = verified(world, &config, &text(&other["KeyMetadata"]["KeyId"]));
+    assert_eq!(ran.code, Some(1), "{}\n{}", ran.stdout, ran.stderr);
+}
+
+/// `audit verify` by a configuration and the public half of a key in KMS.
+fn verified(world: &World, config: &str, key: &str) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    let [configured, public] =
+        ["quell.yaml", "checkpoints.pem"].map(|it| folder.path().join(it).display().to_string());
+    fs::write(&configured, config).unwrap();
+    fs::write(&public, world.public_key(key)).unwrap();
+    world.run_quell(&["--config", &configured, "audit", "verify", "--public-key", &public])
 }
 
 /// An alarm goes off, and its message arrives where the deployment sends it.

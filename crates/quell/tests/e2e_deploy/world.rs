@@ -1,10 +1,10 @@
 //! An emulator with a deployment in it, and what can be asked of both.
 
-use crate::e2e::{Person, policy, text};
+use crate::e2e::{MINISTACK_ACCOUNT, Person, policy, text};
 use serde_json::{Value, json};
 use std::thread;
 use std::time::{Duration, Instant};
-use testkit::{ADMIN_ACCESS_KEY_ID, ADMIN_SECRET_ACCESS_KEY, Ministack, Quell, Venv};
+use testkit::{ADMIN_ACCESS_KEY_ID, ADMIN_SECRET_ACCESS_KEY, Ministack, Quell, Ran, Venv};
 
 /// Beginning of every name of the deployment: the modules' default.
 pub const PREFIX: &str = "quell";
@@ -12,6 +12,10 @@ pub const PREFIX: &str = "quell";
 pub const EXTERNAL_ID: &str = "e2e-external-id-0123456789";
 /// The queue that alarms are sent to, so that a test sees them.
 pub const ALERTS: &str = "e2e-alerts";
+/// How many characters a line of a PEM has.
+const PEM_LINE_CHARS: usize = 64;
+/// What the descriptions of the deployment's keys begin with.
+const OUR_KEY: &str = "Quell: ";
 /// How long anything may take to show.
 const SHOWS_TIME_MAX: Duration = Duration::from_secs(600);
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -26,7 +30,15 @@ impl World {
     pub fn new() -> World {
         let ministack = Ministack::start(true).unwrap();
         let admin = Person::at(&ministack.endpoint(), &Venv::SERVICES);
-        admin.call("sqs", "create_queue", json!({ "QueueName": ALERTS }));
+        let may = policy(&[json!({
+            "Effect": "Allow",
+            "Principal": { "Service": "sns.amazonaws.com" },
+            "Action": "sqs:SendMessage",
+            "Resource": format!("arn:aws:sqs:us-east-1:{MINISTACK_ACCOUNT}:{ALERTS}"),
+        })]);
+        let attributes = json!({ "Policy": may.to_string() });
+        let wanted = json!({ "QueueName": ALERTS, "Attributes": attributes });
+        admin.call("sqs", "create_queue", wanted);
         World { admin, ministack }
     }
 
@@ -41,6 +53,11 @@ impl World {
         let wanted = json!({ "QueueUrl": self.queue(queue), "AttributeNames": names });
         let found = self.admin.call("sqs", "get_queue_attributes", wanted);
         names.iter().map(|it| text(&found["Attributes"][it]).parse::<usize>().unwrap()).sum()
+    }
+
+    /// Empties a queue, of what waits in it and what is being worked on.
+    pub fn purge(&self, queue: &str) {
+        self.admin.call("sqs", "purge_queue", json!({ "QueueUrl": self.queue(queue) }));
     }
 
     /// Puts an event into the deployed queue, as the bus' rule does.
@@ -67,35 +84,81 @@ impl World {
     pub fn log_lines(&self, function: &str) -> Vec<String> {
         let group = format!("/aws/lambda/{function}");
         let wanted = json!({ "logGroupName": group });
-        let streams = self.admin.call("logs", "describe_log_streams", wanted);
         let mut lines = Vec::new();
-        for stream in streams["logStreams"].as_array().into_iter().flatten() {
+        for stream in self.pages("describe_log_streams", "nextToken", "logStreams", wanted) {
             let wanted = json!({
                 "logGroupName": group,
                 "logStreamName": stream["logStreamName"],
                 "startFromHead": true,
             });
-            let events = self.admin.call("logs", "get_log_events", wanted);
-            for it in events["events"].as_array().into_iter().flatten() {
+            for it in self.pages("get_log_events", "nextForwardToken", "events", wanted) {
                 lines.extend(text(&it["message"]).lines().map(str::to_owned));
             }
         }
         lines
     }
 
+    /// All items that a listing call of CloudWatch Logs gives, page by page. The last page names
+    /// no further one, or itself.
+    fn pages(&self, call: &str, token: &str, items: &str, mut wanted: Value) -> Vec<Value> {
+        let mut all = Vec::new();
+        loop {
+            let page = self.admin.call("logs", call, wanted.clone());
+            all.extend(page[items].as_array().into_iter().flatten().cloned());
+            if page[token].is_null() || page[token] == wanted["nextToken"] {
+                return all;
+            }
+            wanted["nextToken"] = page[token].clone();
+        }
+    }
+
     /// Runs `quell` over the deployed store, as the administrator; it must end with 0.
     pub fn quell(&self, arguments: &[&str]) -> String {
-        let endpoint = self.ministack.endpoint();
+        let store = format!("dynamodb://{PREFIX}?region=us-east-1");
+        let all = [&["--store", store.as_str()], arguments].concat();
+        let ran = self.run_quell(&all);
+        assert_eq!(ran.code, Some(0), "quell {all:?}\n{}\n{}", ran.stdout, ran.stderr);
+        ran.stdout
+    }
+
+    /// Runs `quell` as the administrator, to whatever end.
+    pub fn run_quell(&self, arguments: &[&str]) -> Ran {
         let quell = Quell::new(env!("CARGO_BIN_EXE_quell")).aws(
-            &endpoint,
+            &self.ministack.endpoint(),
             ADMIN_ACCESS_KEY_ID,
             ADMIN_SECRET_ACCESS_KEY,
         );
-        let store = format!("dynamodb://{PREFIX}?region=us-east-1");
-        let all = [&["--store", store.as_str()], arguments].concat();
-        let ran = quell.run(&all).unwrap();
-        assert_eq!(ran.code, Some(0), "quell {all:?}\n{}\n{}", ran.stdout, ran.stderr);
-        ran.stdout
+        quell.run(arguments).unwrap()
+    }
+
+    /// The deployed configuration.
+    pub fn configuration(&self) -> String {
+        let name = format!("/{PREFIX}/configuration");
+        let wanted = json!({ "Name": name, "WithDecryption": true });
+        text(&self.admin.call("ssm", "get_parameter", wanted)["Parameter"]["Value"])
+    }
+
+    /// The public half of a key, as a PEM.
+    pub fn public_key(&self, key: &str) -> String {
+        let found = self.admin.call("kms", "get_public_key", json!({ "KeyId": key }));
+        let base64 = text(&found["PublicKey"]);
+        let lines = base64.as_bytes().chunks(PEM_LINE_CHARS);
+        let lines: Vec<&str> = lines.map(|it| std::str::from_utf8(it).unwrap()).collect();
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
+    }
+
+    /// The deployment's keys that will not be deleted: id and description.
+    pub fn keys(&self) -> Vec<(String, String)> {
+        let listed = self.admin.call("kms", "list_keys", json!({}));
+        let ids = listed["Keys"].as_array().unwrap().iter().map(|it| text(&it["KeyId"]));
+        let described = |id: String| {
+            let found = self.admin.call("kms", "describe_key", json!({ "KeyId": id }));
+            let key = &found["KeyMetadata"];
+            let kept = key["KeyState"] != "PendingDeletion";
+            let description = key["Description"].as_str().unwrap_or_default().to_owned();
+            (kept && description.starts_with(OUR_KEY)).then_some((id, description))
+        };
+        ids.filter_map(described).collect()
     }
 
     /// The facts of the deployed ledger, all chains.
@@ -116,11 +179,22 @@ impl World {
         }
     }
 
-    /// ministack asks for `cloudtrail:ListTags` on any trail, whichever one is listed.
-    pub fn allow_list_tags(&self) {
-        let may = policy(&[json!({
-            "Effect": "Allow", "Action": "cloudtrail:ListTags", "Resource": "*",
-        })]);
+    /// What ministack asks about another resource than AWS does: `cloudtrail:ListTags` about any
+    /// trail and `events:ListTagsForResource` about anything, whichever one is listed;
+    /// `events:ListTargetsByRule` about the rule's bus.
+    pub fn allow_quirks(&self) {
+        let may = policy(&[
+            json!({
+                "Effect": "Allow",
+                "Action": ["cloudtrail:ListTags", "events:ListTagsForResource"],
+                "Resource": "*",
+            }),
+            json!({
+                "Effect": "Allow",
+                "Action": "events:ListTargetsByRule",
+                "Resource": "arn:aws:events:*:*:event-bus/*",
+            }),
+        ]);
         let wanted = json!({
             "RoleName": format!("{PREFIX}-read"),
             "PolicyName": "ministack",
@@ -129,8 +203,8 @@ impl World {
         self.admin.call("iam", "put_role_policy", wanted);
     }
 
-    /// Takes [`World::allow_list_tags`] back.
-    pub fn forbid_list_tags(&self) {
+    /// Takes [`World::allow_quirks`] back.
+    pub fn forbid_quirks(&self) {
         let wanted = json!({ "RoleName": format!("{PREFIX}-read"), "PolicyName": "ministack" });
         self.admin.call("iam", "delete_role_policy", wanted);
     }
@@ -140,6 +214,7 @@ impl World {
         let lists = [
             ("sqs", "list_queues", "QueueUrls", ""),
             ("lambda", "list_functions", "Functions", "FunctionName"),
+            ("lambda", "list_event_source_mappings", "EventSourceMappings", "FunctionArn"),
             ("dynamodb", "list_tables", "TableNames", ""),
             ("iam", "list_roles", "Roles", "RoleName"),
             ("s3", "list_buckets", "Buckets", "Name"),
@@ -166,6 +241,7 @@ impl World {
         let policies =
             local["Policies"].as_array().unwrap().iter().map(|it| text(&it["PolicyName"]));
         left.extend(policies.filter(|it| it.starts_with(PREFIX)).map(|it| format!("iam: {it}")));
+        left.extend(self.keys().into_iter().map(|(_, description)| format!("kms: {description}")));
         left
     }
 }

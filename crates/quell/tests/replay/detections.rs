@@ -4,13 +4,9 @@ use crate::{replay, text};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
 fn rows(set: &str) -> Vec<Value> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora/detections");
-    let path = root.join(format!("{set}.jsonl"));
-    let text = fs::read_to_string(&path)
-        .unwrap_or_else(|it| panic!("the corpus `{}` is needed: {it}", path.display()));
+    let text = testkit::corpus(&format!("detections/{set}.jsonl")).unwrap();
     text.lines().map(|it| serde_json::from_str(it).unwrap()).collect()
 }
 

@@ -12,6 +12,7 @@ use quell::secret::Secrets;
 use quell::secret::config::SecretsConfig;
 use quell::store::dynamodb::audit::Reader;
 use quell::store::dynamodb::checkpoint::{self, CheckpointingError, Kept};
+use quell_core::ledger::ids::Head;
 use quell_core::ledger::keys::PublicKey;
 use quell_core::ledger::verify::Tampering;
 use std::sync::Arc;
@@ -187,6 +188,28 @@ async fn no_checkpoint_is_made_over_a_ledger_that_contradicts_the_last() {
     assert!(edited.is_err(), "{edited:?}");
     rewrite(&shared, &chain, 3, &third).await;
     make(&shared, &settings, in_s(4)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_of_a_clock_that_ran_ahead_does_not_stay_the_last() {
+    let mut shared = two_chains().await;
+    with_checkpoints(&mut shared).await;
+    let settings = shared.settings.clone();
+    make(&shared, &settings, in_s(7 * 24 * 3600)).await.unwrap();
+    let reader = Reader::new(&shared.aws, &settings);
+    let before = reader.heads().await.unwrap();
+    shared.open().append(now(), vec![done("c", "g-1")]).await.unwrap();
+    // S3 tells seconds.
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    make(&shared, &settings, now()).await.unwrap();
+
+    let after = reader.heads().await.unwrap();
+    let is_old =
+        |it: &Head| before.iter().any(|old| (&old.chain, old.sequence) == (&it.chain, it.sequence));
+    let grown = after.iter().find(|it| !is_old(it)).unwrap();
+    delete(&shared, grown.chain.as_str(), grown.sequence).await;
+    let cut = make(&shared, &settings, in_s(60)).await;
+    assert!(matches!(cut, Err(CheckpointingError::Contradicted { .. })), "{cut:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

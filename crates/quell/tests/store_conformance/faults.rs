@@ -3,10 +3,20 @@
 
 use crate::proxy::{self, Faults};
 use crate::support::*;
+use aws_sdk_dynamodb::types::AttributeValue;
 use quell::clock::SystemClock;
+use quell::config::Config;
+use quell::journal::Journal;
+use quell::lambda::input::{Attributes, Message};
+use quell::lambda::queue;
 use quell::pipeline::Ack;
+use quell::runtime::Runtime;
+use quell::secret::Secrets;
+use quell::secret::config::SecretsConfig;
 use quell::store::dynamodb::Dynamo;
 use quell::store::dynamodb::audit::Reader;
+use quell::telemetry::Telemetry;
+use quell_core::record::Fact;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use testkit::Ministack;
@@ -70,14 +80,70 @@ async fn a_lost_answer_is_neither_a_second_record_nor_a_second_fix() {
     assert_eq!((count("attempted"), count("concluded"), count("processed")), (4, 4, 4));
 }
 
-fn kind(record: &quell_core::ledger::line::Record<quell_core::record::Fact>) -> &'static str {
-    use quell_core::record::Fact;
+fn kind(record: &quell_core::ledger::line::Record<Fact>) -> &'static str {
     match &record.fact {
         Fact::Attempted(_) => "attempted",
         Fact::Concluded { .. } => "concluded",
         Fact::Processed { .. } => "processed",
         _ => "other",
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_once_is_recorded_by_one_of_many_writers() {
+    let shared = Shared::new().await;
+    let letter = |digest: &str| Fact::DeadLettered {
+        source: "lambda".to_owned(),
+        reason: "no JSON".to_owned(),
+        digest: digest.to_owned(),
+        bytes: 1,
+        file: None,
+    };
+    for _ in 0..3 {
+        let store = shared.open();
+        store.append(now(), vec![letter("a"), done("a", "e-1"), letter("b")]).await.unwrap();
+    }
+    let records = Reader::new(&shared.aws, &shared.settings).records().await.unwrap();
+    let letters = records.iter().filter(|it| matches!(it.fact, Fact::DeadLettered { .. }));
+    assert_eq!((letters.count(), records.len()), (2, 3));
+}
+
+/// One item of one resource can't be read any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrupt_resource_takes_no_other_message_of_its_batch_with_it() {
+    let shared = Shared::new().await;
+    let world = Buckets::new(3);
+    let text = |it: &str| AttributeValue::S(it.to_owned());
+    let partition = format!("resource#AWS::S3::Bucket#111122223333#eu-central-1#{}", name(0));
+    let put = shared.client.put_item().table_name(format!("{}-state", shared.settings.name));
+    let put = put.item("pk", text(&partition)).item("line", text("no line of a ledger"));
+    put.item("sk", text("fact#00000000000000000000#000001")).send().await.unwrap();
+
+    let store: Arc<dyn Journal> = Arc::new(shared.open());
+    let clock = Arc::new(SystemClock);
+    let telemetry: Arc<Telemetry> = Arc::default();
+    let settings = (SecretsConfig::default(), shared.aws.settings().clone());
+    let runtime = Runtime {
+        config: Config::default(),
+        pipeline: Arc::new(pipeline(Arc::clone(&store), Arc::clone(&world) as _, rails())),
+        store,
+        data_dir: Default::default(),
+        live: None,
+        secrets: Arc::new(Secrets::new(settings.0, settings.1, clock, Arc::clone(&telemetry))),
+        telemetry,
+    };
+    let message = |at: usize| Message {
+        message_id: format!("message-{at}"),
+        receipt_handle: String::new(),
+        body: String::from_utf8(body(&name(at), &format!("e-{at}"))).unwrap(),
+        attributes: Attributes::default(),
+        queue_arn: String::new(),
+    };
+    let batch = queue::batch(&runtime, (0..3).map(message).collect()).await;
+    let failures = serde_json::json!([{ "itemIdentifier": "message-0" }]);
+    assert_eq!(batch.answer["batchItemFailures"], failures);
+    assert!(batch.is_broken, "the ledger is opened anew");
+    assert_eq!(world.fixed(), [(name(1), 1), (name(2), 1)].into());
 }
 
 #[tokio::test(flavor = "multi_thread")]

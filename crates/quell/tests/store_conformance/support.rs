@@ -361,6 +361,7 @@ pub fn concluded(id: &str, request: &str) -> Fact {
         outcome: Outcome::Corrected { after: json!({ "BlockPublicAcls": true }) },
         request_ids: vec![request.to_owned()],
         note: None,
+        resumed: false,
     }
 }
 

@@ -4,9 +4,14 @@ use crate::support::*;
 use futures::future::join_all;
 use quell::clock::Clock as _;
 use quell::journal::{FleetCap, Journal, JournalError, Reserved};
+use quell::pipeline::Ack;
 use quell::simulation::clock::SimulatedClock;
 use quell::store::dynamodb::audit::Reader;
+use quell::telemetry::metric::{Dimension, Metric};
+use quell::telemetry::watched::Watched;
+use quell::telemetry::{Samples, Series, Telemetry};
 use quell_core::history::Status;
+use quell_core::resource::State;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -125,4 +130,35 @@ async fn writers_that_race_for_the_budget_get_exactly_the_cap() {
     assert_eq!(reserve(600, 8).await, Reserved::Granted, "a person raised the cap");
     assert_eq!(reserve(600, 8).await, Reserved::OverCap { changes: 8 });
     assert_eq!(reserve(1200, 7).await, Reserved::Granted);
+}
+
+/// What a new process measures of an event: whether resource and actor violate again.
+async fn repeated(shared: &Shared, world: &Arc<Buckets>, body: &[u8]) -> (bool, bool) {
+    let telemetry = Arc::new(Telemetry::default());
+    let journal = Watched::new(Arc::new(shared.open()), Arc::clone(&telemetry));
+    let mut pipeline = pipeline(Arc::new(journal), Arc::clone(world) as _, rails());
+    pipeline.observer = telemetry.observer();
+    assert_eq!(pipeline.handle(body).await.unwrap(), Ack::Done);
+    let taken = telemetry.take(now());
+    let is_counted = |by: &str| {
+        let labels = vec![(Dimension::By, by.to_owned())];
+        let found = taken.get(&Series { metric: Metric::RepeatedViolations, labels });
+        matches!(found, Some(Samples::One(it)) if 0.0 < *it)
+    };
+    (is_counted("resource"), is_counted("actor"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_violates_again_is_known_to_every_process() {
+    let shared = Shared::new().await;
+    let world = Buckets::new(2);
+    assert_eq!(repeated(&shared, &world, &body(&name(0), "e-1")).await, (false, false));
+    assert_eq!(repeated(&shared, &world, &body(&name(0), "e-1")).await, (false, false));
+    assert_eq!(repeated(&shared, &world, &body(&name(1), "e-2")).await, (false, true));
+    let block = "PublicAccessBlockConfiguration";
+    let off = |it: &mut State| {
+        it.properties.as_object_mut().unwrap().remove(block);
+    };
+    world.account.edit(&resource(&name(0)), off).unwrap();
+    assert_eq!(repeated(&shared, &world, &body(&name(0), "e-3")).await, (true, true));
 }

@@ -2,13 +2,23 @@
 //! shown on LocalEmu, by `cargo xtask e2e loop`.
 
 use crate::{ACCOUNT, Stage, WRITE_ROLE, event, rule};
+use futures::future::BoxFuture;
+use jiff::SignedDuration;
+use quell::clock::Clock as _;
 use quell::config::HeartbeatConfig;
-use quell::heartbeat::{HeartbeatReport, heartbeat};
+use quell::heartbeat::{HeartbeatReport, PLACES_AT_ONCE_MAX, heartbeat};
 use quell::pipeline::Ack;
-use quell_core::heartbeat::{Beat, TAG};
+use quell_core::change::Change;
+use quell_core::decide::authorized::Authorized;
+use quell_core::event::CloudScope;
+use quell_core::heartbeat::{Beat, Heartbeat, TAG};
 use quell_core::policy::Mode;
 use quell_core::record::Fact;
+use quell_core::resource::{ResourceRef, State};
+use quell_library::cloud::{Applied, CloudError, World};
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 fn settings() -> HeartbeatConfig {
@@ -140,4 +150,65 @@ async fn no_rule_no_heartbeat_and_that_is_recorded() {
     assert_eq!((report.written, report.failed.len()), (0, 2), "{report:?}");
     stage.clock.advance(Duration::from_secs(2_000));
     assert_eq!(beat(&stage).await.late, 0, "what was not written is not waited for");
+}
+
+#[tokio::test]
+async fn places_are_beaten_side_by_side_and_none_is_begun_too_late() {
+    let regions = PLACES_AT_ONCE_MAX + 4;
+    let places: Vec<CloudScope> = (0..regions)
+        .map(|it| CloudScope { account: ACCOUNT.to_owned(), region: format!("eu-test-{it}") })
+        .collect();
+    let mut stage = Stage::new(Mode::Enforce);
+    let world = Arc::new(Slow { places, at_once: AtomicUsize::new(0), most: AtomicUsize::new(0) });
+    stage.pipeline.world = Arc::clone(&world) as Arc<dyn World>;
+    let report = beat(&stage).await;
+    assert_eq!((report.written, report.not_begun), (regions, 0), "{report:?}");
+    assert_eq!(world.most.load(Ordering::SeqCst), PLACES_AT_ONCE_MAX);
+
+    let soon = stage.clock.now().checked_add(SignedDuration::from_secs(9)).unwrap();
+    stage.pipeline.deadline.set(Some(soon));
+    let report = beat(&stage).await;
+    assert_eq!((report.written, report.not_begun), (0, regions), "{report:?}");
+    assert_eq!(stage.count("failed"), 1, "blind there, and that must alarm");
+}
+
+/// A cloud of many regions that are slow to answer, and which counts how many are asked at once.
+struct Slow {
+    places: Vec<CloudScope>,
+    at_once: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl World for Slow {
+    fn read<'a>(
+        &'a self,
+        _resource: &'a ResourceRef,
+    ) -> BoxFuture<'a, Result<Option<State>, CloudError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn apply<'a>(
+        &'a self,
+        _change: &'a Authorized<Change>,
+        _session: &'a str,
+    ) -> BoxFuture<'a, Result<Applied, CloudError>> {
+        Box::pin(async { Err(CloudError::unsupported("apply", "nothing is fixed here")) })
+    }
+
+    fn places(&self) -> Vec<CloudScope> {
+        self.places.clone()
+    }
+
+    fn beat<'a>(
+        &'a self,
+        _heartbeat: &'a Authorized<Heartbeat>,
+    ) -> BoxFuture<'a, Result<Applied, CloudError>> {
+        Box::pin(async {
+            let asked = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most.fetch_max(asked, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            self.at_once.fetch_sub(1, Ordering::SeqCst);
+            Ok(Applied::default())
+        })
+    }
 }

@@ -10,7 +10,7 @@ deny contains finding if {
 	finding := object.union(
 		{
 			"element": rule.element,
-			"reason": sprintf("%s high-risk port %s%s", [source(rule), listed(ports), closing(others)]),
+			"reason": sprintf("%s high-risk port %s%s", [rule.how, listed(ports), closing(others)]),
 			"evidence": {
 				"rule_id": rule.rule_id,
 				"source": rule.source,
@@ -19,7 +19,7 @@ deny contains finding if {
 				"also_closes": others,
 			},
 		},
-		caution(rule),
+		rule.caution,
 	)
 }
 
@@ -43,32 +43,6 @@ reached(rule) := [port |
 	open.from <= port
 	port <= open.to
 ]
-
-source(rule) := sprintf("%s reaches", [rule.source]) if rule.by == "single"
-
-source(rule) := sprintf("%s and other rules together let the world reach", [rule.source]) if {
-	rule.by == "union"
-}
-
-source(rule) := sprintf("prefix list %s may let the world reach", [rule.source]) if {
-	rule.by == "unknown_prefix_list"
-}
-
-source(rule) := sprintf("%s, which is not known yet, may let the world reach", [rule.source]) if {
-	rule.by == "unknown_source"
-}
-
-caution(rule) := {} if rule.by == "single"
-
-caution(rule) := {"approval": "no rule alone is the world: each may be meant"} if rule.by == "union"
-
-caution(rule) := {"indeterminate": sprintf("the entries of %s", [rule.source])} if {
-	rule.by == "unknown_prefix_list"
-}
-
-caution(rule) := {"indeterminate": sprintf("the source %s", [rule.source])} if {
-	rule.by == "unknown_source"
-}
 
 closing(others) := "" if count(others) == 0
 

@@ -13,9 +13,9 @@ use crate::aws::iam::principal::{
 use crate::cloud::{Action, Applied, CloudError};
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError};
-use quell_core::change::{Change, Direction, Facet};
+use quell_core::change::{Change, Facet};
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::{Permission, Purpose, State};
+use quell_core::resource::{Permission, State};
 use serde_json::Value;
 
 const PROPERTY: &str = "ManagedPolicyArns";
@@ -26,10 +26,10 @@ static GROUP: ActionMeta = of_principal(
     "detach the policy from the group",
     Principal::Group,
     &[
-        permission("iam:AttachGroupPolicy", GROUP_ARN, Purpose::Undo),
-        permission("iam:AttachGroupPolicy", GROUP_IN_PATH_ARN, Purpose::Undo),
-        permission("iam:DetachGroupPolicy", GROUP_ARN, Purpose::Write),
-        permission("iam:DetachGroupPolicy", GROUP_IN_PATH_ARN, Purpose::Write),
+        this_policy(Permission::undo("iam:AttachGroupPolicy", GROUP_ARN)),
+        this_policy(Permission::undo("iam:AttachGroupPolicy", GROUP_IN_PATH_ARN)),
+        this_policy(Permission::write("iam:DetachGroupPolicy", GROUP_ARN)),
+        this_policy(Permission::write("iam:DetachGroupPolicy", GROUP_IN_PATH_ARN)),
     ],
 );
 
@@ -38,10 +38,10 @@ static ROLE: ActionMeta = of_principal(
     "detach the policy from the role",
     Principal::Role,
     &[
-        permission("iam:AttachRolePolicy", ROLE_ARN, Purpose::Undo),
-        permission("iam:AttachRolePolicy", ROLE_IN_PATH_ARN, Purpose::Undo),
-        permission("iam:DetachRolePolicy", ROLE_ARN, Purpose::Write),
-        permission("iam:DetachRolePolicy", ROLE_IN_PATH_ARN, Purpose::Write),
+        this_policy(Permission::undo("iam:AttachRolePolicy", ROLE_ARN)),
+        this_policy(Permission::undo("iam:AttachRolePolicy", ROLE_IN_PATH_ARN)),
+        this_policy(Permission::write("iam:DetachRolePolicy", ROLE_ARN)),
+        this_policy(Permission::write("iam:DetachRolePolicy", ROLE_IN_PATH_ARN)),
     ],
 );
 
@@ -50,16 +50,16 @@ static USER: ActionMeta = of_principal(
     "detach the policy from the user",
     Principal::User,
     &[
-        permission("iam:AttachUserPolicy", USER_ARN, Purpose::Undo),
-        permission("iam:AttachUserPolicy", USER_IN_PATH_ARN, Purpose::Undo),
-        permission("iam:DetachUserPolicy", USER_ARN, Purpose::Write),
-        permission("iam:DetachUserPolicy", USER_IN_PATH_ARN, Purpose::Write),
+        this_policy(Permission::undo("iam:AttachUserPolicy", USER_ARN)),
+        this_policy(Permission::undo("iam:AttachUserPolicy", USER_IN_PATH_ARN)),
+        this_policy(Permission::write("iam:DetachUserPolicy", USER_ARN)),
+        this_policy(Permission::write("iam:DetachUserPolicy", USER_IN_PATH_ARN)),
     ],
 );
 
-const fn permission(action: &'static str, resource: &'static str, purpose: Purpose) -> Permission {
-    let condition = Some(("ArnEqualsIfExists", "iam:PolicyARN", "{element}"));
-    Permission { action, resource, condition, purpose }
+/// Limited to the policy that the change names.
+const fn this_policy(permission: Permission) -> Permission {
+    permission.when("ArnEqualsIfExists", "iam:PolicyARN", "{element}")
 }
 
 /// `iam.detach_group_policy`, `iam.detach_role_policy` and `iam.detach_user_policy`. A finding's
@@ -88,20 +88,11 @@ impl Fix for DetachPolicy {
         let Some(Value::Array(arns)) = state.properties.get(PROPERTY) else {
             return Err(PlanError::Shape(format!("`{PROPERTY}` is not a list")));
         };
-        let Some(position) = arns.iter().position(|it| it == element) else {
+        if !arns.iter().any(|it| it == element) {
             return Ok(None);
-        };
-        let arn = Value::from(element);
-        Ok(Some(Plan::from(Change {
-            action: self.meta().name.to_owned(),
-            resource: state.resource.clone(),
-            facet: Facet::element(POINTER, &arn),
-            before: arn,
-            after: Value::Null,
-            position: Some(position),
-            discards: None,
-            direction: Direction::Forward,
-        })))
+        }
+        let facet = Facet::element(POINTER, &Value::from(element));
+        Ok(Some(Plan::from(Change::fix(self.meta().name, state, facet, Value::Null))))
     }
 }
 

@@ -9,16 +9,8 @@ use super::principal::Principal;
 use crate::cloud::CloudError;
 use quell_core::action::{ActionMeta, Reversibility, Stage};
 use quell_core::change::Change;
-use quell_core::resource::{Permission, Purpose};
+use quell_core::resource::Permission;
 use serde_json::Value;
-
-const fn fixing(action: &'static str, resource: &'static str) -> Permission {
-    Permission { action, resource, condition: None, purpose: Purpose::Write }
-}
-
-const fn undoing(action: &'static str, resource: &'static str) -> Permission {
-    Permission { action, resource, condition: None, purpose: Purpose::Undo }
-}
 
 /// An action that there is for users, for roles and for groups.
 const fn of_principal(

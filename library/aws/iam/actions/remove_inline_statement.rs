@@ -4,9 +4,9 @@
 //! IAM cannot limit what `Put…Policy` writes: the write role could also grant. Only the session
 //! policy, which names this one principal, and the verification after the change stand against it.
 
-use super::{changed, fixing, of_principal, undoing};
+use super::{changed, of_principal};
 use crate::aws::Aws;
-use crate::aws::iam::calls::{Calls, already};
+use crate::aws::iam::calls::Calls;
 use crate::aws::iam::document::statements;
 use crate::aws::iam::principal::{
     GROUP_ARN, GROUP_IN_PATH_ARN, Principal, ROLE_ARN, ROLE_IN_PATH_ARN, USER_ARN, USER_IN_PATH_ARN,
@@ -14,9 +14,9 @@ use crate::aws::iam::principal::{
 use crate::cloud::{Action, Applied, CloudError};
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError};
-use quell_core::change::{Change, Direction, Facet, element_id};
+use quell_core::change::{Change, Facet, element_id};
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::State;
+use quell_core::resource::{Permission, State};
 use serde_json::{Value, json};
 
 const PROPERTY: &str = "Policies";
@@ -26,12 +26,12 @@ static GROUP: ActionMeta = of_principal(
     "take the statement out of the group's inline policy",
     Principal::Group,
     &[
-        fixing("iam:DeleteGroupPolicy", GROUP_ARN),
-        fixing("iam:DeleteGroupPolicy", GROUP_IN_PATH_ARN),
-        fixing("iam:PutGroupPolicy", GROUP_ARN),
-        fixing("iam:PutGroupPolicy", GROUP_IN_PATH_ARN),
-        undoing("iam:PutGroupPolicy", GROUP_ARN),
-        undoing("iam:PutGroupPolicy", GROUP_IN_PATH_ARN),
+        Permission::write("iam:DeleteGroupPolicy", GROUP_ARN),
+        Permission::write("iam:DeleteGroupPolicy", GROUP_IN_PATH_ARN),
+        Permission::write("iam:PutGroupPolicy", GROUP_ARN),
+        Permission::write("iam:PutGroupPolicy", GROUP_IN_PATH_ARN),
+        Permission::undo("iam:PutGroupPolicy", GROUP_ARN),
+        Permission::undo("iam:PutGroupPolicy", GROUP_IN_PATH_ARN),
     ],
 );
 
@@ -40,12 +40,12 @@ static ROLE: ActionMeta = of_principal(
     "take the statement out of the role's inline policy",
     Principal::Role,
     &[
-        fixing("iam:DeleteRolePolicy", ROLE_ARN),
-        fixing("iam:DeleteRolePolicy", ROLE_IN_PATH_ARN),
-        fixing("iam:PutRolePolicy", ROLE_ARN),
-        fixing("iam:PutRolePolicy", ROLE_IN_PATH_ARN),
-        undoing("iam:PutRolePolicy", ROLE_ARN),
-        undoing("iam:PutRolePolicy", ROLE_IN_PATH_ARN),
+        Permission::write("iam:DeleteRolePolicy", ROLE_ARN),
+        Permission::write("iam:DeleteRolePolicy", ROLE_IN_PATH_ARN),
+        Permission::write("iam:PutRolePolicy", ROLE_ARN),
+        Permission::write("iam:PutRolePolicy", ROLE_IN_PATH_ARN),
+        Permission::undo("iam:PutRolePolicy", ROLE_ARN),
+        Permission::undo("iam:PutRolePolicy", ROLE_IN_PATH_ARN),
     ],
 );
 
@@ -54,12 +54,12 @@ static USER: ActionMeta = of_principal(
     "take the statement out of the user's inline policy",
     Principal::User,
     &[
-        fixing("iam:DeleteUserPolicy", USER_ARN),
-        fixing("iam:DeleteUserPolicy", USER_IN_PATH_ARN),
-        fixing("iam:PutUserPolicy", USER_ARN),
-        fixing("iam:PutUserPolicy", USER_IN_PATH_ARN),
-        undoing("iam:PutUserPolicy", USER_ARN),
-        undoing("iam:PutUserPolicy", USER_IN_PATH_ARN),
+        Permission::write("iam:DeleteUserPolicy", USER_ARN),
+        Permission::write("iam:DeleteUserPolicy", USER_IN_PATH_ARN),
+        Permission::write("iam:PutUserPolicy", USER_ARN),
+        Permission::write("iam:PutUserPolicy", USER_IN_PATH_ARN),
+        Permission::undo("iam:PutUserPolicy", USER_ARN),
+        Permission::undo("iam:PutUserPolicy", USER_IN_PATH_ARN),
     ],
 );
 
@@ -91,9 +91,9 @@ impl Fix for RemoveInlineStatement {
         };
         let document = state.properties.get(PROPERTY).and_then(|it| it.get(policy));
         let statements = document.map_or(&[][..], statements);
-        let Some(position) = statements.iter().position(|it| element_id(it) == statement) else {
+        if !statements.iter().any(|it| element_id(it) == statement) {
             return Ok(None);
-        };
+        }
         let stays = statements.iter().any(|it| element_id(it) != statement);
         let pointer = format!("/{PROPERTY}/{policy}");
         let facet = if stays {
@@ -102,16 +102,7 @@ impl Fix for RemoveInlineStatement {
         } else {
             Facet::property(&pointer)
         };
-        Ok(Some(Plan::from(Change {
-            action: self.meta().name.to_owned(),
-            resource: state.resource.clone(),
-            before: facet.read(&state.properties),
-            facet,
-            after: Value::Null,
-            position: stays.then_some(position),
-            discards: None,
-            direction: Direction::Forward,
-        })))
+        Ok(Some(Plan::from(Change::fix(self.meta().name, state, facet, Value::Null))))
     }
 }
 
@@ -130,7 +121,7 @@ impl Action for RemoveInlineStatement {
             let fresh = reader.inline(policy).await?;
             let after = after(wanted, policy, fresh.as_ref())?;
             if after == fresh {
-                return Ok(already());
+                return Ok(Applied::already());
             }
             let config = aws.writer(self.meta(), change, session).await?;
             let writer = Calls::new(&config, self.0, &principal.id);

@@ -15,9 +15,9 @@
 //! session policy, which names this one policy, and the verification after the change stand against
 //! it. `iam:SetDefaultPolicyVersion` is not needed for a fix; the write role does not have it.
 
-use super::{changed, fixing, undoing};
+use super::changed;
 use crate::aws::Aws;
-use crate::aws::iam::calls::{already, applied, client};
+use crate::aws::iam::calls::{applied, client};
 use crate::aws::iam::document::{inert_statement, statements};
 use crate::aws::iam::managed_policy::{self, ARN, VERSIONS_MAX, is_customer_managed};
 use crate::cloud::{Action, Applied, CloudError, CloudErrorKind};
@@ -26,7 +26,7 @@ use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
 use quell_core::change::{Change, Direction, Facet, element_id, same};
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::State;
+use quell_core::resource::{Permission, State};
 use serde_json::Value;
 
 const PROPERTY: &str = "PolicyDocument";
@@ -37,10 +37,10 @@ static META: ActionMeta = ActionMeta {
     title: "make a new default version of the policy without the statement",
     resource: managed_policy::TYPE,
     permissions: &[
-        fixing("iam:CreatePolicyVersion", ARN),
-        fixing("iam:DeletePolicyVersion", ARN),
-        undoing("iam:CreatePolicyVersion", ARN),
-        undoing("iam:SetDefaultPolicyVersion", ARN),
+        Permission::write("iam:CreatePolicyVersion", ARN),
+        Permission::write("iam:DeletePolicyVersion", ARN),
+        Permission::undo("iam:CreatePolicyVersion", ARN),
+        Permission::undo("iam:SetDefaultPolicyVersion", ARN),
     ],
     reversibility: Reversibility::Equivalent,
     stage: Stage::Element,
@@ -72,9 +72,9 @@ impl Fix for RemovePolicyStatement {
             return Err(PlanError::Shape("AWS' own policies cannot be changed".to_owned()));
         }
         let statements = state.properties.get(PROPERTY).map_or(&[][..], statements);
-        let Some(position) = statements.iter().position(|it| element_id(it) == element) else {
+        if !statements.iter().any(|it| element_id(it) == element) {
             return Ok(None);
-        };
+        }
         let empties = !statements.iter().any(|it| stays(state, element, it));
         let (facet, after) = if empties {
             (Facet::property(POINTER), Value::Array(vec![inert_statement()]))
@@ -84,16 +84,7 @@ impl Fix for RemovePolicyStatement {
         };
         let discards = oldest_in_the_way(&state.properties);
         let approval = approval(empties, discards.as_deref());
-        let change = Change {
-            action: META.name.to_owned(),
-            resource: state.resource.clone(),
-            before: facet.read(&state.properties),
-            facet,
-            after,
-            position: (!empties).then_some(position),
-            discards,
-            direction: Direction::Forward,
-        };
+        let change = Change { discards, ..Change::fix(META.name, state, facet, after) };
         Ok(Some(Plan { change, approval }))
     }
 }
@@ -148,7 +139,7 @@ impl Action for RemovePolicyStatement {
             let properties = changed(wanted, fresh.properties.clone())?;
             let (before, after) = (document(&fresh.properties), document(&properties));
             if same(before, after) {
-                return Ok(already());
+                return Ok(Applied::already());
             }
             let writer = client(&aws.writer(&META, change, session).await?);
             let versions = fresh.properties.get("Versions").and_then(Value::as_array);

@@ -12,19 +12,10 @@ pub mod remove_policy_statement;
 
 use super::client;
 use crate::aws::Aws;
-use crate::cloud::{Applied, CloudError, CloudErrorKind};
-use aws_types::request_id::RequestId;
+use crate::cloud::{CloudError, CloudErrorKind};
 use quell_core::change::Change;
-use quell_core::resource::{Permission, Purpose, ResourceRef};
+use quell_core::resource::ResourceRef;
 use serde_json::{Map, Value};
-
-const fn fixing(action: &'static str, resource: &'static str) -> Permission {
-    Permission { action, resource, condition: None, purpose: Purpose::Write }
-}
-
-const fn undoing(action: &'static str, resource: &'static str) -> Permission {
-    Permission { action, resource, condition: None, purpose: Purpose::Undo }
-}
 
 /// Where the bucket is; one that is gone is an error here.
 async fn region_of(aws: &Aws, bucket: &ResourceRef) -> Result<String, CloudError> {
@@ -53,14 +44,4 @@ fn changed(change: &Change, name: &str, fresh: Option<Value>) -> Result<Option<V
     }
     change.apply_to(&mut properties).map_err(|it| refuse(it.to_string()))?;
     Ok(Some(properties.get(name).cloned().unwrap_or(Value::Null)))
-}
-
-/// Nothing was to be done.
-fn already() -> Applied {
-    Applied { request_ids: Vec::new(), note: Some("it was so already".to_owned()) }
-}
-
-fn applied(answer: &impl RequestId) -> Applied {
-    let request_ids = answer.request_id().map(str::to_owned).into_iter().collect();
-    Applied { request_ids, note: None }
 }

@@ -1,7 +1,7 @@
 //! Turns on the switches of the account's public access block. Undo restores the former block, or
 //! deletes it where there was none.
 
-use super::{already, applied, changed, fixing, undoing};
+use super::changed;
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::aws::s3::{account, block, client, read};
@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
 use quell_core::change::Change;
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::State;
+use quell_core::resource::{Permission, State};
 use serde_json::Value;
 
 /// IAM has no action of its own for deleting the block, and no resource for either.
@@ -21,7 +21,7 @@ static META: ActionMeta = ActionMeta {
     name: "s3.put_account_public_access_block",
     title: "turn on the account's public access block",
     resource: account::TYPE,
-    permissions: &[fixing(WRITE, "*"), undoing(WRITE, "*")],
+    permissions: &[Permission::write(WRITE, "*"), Permission::undo(WRITE, "*")],
     reversibility: Reversibility::Exact,
     stage: Stage::Block,
     undo_grants: false,
@@ -60,20 +60,20 @@ impl Action for PutAccountPublicAccessBlock {
             let reader = client::accounts(&aws.reader(resource).await?);
             let fresh = read::account_block(&reader, account).await?;
             let Some(wanted) = changed(change.get(), block::PROPERTY, fresh)? else {
-                return Ok(already());
+                return Ok(Applied::already());
             };
             let writer = client::accounts(&aws.writer(&META, change, session).await?);
             if wanted.is_null() {
                 let call = writer.delete_public_access_block().account_id(account);
                 let answer = call.send().await.map_err(|it| cloud_error(WRITE, &it))?;
-                return Ok(applied(&answer));
+                return Ok(Applied::of(&answer));
             }
             let call = writer
                 .put_public_access_block()
                 .account_id(account)
                 .public_access_block_configuration(configuration(&wanted));
             let answer = call.send().await.map_err(|it| cloud_error(WRITE, &it))?;
-            Ok(applied(&answer))
+            Ok(Applied::of(&answer))
         })
     }
 }

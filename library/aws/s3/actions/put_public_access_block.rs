@@ -1,7 +1,7 @@
 //! Turns on the switches of a bucket's public access block. Undo restores the former block, or
 //! deletes it where there was none.
 
-use super::{already, applied, changed, fixing, region_of, undoing};
+use super::{changed, region_of};
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::aws::s3::{block, bucket, client, read};
@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
 use quell_core::change::Change;
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::State;
+use quell_core::resource::{Permission, State};
 use serde_json::Value;
 
 /// IAM has no action of its own for deleting the block.
@@ -21,7 +21,7 @@ static META: ActionMeta = ActionMeta {
     name: "s3.put_public_access_block",
     title: "turn on the bucket's public access block",
     resource: bucket::TYPE,
-    permissions: &[fixing(WRITE, bucket::ARN), undoing(WRITE, bucket::ARN)],
+    permissions: &[Permission::write(WRITE, bucket::ARN), Permission::undo(WRITE, bucket::ARN)],
     reversibility: Reversibility::Exact,
     stage: Stage::Block,
     undo_grants: false,
@@ -60,7 +60,7 @@ impl Action for PutPublicAccessBlock {
             let reader = client::buckets(&aws.reader_in(&bucket.account, &region).await?);
             let fresh = read::public_access_block(&reader, bucket).await?;
             let Some(wanted) = changed(change.get(), block::PROPERTY, fresh)? else {
-                return Ok(already());
+                return Ok(Applied::already());
             };
             let writer = client::writer(aws, &META, change, session, &region).await?;
             if wanted.is_null() {
@@ -69,7 +69,7 @@ impl Action for PutPublicAccessBlock {
                     .bucket(&bucket.id)
                     .expected_bucket_owner(&bucket.account);
                 let answer = call.send().await.map_err(|it| cloud_error(WRITE, &it))?;
-                return Ok(applied(&answer));
+                return Ok(Applied::of(&answer));
             }
             let call = writer
                 .put_public_access_block()
@@ -77,7 +77,7 @@ impl Action for PutPublicAccessBlock {
                 .expected_bucket_owner(&bucket.account)
                 .public_access_block_configuration(configuration(&wanted));
             let answer = call.send().await.map_err(|it| cloud_error(WRITE, &it))?;
-            Ok(applied(&answer))
+            Ok(Applied::of(&answer))
         })
     }
 }

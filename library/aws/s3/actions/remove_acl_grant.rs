@@ -4,7 +4,7 @@
 //! public then, they can only go together, and a person must approve that: some of them may be
 //! exempt.
 
-use super::{already, applied, changed, fixing, region_of, undoing};
+use super::{changed, region_of};
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::aws::s3::guardrail::{self, Switch};
@@ -13,9 +13,9 @@ use crate::cloud::{Action, Applied, CloudError};
 use aws_sdk_s3::types::{AccessControlPolicy, Grant, Grantee, Owner};
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
-use quell_core::change::{Change, Direction, Facet, element_id};
+use quell_core::change::{Change, Facet, element_id};
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::State;
+use quell_core::resource::{Permission, State};
 use serde_json::Value;
 
 const PROPERTY: &str = "AccessControlList";
@@ -26,7 +26,7 @@ static META: ActionMeta = ActionMeta {
     name: "s3.remove_acl_grant",
     title: "take the public grant out of the bucket's ACL",
     resource: bucket::TYPE,
-    permissions: &[fixing(WRITE, bucket::ARN), undoing(WRITE, bucket::ARN)],
+    permissions: &[Permission::write(WRITE, bucket::ARN), Permission::undo(WRITE, bucket::ARN)],
     reversibility: Reversibility::Exact,
     stage: Stage::Element,
     undo_grants: false,
@@ -54,9 +54,9 @@ impl Fix for RemoveAclGrant {
         let Some(Value::Array(list)) = state.properties.pointer(GRANTS) else {
             return Err(PlanError::Shape(format!("`{GRANTS}` is not a list")));
         };
-        let Some(position) = list.iter().position(|it| element_id(it) == element) else {
+        if !list.iter().any(|it| element_id(it) == element) {
             return Ok(None);
-        };
+        }
         let refuses = state.facts.pointer("/block/BlockPublicAcls").and_then(Value::as_str);
         let public = list.iter().filter(|it| facts::is_public(it)).count();
         // A private policy may find a grant that is not public: it goes with them.
@@ -75,17 +75,7 @@ impl Fix for RemoveAclGrant {
                  grants must go together"
             )
         });
-        let before = facet.read(&state.properties);
-        let change = Change {
-            action: META.name.to_owned(),
-            resource: state.resource.clone(),
-            facet,
-            before,
-            after,
-            position: (!together).then_some(position),
-            discards: None,
-            direction: Direction::Forward,
-        };
+        let change = Change::fix(META.name, state, facet, after);
         Ok(Some(Plan { change, approval }))
     }
 }
@@ -103,7 +93,7 @@ impl Action for RemoveAclGrant {
             let reader = client::buckets(&aws.reader_in(&bucket.account, &region).await?);
             let fresh = read::acl(&reader, bucket).await?;
             let Some(wanted) = changed(change.get(), PROPERTY, Some(fresh))? else {
-                return Ok(already());
+                return Ok(Applied::already());
             };
             let writer = client::writer(aws, &META, change, session, &region).await?;
             let call = writer
@@ -112,7 +102,7 @@ impl Action for RemoveAclGrant {
                 .expected_bucket_owner(&bucket.account)
                 .access_control_policy(policy(&wanted)?);
             match call.send().await {
-                Ok(answer) => Ok(applied(&answer)),
+                Ok(answer) => Ok(Applied::of(&answer)),
                 Err(error) => {
                     let (switch, error) = (Switch::BlockPublicAcls, cloud_error(WRITE, &error));
                     Err(guardrail::explained(aws, bucket, &region, switch, error).await)

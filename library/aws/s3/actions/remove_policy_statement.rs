@@ -5,7 +5,7 @@
 //! statement is public then, they can only go together, and a person must approve that: some of
 //! them may be exempt.
 
-use super::{already, applied, changed, fixing, region_of, undoing};
+use super::{changed, region_of};
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::aws::s3::guardrail::{self, Switch};
@@ -14,9 +14,9 @@ use crate::cloud::{Action, Applied, CloudError};
 use aws_sdk_s3::Client;
 use futures::future::BoxFuture;
 use quell_core::action::{ActionMeta, Fix, Plan, PlanError, Reversibility, Stage};
-use quell_core::change::{Change, Direction, Facet, element_id};
+use quell_core::change::{Change, Facet, element_id};
 use quell_core::decide::authorized::Authorized;
-use quell_core::resource::{ResourceRef, State};
+use quell_core::resource::{Permission, ResourceRef, State};
 use serde_json::Value;
 
 const PROPERTY: &str = "BucketPolicy";
@@ -30,9 +30,9 @@ static META: ActionMeta = ActionMeta {
     title: "take the public statement out of the bucket's policy",
     resource: bucket::TYPE,
     permissions: &[
-        fixing(DELETE, bucket::ARN),
-        fixing(PUT, bucket::ARN),
-        undoing(PUT, bucket::ARN),
+        Permission::write(DELETE, bucket::ARN),
+        Permission::write(PUT, bucket::ARN),
+        Permission::undo(PUT, bucket::ARN),
     ],
     reversibility: Reversibility::Exact,
     stage: Stage::Element,
@@ -63,32 +63,21 @@ impl Fix for RemovePolicyStatement {
             Some(Value::Array(list)) => list,
             Some(_) => return Err(PlanError::Shape(format!("`{STATEMENTS}` is not a list"))),
         };
-        let Some(position) = list.iter().position(|it| element_id(it) == element) else {
+        if !list.iter().any(|it| element_id(it) == element) {
             return Ok(None);
-        };
+        }
         let (goes, approval) = going(state, element);
         let kept: Vec<Value> =
             list.iter().filter(|it| !goes.contains(&element_id(it))).cloned().collect();
-        let (facet, after, position) = match (kept.is_empty(), goes.len()) {
-            (true, _) => (Facet::property(POLICY), Value::Null, None),
+        let (facet, after) = match (kept.is_empty(), goes.len()) {
+            (true, _) => (Facet::property(POLICY), Value::Null),
             (false, 1) => {
                 let id = Some(element.to_owned());
-                let facet = Facet { pointer: STATEMENTS.to_owned(), element: id };
-                (facet, Value::Null, Some(position))
+                (Facet { pointer: STATEMENTS.to_owned(), element: id }, Value::Null)
             }
-            (false, _) => (Facet::property(STATEMENTS), Value::Array(kept), None),
+            (false, _) => (Facet::property(STATEMENTS), Value::Array(kept)),
         };
-        let before = facet.read(&state.properties);
-        let change = Change {
-            action: META.name.to_owned(),
-            resource: state.resource.clone(),
-            facet,
-            before,
-            after,
-            position,
-            discards: None,
-            direction: Direction::Forward,
-        };
+        let change = Change::fix(META.name, state, facet, after);
         Ok(Some(Plan { change, approval }))
     }
 }
@@ -100,7 +89,7 @@ fn going(state: &State, element: &str) -> (Vec<String>, Option<String>) {
     let mut goes: Vec<String> = facts
         .into_iter()
         .flatten()
-        .filter(|it| it.get("public") == Some(&Value::Bool(true)))
+        .filter(|it| is_refused(it))
         .filter_map(|it| it.get("id")?.as_str().map(str::to_owned))
         .collect();
     if refuses != Some("yes") || goes.iter().all(|it| it == element) {
@@ -116,6 +105,13 @@ fn going(state: &State, element: &str) -> (Vec<String>, Option<String>) {
         goes.push(element.to_owned());
     }
     (goes, Some(reason))
+}
+
+/// Whether BlockPublicPolicy refuses a policy with this statement. S3 looks at what a policy
+/// grants: a Deny that keeps strangers out in effect does not help there.
+fn is_refused(statement: &Value) -> bool {
+    let latent = statement.get("latent").and_then(Value::as_str);
+    statement.get("public") == Some(&Value::Bool(true)) || latent == Some("public")
 }
 
 impl Action for RemovePolicyStatement {
@@ -134,7 +130,7 @@ impl Action for RemovePolicyStatement {
                 return without_policy(change.get());
             }
             let Some(wanted) = changed(change.get(), PROPERTY, fresh)? else {
-                return Ok(already());
+                return Ok(Applied::already());
             };
             let writer = client::writer(aws, &META, change, session, &region).await?;
             match write(&writer, bucket, &wanted).await {
@@ -152,7 +148,7 @@ impl Action for RemovePolicyStatement {
 /// back would come back under another `Version` and `Id` than it had.
 fn without_policy(change: &Change) -> Result<Applied, CloudError> {
     if change.after.is_null() {
-        return Ok(already());
+        return Ok(Applied::already());
     }
     Err(CloudError::unsupported(
         META.name,
@@ -170,7 +166,7 @@ async fn write(
         let call =
             client.delete_bucket_policy().bucket(&bucket.id).expected_bucket_owner(&bucket.account);
         let answer = call.send().await.map_err(|it| cloud_error(DELETE, &it))?;
-        return Ok(applied(&answer));
+        return Ok(Applied::of(&answer));
     }
     let call = client
         .put_bucket_policy()
@@ -178,5 +174,5 @@ async fn write(
         .expected_bucket_owner(&bucket.account)
         .policy(wanted.to_string());
     let answer = call.send().await.map_err(|it| cloud_error(PUT, &it))?;
-    Ok(applied(&answer))
+    Ok(Applied::of(&answer))
 }

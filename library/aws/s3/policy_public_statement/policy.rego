@@ -33,6 +33,21 @@ deny contains {
 	statement.public
 }
 
+# Public by itself, but a Deny of the same policy keeps strangers out: that gone, it comes to life.
+deny contains {
+	"element": statement.id,
+	"reason": sprintf("%s of the bucket's policy is public but for a Deny: %s%s", [
+		name(statement),
+		statement.reason,
+		where,
+	]),
+	"latent": true,
+	"evidence": {"statement": statement.statement},
+} if {
+	some statement in facts.statements
+	statement.latent == "public"
+}
+
 # A policy that can't be analyzed is not taken for harmless.
 deny contains {
 	"element": "BucketPolicy",

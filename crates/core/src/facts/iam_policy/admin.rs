@@ -7,14 +7,17 @@
 //!   exceptions that leave IAM's resources.
 //! - Conditions: one that everybody in the account passes, or can pass by choice, holds nothing
 //!   back; see [`holds_back`]'s list.
+//! - Denies: one that surely takes IAM away, on every resource and without a condition, leaves no
+//!   administrator, as an exception of `iam:*` does. Whoever meets the condition of a Deny (MFA, a
+//!   region, a tag) is the administrator that he was, and so is he to whom only other services are
+//!   denied.
 //!
 //! `iam:*` alone also leads to everything, but by a detour: privilege escalation is a fact of its
 //! own and not told here.
 
-use crate::facts::iam_policy::condition::{Base, Condition};
+use crate::facts::iam_policy::condition::{Base, Condition, ip_limit};
 use crate::facts::iam_policy::statement::{Scope, Statement};
 use crate::facts::iam_policy::wildcard;
-use crate::facts::net::cidr_set::{Cidr, CidrSet};
 
 /// Names of AWS managed policies that allow `*` on `*`, as of November 2025. Source: the AWS
 /// managed policy reference, <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/>.
@@ -52,6 +55,42 @@ pub fn reason(statement: &Statement<'_>) -> Option<String> {
     };
     let is_free = !statement.conditions.iter().any(holds_back);
     (resources && is_free).then(|| format!("it allows {actions} action on every resource"))
+}
+
+/// What of IAM gives nobody more than he has: looking, and one's own password and MFA devices.
+const HARMLESS_IN_IAM: [&str; 11] = [
+    "iam:ChangePassword",
+    "iam:CreateVirtualMFADevice",
+    "iam:DeactivateMFADevice",
+    "iam:DeleteVirtualMFADevice",
+    "iam:EnableMFADevice",
+    "iam:GenerateCredentialReport",
+    "iam:GenerateServiceLastAccessedDetails",
+    "iam:Get*",
+    "iam:List*",
+    "iam:ResyncMFADevice",
+    "iam:Simulate*",
+];
+
+/// Whether this Deny of an identity policy, which has no condition, leaves of all of AWS too little
+/// of IAM to make an administrator. When in doubt it does not.
+pub(crate) fn is_taken_away_by(deny: &Statement<'_>) -> bool {
+    let denies_iam = match &deny.actions {
+        Scope::Only(actions) => actions.iter().any(|it| wildcard::covers(it, "iam:*", true)),
+        Scope::Except(left) => !left.is_empty() && left.iter().all(|it| is_harmless(it)),
+        Scope::Absent => false,
+    };
+    // Many of IAM's actions are on no resource: only `*` is them, too.
+    let everywhere = match &deny.resources {
+        Scope::Only(resources) => resources.iter().any(|it| wildcard::is_everything(it)),
+        Scope::Except(_) | Scope::Absent => false,
+    };
+    denies_iam && everywhere
+}
+
+fn is_harmless(action: &str) -> bool {
+    wildcard::are_apart(action, "iam:*", true)
+        || HARMLESS_IN_IAM.iter().any(|it| wildcard::covers(it, action, true))
 }
 
 fn is_every_action(action: &str) -> bool {
@@ -120,12 +159,15 @@ fn holds_back(condition: &Condition) -> bool {
             !values.is_empty() && !values.iter().any(|it| wildcard::is_all(it))
         }
         Base::Bool => values.iter().all(|it| it.eq_ignore_ascii_case("true")),
-        Base::Ip => {
-            let set: Result<CidrSet, _> = values.iter().map(|it| it.parse::<Cidr>()).collect();
-            set.is_ok_and(|it| !it.is_any_world())
-        }
+        Base::Ip => ip_limit(values).is_some(),
         Base::Binary => true,
         Base::Numeric => condition.key == "aws:multifactorauthage",
-        Base::Negated | Base::NotIp | Base::Date | Base::Null => false,
+        Base::NotEquals
+        | Base::NotLike
+        | Base::NotArn
+        | Base::NotNumeric
+        | Base::NotIp
+        | Base::Date
+        | Base::Null => false,
     }
 }

@@ -12,8 +12,13 @@
 //! - All its values are fixed: no wildcard and no policy variable where the identity stands. In an
 //!   ARN the account must be fixed, the name need not be; under `StringLike` nothing before the
 //!   account may be a `*`, which spans colons there. CIDR blocks must not be broader than /8
-//!   (IPv4) or /32 (IPv6). ("The meaning of public", S3 user guide.) Wildcards count even under
-//!   `StringEquals`, which takes them literally: no value that anybody has contains one.
+//!   (IPv4) or /32 (IPv6), alone or joined. ("The meaning of public", S3 user guide.) Wildcards
+//!   count even under `StringEquals`, which takes them literally: no value that anybody has
+//!   contains one.
+//!
+//! `NotIpAddress` leaves the rest of the world, and all VPC endpoints, whose calls have no
+//! `aws:SourceIp`: even without `0.0.0.0/0` and `::/0` it admits everybody who has an endpoint.
+//! Only where another condition demands the address is what it leaves looked at.
 //!
 //! Sources: "AWS global condition context keys" and "IAM JSON policy elements: Condition operators"
 //! in the IAM user guide, the S3 user guide as above, "Blocking public access" in the EFS guide.
@@ -47,10 +52,16 @@ pub enum Base {
     Like,
     /// `ArnEquals` and `ArnLike`, which do the same.
     Arn,
-    /// `StringNot…` and `ArnNot…`.
-    Negated,
+    /// `StringNotEquals`, with or without `IgnoreCase`.
+    NotEquals,
+    /// `StringNotLike`.
+    NotLike,
+    /// `ArnNotEquals` and `ArnNotLike`, which do the same.
+    NotArn,
     /// `Numeric…`.
     Numeric,
+    /// `NumericNotEquals`.
+    NotNumeric,
     /// `Date…`.
     Date,
     /// `Bool`.
@@ -103,11 +114,11 @@ const OPERATORS: [(&str, Base); 27] = [
     ("stringequals", Base::Equals),
     ("stringequalsignorecase", Base::Equals),
     ("stringlike", Base::Like),
-    ("stringnotequals", Base::Negated),
-    ("stringnotequalsignorecase", Base::Negated),
-    ("stringnotlike", Base::Negated),
+    ("stringnotequals", Base::NotEquals),
+    ("stringnotequalsignorecase", Base::NotEquals),
+    ("stringnotlike", Base::NotLike),
     ("numericequals", Base::Numeric),
-    ("numericnotequals", Base::Numeric),
+    ("numericnotequals", Base::NotNumeric),
     ("numericlessthan", Base::Numeric),
     ("numericlessthanequals", Base::Numeric),
     ("numericgreaterthan", Base::Numeric),
@@ -124,8 +135,8 @@ const OPERATORS: [(&str, Base); 27] = [
     ("notipaddress", Base::NotIp),
     ("arnequals", Base::Arn),
     ("arnlike", Base::Arn),
-    ("arnnotequals", Base::Negated),
-    ("arnnotlike", Base::Negated),
+    ("arnnotequals", Base::NotArn),
+    ("arnnotlike", Base::NotArn),
     ("null", Base::Null),
 ];
 
@@ -168,7 +179,30 @@ impl Operator {
     pub fn passes_when_absent(self) -> bool {
         self.if_exists
             || self.quantifier == Some(Quantifier::All)
-            || matches!(self.base, Base::Negated | Base::NotIp)
+            || matches!(
+                self.base,
+                Base::NotEquals | Base::NotLike | Base::NotArn | Base::NotNumeric | Base::NotIp
+            )
+    }
+
+    /// The operator that holds exactly where this one does not, if that one demands the key.
+    /// `ForAnyValue:` of a negation lets an absent key pass, and so has none.
+    fn opposite(self) -> Option<Operator> {
+        let base = match self.base {
+            Base::NotEquals => Base::Equals,
+            Base::NotLike => Base::Like,
+            Base::NotArn => Base::Arn,
+            Base::NotIp => Base::Ip,
+            // The other value is demanded; absent, the key must have held.
+            Base::Bool if self.if_exists => Base::Bool,
+            _ => return None,
+        };
+        let quantifier = match self.quantifier {
+            None => None,
+            Some(Quantifier::All) => Some(Quantifier::Any),
+            Some(Quantifier::Any) => return None,
+        };
+        Some(Operator { base, quantifier, if_exists: false })
     }
 }
 
@@ -191,11 +225,54 @@ impl Condition {
         .collect()
     }
 
+    /// The condition that holds exactly where this one does not, if that one demands the key:
+    /// what a request must have to pass a Deny because of this condition. `None` also where it is
+    /// not sure: a variable that AWS cannot resolve voids the whole statement ("Policy elements:
+    /// Variables and tags", IAM user guide), and a key of several values needs `ForAllValues:`.
+    pub(crate) fn opposite(&self) -> Option<Condition> {
+        let operator = self.operator?.opposite()?;
+        let is_several = MULTIVALUED_KEYS.contains(&self.key.as_str());
+        if (is_several && operator.quantifier.is_none()) || self.values.is_empty() {
+            return None;
+        }
+        let resolved =
+            |it: &String| !it.to_ascii_lowercase().replace(RESOLVED_ALWAYS, "").contains("${");
+        if !self.values.iter().all(resolved) {
+            return None;
+        }
+        let values = match operator.base {
+            Base::Bool => vec![the_other_switch(&self.values)?.to_owned()],
+            _ => self.values.clone(),
+        };
+        Some(Condition { operator: Some(operator), key: self.key.clone(), values })
+    }
+
     /// Whether it demands that its key is there.
     fn demands_presence(&self) -> bool {
         self.operator.is_some_and(|it| it.base == Base::Null)
             && !self.values.is_empty()
             && self.values.iter().all(|it| it.eq_ignore_ascii_case("false"))
+    }
+}
+
+/// Keys of which a request has several values.
+const MULTIVALUED_KEYS: [&str; 4] = [
+    "aws:principalorgpaths",
+    "aws:principalservicenameslist",
+    "aws:sourceorgpaths",
+    "aws:vpceorgpaths",
+];
+
+/// The one variable that every request resolves, in lower case.
+const RESOLVED_ALWAYS: &str = "${aws:resourceaccount}";
+
+/// What a Boolean must be in order not to be any of these.
+fn the_other_switch(values: &[String]) -> Option<&'static str> {
+    let are_all = |wanted: &str| values.iter().all(|it| it.eq_ignore_ascii_case(wanted));
+    match (are_all("false"), are_all("true")) {
+        (true, _) => Some("true"),
+        (_, true) => Some("false"),
+        _ => None,
     }
 }
 
@@ -209,7 +286,8 @@ fn text_of(value: &Value) -> String {
 pub fn limits(conditions: &[Condition], allow: &Allow) -> Vec<Limit> {
     let is_demanded =
         |key: &str| conditions.iter().any(|it| it.key == key && it.demands_presence());
-    conditions.iter().filter_map(|it| limit_of(it, is_demanded(&it.key), allow)).collect()
+    let each = conditions.iter().filter_map(|it| limit_of(it, is_demanded(&it.key), allow));
+    each.chain(addresses_left(conditions, is_demanded(SOURCE_IP))).collect()
 }
 
 /// Whether an operator demands one of the values of its condition. `key_demanded`: another
@@ -287,7 +365,7 @@ fn subject_of(key: &str) -> Option<Subject> {
         }
         "aws:sourcevpc" => Subject::Vpc,
         "aws:sourcevpce" => Subject::Endpoint,
-        "aws:sourceip" => Subject::Ip,
+        SOURCE_IP => Subject::Ip,
         "aws:userid" => Subject::UserId,
         "aws:principalisawsservice" | "elasticfilesystem:accessedviamounttarget" => Subject::Switch,
         "aws:principalservicename"
@@ -400,13 +478,20 @@ fn user_id_limit(id: &str, allow: &Allow) -> Option<Limit> {
     Some(if is_inside { Limit::Inside(text) } else { Limit::Unknown(text) })
 }
 
-/// S3 calls a policy public whose blocks are broader than this; so does a union that is the world.
+/// The caller's address. Absent where the call comes through a VPC endpoint, whosever it is.
+const SOURCE_IP: &str = "aws:sourceip";
+
+/// S3 calls a policy public whose blocks are broader than this.
 const BROAD_BELOW_BITS_V4: u8 = 8;
 const BROAD_BELOW_BITS_V6: u8 = 32;
+/// So many of the broadest blocks are too much, too, whatever holes are between them. AWS documents
+/// no such sum; it is ours.
+const BROADEST_BLOCKS_MAX: u128 = 16;
 /// Unique local addresses (RFC 4193): private, though broader than the limit.
 const PRIVATE_V6: &str = "fc00::/7";
 
-fn ip_limit(values: &[String]) -> Option<Limit> {
+/// A limit to these blocks, unless one of them, or what they are together, is too broad.
+pub(crate) fn ip_limit(values: &[String]) -> Option<Limit> {
     let private: CidrSet = PRIVATE_V6.parse::<Cidr>().into_iter().collect();
     let mut all = CidrSet::default();
     for value in values {
@@ -420,6 +505,54 @@ fn ip_limit(values: &[String]) -> Option<Limit> {
         }
         all.insert(cidr);
     }
-    let is_limit = !all.is_empty() && !all.is_any_world();
+    let is_limit = !all.is_empty() && !is_broad(&all);
     is_limit.then(|| Limit::Fixed(format!("addresses `{}`", values.join("`, `"))))
+}
+
+/// Whether the addresses that packets from the internet come from are more in a row than the
+/// broadest block holds, or too many in all: cutting a broad block to pieces makes no difference.
+fn is_broad(set: &CidrSet) -> bool {
+    let public = set.internet();
+    let families =
+        [(Family::V4, 32 - BROAD_BELOW_BITS_V4), (Family::V6, 128 - BROAD_BELOW_BITS_V6)];
+    families.iter().any(|(family, host_bits)| {
+        let broadest = 1_u128 << host_bits;
+        let lengths = public.run_lengths(*family);
+        let total = lengths.iter().fold(0_u128, |sum, it| sum.saturating_add(*it));
+        lengths.iter().any(|it| broadest < *it)
+            || broadest.saturating_mul(BROADEST_BLOCKS_MAX) < total
+    })
+}
+
+/// What `NotIpAddress` leaves where the address must be there. Where it need not, every VPC
+/// endpoint passes, and `NotIpAddress` limits nobody.
+fn addresses_left(conditions: &[Condition], is_demanded: bool) -> Option<Limit> {
+    let on_address = |base: Base| {
+        conditions.iter().filter(move |it| {
+            let is_plain = |it: Operator| it.base == base && it.quantifier.is_none();
+            it.key == SOURCE_IP && it.operator.is_some_and(is_plain)
+        })
+    };
+    let is_there =
+        |it: &Condition| it.operator.is_some_and(|operator| demands_value(operator, false));
+    let excepts = on_address(Base::NotIp).next().is_some();
+    if !excepts || !(is_demanded || on_address(Base::Ip).any(is_there)) {
+        return None;
+    }
+    // A list that cannot be read narrows nothing.
+    let blocks = |it: &Condition| -> Option<CidrSet> {
+        it.values.iter().map(|it| it.parse::<Cidr>().ok()).collect()
+    };
+    let mut left = CidrSet::everything();
+    for within in on_address(Base::Ip).filter_map(blocks) {
+        left = left.intersection(&within);
+    }
+    for except in on_address(Base::NotIp).filter_map(blocks) {
+        left = left.without(&except);
+    }
+    match (left.is_empty(), is_broad(&left)) {
+        (true, _) => Some(Limit::Inside("no address at all".to_owned())),
+        (false, true) => None,
+        (false, false) => Some(Limit::Fixed("the few addresses that are left".to_owned())),
+    }
 }

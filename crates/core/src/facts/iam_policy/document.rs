@@ -312,7 +312,9 @@ fn validate_condition_value(
         || (operator.base == Base::Bool && text.contains("${"));
     match operator.base {
         Base::Bool | Base::Null if !is_bool => place.bad("has a value that is not true or false"),
-        Base::Numeric if text.parse::<f64>().is_err() => place.bad("has a value that is no number"),
+        Base::Numeric | Base::NotNumeric if text.parse::<f64>().is_err() => {
+            place.bad("has a value that is no number")
+        }
         Base::Date if !is_date(&text) => place.bad("has a value that is no date"),
         Base::Ip | Base::NotIp if text.parse::<Cidr>().is_err() => {
             place.bad("has a value that is no CIDR block")

@@ -42,10 +42,14 @@ pub fn principals_of(statement: &Value) -> Vec<Principal<'_>> {
     if statement.get("NotPrincipal").is_some() {
         return vec![Principal { written: "NotPrincipal", who: Who::EverybodyBut }];
     }
+    statement.get("Principal").map(named_in).unwrap_or_default()
+}
+
+/// The principals that a `Principal` or `NotPrincipal` element names.
+pub(crate) fn named_in(element: &Value) -> Vec<Principal<'_>> {
     let aws = |it| Principal { written: it, who: aws_principal(it) };
-    match statement.get("Principal") {
-        None => Vec::new(),
-        Some(Value::Object(fields)) => fields
+    match element {
+        Value::Object(fields) => fields
             .iter()
             .flat_map(|(kind, values)| strings_of(values).into_iter().map(move |it| (kind, it)))
             .map(|(kind, it)| match kind.as_str() {
@@ -56,7 +60,7 @@ pub fn principals_of(statement: &Value) -> Vec<Principal<'_>> {
                 _ => Principal { written: it, who: Who::Unidentified },
             })
             .collect(),
-        Some(other) => strings_of(other).into_iter().map(aws).collect(),
+        other => strings_of(other).into_iter().map(aws).collect(),
     }
 }
 

@@ -42,9 +42,36 @@ pub(crate) fn is_all(text: &str) -> bool {
     text.contains('*') && text.chars().all(|it| matches!(it, '*' | '?'))
 }
 
+/// Whether the text consists of stars alone, so that it matches whatever there is.
+pub(crate) fn is_everything(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|it| it == '*')
+}
+
 /// What stands before the first wildcard.
 pub(crate) fn literal_prefix(text: &str) -> &str {
     text.split(['*', '?']).next().unwrap_or(text)
+}
+
+/// Whether surely no text is matched by both: one is a text that the other does not match, or they
+/// begin, or end, with different literals. A policy variable (`${…}`) counts as a wildcard.
+pub(crate) fn are_apart(one: &str, other: &str, ignore_case: bool) -> bool {
+    let fold = |it: &str| if ignore_case { it.to_ascii_lowercase() } else { it.to_owned() };
+    let (one, other) = (fold(one), fold(other));
+    if !one.contains("${") && !other.contains("${") {
+        if !is_pattern(&one) {
+            return !covers(&other, &one, false);
+        }
+        if !is_pattern(&other) {
+            return !covers(&one, &other, false);
+        }
+    }
+    let head = |it: &str| it.split(['*', '?', '$']).next().unwrap_or_default().to_owned();
+    let tail = |it: &str| it.rsplit(['*', '?', '}']).next().unwrap_or_default().to_owned();
+    let (head_one, head_other) = (head(&one), head(&other));
+    let (tail_one, tail_other) = (tail(&one), tail(&other));
+    let heads_meet = head_one.starts_with(&head_other) || head_other.starts_with(&head_one);
+    let tails_meet = tail_one.ends_with(&tail_other) || tail_other.ends_with(&tail_one);
+    !heads_meet || !tails_meet
 }
 
 #[cfg(test)]
@@ -69,5 +96,20 @@ mod tests {
         assert!(!covers("s3:Get*", "s3:*", false));
         assert!(!covers("s3:?", "s3:*", false));
         assert!(covers("s3:*", "s3:?", false));
+    }
+
+    #[test]
+    fn what_surely_has_nothing_in_common() {
+        assert!(are_apart("s3:GetObject", "s3:PutObject", false));
+        assert!(are_apart("s3:GetObject", "s3:GetObjectAcl", false));
+        assert!(are_apart("s3:*", "iam:*", true));
+        assert!(are_apart("s3:*Acl", "s3:Get*Policy", true));
+        assert!(are_apart("b/public/*", "b/private/*", false));
+        assert!(are_apart("b", "b/*", false));
+        assert!(!are_apart("S3:getobject", "s3:GetObject", true));
+        assert!(!are_apart("s3:Get*", "s3:*Object", true));
+        assert!(!are_apart("i?m:*", "iam:*", true));
+        assert!(!are_apart("b/${aws:username}/*", "b/alice/*", false));
+        assert!(!are_apart("*", "s3:*", true));
     }
 }

@@ -119,6 +119,42 @@ impl CidrSet {
         other.v6.0.iter().for_each(|it| self.v6.insert(*it));
     }
 
+    /// Every address of both families.
+    #[must_use]
+    pub fn everything() -> CidrSet {
+        CidrSet { v4: Ranges(vec![whole(Family::V4)]), v6: Ranges(vec![whole(Family::V6)]) }
+    }
+
+    /// What is in this set and not in the other.
+    #[must_use]
+    pub fn without(&self, other: &CidrSet) -> CidrSet {
+        CidrSet { v4: self.v4.without(&other.v4), v6: self.v6.without(&other.v6) }
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub fn intersection(&self, other: &CidrSet) -> CidrSet {
+        self.without(&self.without(other))
+    }
+
+    /// The part that packets from the internet can come from: see the module's definition of the
+    /// world.
+    #[must_use]
+    pub fn internet(&self) -> CidrSet {
+        let mut others = CidrSet::default();
+        not_internet(Family::V4).for_each(|it| others.v4.insert(it));
+        not_internet(Family::V6).for_each(|it| others.v6.insert(it));
+        self.without(&others)
+    }
+
+    /// How many addresses each run of consecutive ones has, in ascending order of their place. All
+    /// of IPv6 is one fewer than it has, which is the most that a number can be.
+    #[must_use]
+    pub fn run_lengths(&self, family: Family) -> Vec<u128> {
+        let ranges = self.ranges(family).0.iter();
+        ranges.map(|(start, end)| end.saturating_sub(*start).saturating_add(1)).collect()
+    }
+
     /// Whether every address of the block is in the set.
     #[must_use]
     pub fn covers(&self, cidr: Cidr) -> bool {
@@ -257,6 +293,30 @@ impl Ranges {
             end = end.max(old_end);
         }
         self.0.insert(first, (start, end));
+    }
+
+    /// What lies between the other's ranges.
+    fn without(&self, other: &Ranges) -> Ranges {
+        let mut left = Vec::new();
+        let mut holes = other.0.iter().peekable();
+        for &(start, end) in &self.0 {
+            let mut next = Some(start);
+            while holes.next_if(|(_, hole_end)| *hole_end < start).is_some() {}
+            while let Some((hole_start, hole_end)) = holes.peek() {
+                let Some(from) = next.filter(|it| *it <= end && *hole_start <= end) else { break };
+                if from < *hole_start {
+                    left.push((from, hole_start.saturating_sub(1)));
+                }
+                next = hole_end.checked_add(1);
+                // A hole that goes on belongs to the next range, too.
+                if end < *hole_end {
+                    break;
+                }
+                holes.next();
+            }
+            left.extend(next.filter(|it| *it <= end).map(|from| (from, end)));
+        }
+        Ranges(left)
     }
 
     fn covers(&self, (start, end): Range) -> bool {

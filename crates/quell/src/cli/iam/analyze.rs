@@ -79,6 +79,8 @@ Examples:
 admin, statements and error. A row's own `allow` (with the lists accounts, org_ids, org_paths, vpcs,
 vpc_endpoints and principals) is used instead of the options above.
 
+A statement is latent where a Deny of the same policy takes away what it comes to by itself.
+
 Exit codes: 0 nobody from outside and no administrator (or every case was analyzed), 1 somebody is,
 or AWS would refuse the policy, 2 the file cannot be read.";
 
@@ -189,6 +191,7 @@ fn verdict_cell(statement: &StatementFacts) -> Cell {
         (true, _, _) => cell("public").fg(Color::Red),
         (_, true, _) => cell("cross-account").fg(Color::Yellow),
         (_, _, true) => cell("admin").fg(Color::Red),
+        _ if statement.latent.is_some() => cell("latent"),
         _ => cell("-"),
     }
 }

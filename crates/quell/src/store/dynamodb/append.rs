@@ -7,6 +7,7 @@
 //! end of the chain is read again, and what was recorded all the same is found by the next turn.
 
 use super::Inner;
+use super::actors::culprits;
 use super::chain::Claim;
 use super::group::{Entry, Group, Role};
 use super::tables::failed;
@@ -59,6 +60,7 @@ impl Inner {
         time: Timestamp,
         facts: Vec<Fact>,
     ) -> Result<(), JournalError> {
+        let culprits = culprits(&facts);
         let mut waiting = self.entries(facts)?;
         let mut writer = self.writer.lock().await;
         let mut attempt = 0;
@@ -91,6 +93,8 @@ impl Inner {
                 return Err(JournalError::Later(text));
             }
         }
+        drop(writer);
+        self.mark_actors(culprits).await;
         Ok(())
     }
 
@@ -159,8 +163,12 @@ impl Inner {
     }
 }
 
-/// Whether a fact tells nothing but that an event was delivered: the first delivery has told it.
+/// Whether a fact tells nothing but that an event was delivered, or what is told once: the first
+/// delivery has told it.
 fn tells(fact: &Fact, uid: &str) -> bool {
+    if fact.once().is_some_and(|it| it == uid) {
+        return true;
+    }
     match fact {
         Fact::Processed { event, .. }
         | Fact::CallFailed { event, .. }

@@ -8,7 +8,7 @@ use super::Inner;
 use super::items::{DONE, FACT, FLEET, Item, LINE, OURS, SORT, event_partition, key};
 use super::items::{request_partition, resource_partition, text_of};
 use crate::journal::{JournalError, lock};
-use futures::future::{try_join, try_join3};
+use futures::future::{join, try_join, try_join3};
 use jiff::Timestamp;
 use quell_core::event::Event;
 use quell_core::history::History;
@@ -63,8 +63,9 @@ impl Inner {
         let last = last.unwrap_or_else(|| FACT.to_owned());
         // The lease's own sort key follows those of facts.
         let facts = self.tables.partition(&partition, &last);
-        let (mut facts, marks, ()) =
-            try_join3(facts, self.marks(event), self.catch_up_with_fleet()).await?;
+        let told = try_join3(facts, self.marks(event), self.catch_up_with_fleet());
+        let (told, ()) = join(told, self.catch_up_with_actor(event)).await;
+        let (mut facts, marks, ()) = told?;
         facts.retain(|it| text_of(it, SORT).is_some_and(|it| it.starts_with(FACT)));
         self.fold_items(&facts)?;
         self.fold_items(&marks)?;

@@ -300,9 +300,10 @@ impl Place {
         }
     }
 
-    /// The keys of checkpoints, in order; those that follow `after`.
+    /// The keys of checkpoints that follow `after`, in the order in which S3 took them. A key is
+    /// made of the signer's clock: one that ran ahead must not stay the last.
     async fn keys(&self, after: Option<&str>) -> Result<Vec<String>, CheckpointingError> {
-        let mut keys = Vec::new();
+        let mut found: Vec<(i64, String)> = Vec::new();
         let mut next = None;
         loop {
             let call = self.client.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix);
@@ -312,13 +313,17 @@ impl Place {
                 .send()
                 .await
                 .map_err(|it| cloud_error("s3:ListBucket", &it))?;
-            let found = page.contents.unwrap_or_default().into_iter().filter_map(|it| it.key);
-            keys.extend(found.filter(|it| it.ends_with(".json")));
+            for it in page.contents.unwrap_or_default() {
+                let taken_s = it.last_modified.map_or(0, |it| it.secs());
+                found.extend(it.key.filter(|it| it.ends_with(".json")).map(|it| (taken_s, it)));
+            }
             next = page.next_continuation_token;
             if next.is_none() {
-                return Ok(keys);
+                break;
             }
         }
+        found.sort();
+        Ok(found.into_iter().map(|(_, key)| key).collect())
     }
 
     async fn get(&self, key: &str) -> Result<Vec<u8>, CheckpointingError> {

@@ -167,7 +167,9 @@ fn implied(
         }
         Fact::Exempted(it) => {
             let sort = format!("exemption#{}", it.id);
-            told(Role::Implied, key(FLEET, &sort), RESOURCE_FACTS_KEPT_S);
+            // Without its item it would be forgotten, and what it covers would be fixed.
+            let lasts_s = it.expires.duration_since(record.time).as_secs();
+            told(Role::Implied, key(FLEET, &sort), lasts_s.max(RESOURCE_FACTS_KEPT_S));
         }
         Fact::ExemptionRemoved { id, .. } => {
             let sort = format!("exemption#{id}");
@@ -178,6 +180,10 @@ fn implied(
             told(Role::Implied, key(FLEET, "breaker"), open_s.saturating_add(BUDGET_WINDOW_MAX_S));
         }
         _ => {}
+    }
+    // The same again within this time is the same delivery's, and tells nothing new.
+    if let Some(name) = record.fact.once() {
+        told(Role::Done(name.clone()), key(&event_partition(&name), DONE), DEDUPE_WINDOW_S);
     }
     items
 }

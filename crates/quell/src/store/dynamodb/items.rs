@@ -38,6 +38,12 @@ pub(super) const LEASE: &str = "lease";
 pub(super) const DONE: &str = "done";
 /// The sort key of the mark that a request was ours.
 pub(super) const OURS: &str = "ours";
+/// The sort key of the mark that an actor violated.
+pub(super) const VIOLATED: &str = "violated";
+/// The event by which an actor violated.
+pub(super) const EVENT: &str = "violating_event";
+/// When that was, in milliseconds since 1970.
+pub(super) const TIME_MS: &str = "time_ms";
 /// What the sort keys of facts begin with.
 pub(super) const FACT: &str = "fact#";
 
@@ -50,6 +56,11 @@ pub(super) fn resource_partition(resource: &ResourceRef) -> String {
 /// The partition of an event.
 pub(super) fn event_partition(event: &str) -> String {
     format!("event#{event}")
+}
+
+/// The partition of an actor.
+pub(super) fn actor_partition(actor: &str) -> String {
+    format!("actor#{actor}")
 }
 
 /// The partition of a request id.

@@ -4,6 +4,8 @@ use super::items::{CHAIN, Item, LINE, PARTITION, SEQUENCE, SORT, key, number, nu
 use crate::config::DynamoConfig;
 use crate::journal::JournalError;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Builder;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -40,11 +42,18 @@ pub(super) enum Updated {
 }
 
 impl Tables {
-    /// The tables named in `settings`, called with the process' own credentials.
+    /// The tables named in `settings`, called with the process' own credentials. A throttled call
+    /// is repeated with backoff; the adaptive mode of other calls would slow each later one down,
+    /// and a turn makes a dozen within the lease's time.
     pub(super) fn new(aws: &Aws, settings: &DynamoConfig) -> Tables {
         let region = settings.region.as_ref().unwrap_or(&aws.settings().region);
+        let attempts_max = aws.settings().call_attempts_max;
         Tables {
-            client: Client::new(&aws.own(region)),
+            client: Client::from_conf(
+                Builder::from(&aws.own(region))
+                    .retry_config(RetryConfig::standard().with_max_attempts(attempts_max))
+                    .build(),
+            ),
             ledger: format!("{}-ledger", settings.name),
             state: format!("{}-state", settings.name),
         }

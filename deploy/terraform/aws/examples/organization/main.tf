@@ -63,11 +63,12 @@ module "hub" {
 
 # The hub watches its own account, too: who touches it must be seen.
 module "spoke_hub" {
-  source            = "../../modules/spoke"
-  prefix            = var.prefix
-  bus_arn           = module.hub.bus_arn
-  function_role_arn = module.hub.function_role_arn
-  external_id       = var.external_ids["hub"]
+  source              = "../../modules/spoke"
+  prefix              = var.prefix
+  bus_arn             = module.hub.bus_arn
+  function_role_arn   = module.hub.function_role_arn
+  external_id         = var.external_ids["hub"]
+  approver_principals = var.approver_principals
 }
 
 module "spoke_hub_global" {
@@ -82,12 +83,13 @@ module "spoke_hub_global" {
 }
 
 module "spoke_member" {
-  source            = "../../modules/spoke"
-  providers         = { aws = aws.member }
-  prefix            = var.prefix
-  bus_arn           = module.hub.bus_arn
-  function_role_arn = module.hub.function_role_arn
-  external_id       = var.external_ids["member"]
+  source              = "../../modules/spoke"
+  providers           = { aws = aws.member }
+  prefix              = var.prefix
+  bus_arn             = module.hub.bus_arn
+  function_role_arn   = module.hub.function_role_arn
+  external_id         = var.external_ids["member"]
+  approver_principals = var.approver_principals
 }
 
 module "spoke_member_global" {

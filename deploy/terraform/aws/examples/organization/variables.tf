@@ -30,6 +30,12 @@ variable "external_ids" {
   type        = map(string)
 }
 
+variable "approver_principals" {
+  description = "ARNs of the roles of the people, in whichever account, who may approve, retry and scan by hand."
+  type        = list(string)
+  default     = []
+}
+
 variable "function_zip" {
   description = "Path of the zip that `cargo xtask dist` builds."
   type        = string

@@ -26,6 +26,21 @@ variable "mode" {
   default     = "observe"
 }
 
+variable "mode_rules" {
+  description = "Modes by scope, the last that covers a finding wins; scopes as in docs/reference/config.md."
+  type = list(object({
+    mode  = string
+    scope = map(any)
+  }))
+  default = []
+}
+
+variable "fixes" {
+  description = "Whether the write role may fix at all; false while the account is only watched."
+  type        = bool
+  default     = true
+}
+
 variable "policies" {
   description = "Ids of the enabled policies; may hold `*`."
   type        = list(string)
@@ -42,6 +57,24 @@ variable "guardrails" {
   description = "Further settings of `guardrails`, as docs/reference/config.md has them."
   type        = any
   default     = {}
+}
+
+variable "secret_arns" {
+  description = "Secrets Manager secrets and SSM parameters that the configuration refers to."
+  type        = list(string)
+  default     = []
+}
+
+variable "permissions_boundary_arn" {
+  description = "Permissions boundary of every role that is made here."
+  type        = string
+  default     = null
+}
+
+variable "approver_principals" {
+  description = "ARNs of the roles of the people who may approve, retry and scan by hand."
+  type        = list(string)
+  default     = []
 }
 
 variable "undo_principals" {
@@ -69,7 +102,7 @@ variable "trail" {
 }
 
 variable "ingress" {
-  description = "Whether to make a public URL for signed chat interactions."
+  description = "Whether to make a public URL for signed chat interactions; not in this version."
   type        = bool
   default     = false
 }

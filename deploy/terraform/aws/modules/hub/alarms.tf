@@ -1,8 +1,10 @@
 # Alarms, one topic, one dashboard. Both lists are generated from the closed list of metrics.
 
 resource "aws_sns_topic" "alerts" {
-  name              = "${var.prefix}-alerts"
-  kms_master_key_id = local.key_id == null ? "alias/aws/sns" : local.key_id
+  name = "${var.prefix}-alerts"
+  # Never AWS' own key (`alias/aws/sns`): its policy does not admit CloudWatch, so no alarm would
+  # reach anybody.
+  kms_master_key_id = local.key_id
 }
 
 resource "aws_sns_topic_policy" "alerts" {

@@ -21,12 +21,20 @@ locals {
     )
     policies = {
       enabled = var.policies
-      # What is ours is told by its name; who deploys it may change it.
-      params = { "aws.self.tamper" = { name_prefixes = [var.prefix], deployers = var.deployers } }
+      # What is ours is told by its name, or by its ARN where it bears none of ours; who deploys it
+      # may change it.
+      params = {
+        "aws.self.tamper" = {
+          name_prefixes = [var.prefix]
+          arns          = compact([local.key_arn, aws_kms_key.signing.arn, "arn:${local.partition}:s3:::${local.checkpoints_bucket}"])
+          deployers     = var.deployers
+        }
+      }
     }
     heartbeat  = { rule = "${var.prefix}-heartbeat" }
     guardrails = merge(var.guardrails, { modes = { default = var.mode, rules = var.mode_rules } })
-    # What fails that often is recorded with its reason, and goes to the dead letters.
+    # What fails that often is recorded with its reason, and goes to the dead letters: the queue's
+    # `maxReceiveCount` is the same variable.
     limits = { delivery_attempts_max = var.receives_max }
     store = {
       dynamodb = {

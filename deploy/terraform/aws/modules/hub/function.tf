@@ -5,6 +5,9 @@ locals {
     {
       QUELL_CONFIG = "aws-ssm://${aws_ssm_parameter.configuration.name}"
       QUELL_LOG    = var.log_filter
+      # Not read: the configuration is, once per environment. A new version of it makes new
+      # environments, or a mode that was lowered would not reach those that are running.
+      CONFIGURATION_VERSION = aws_ssm_parameter.configuration.version
     },
     var.endpoint_url == null ? {} : { AWS_ENDPOINT_URL = var.endpoint_url },
   )
@@ -71,9 +74,9 @@ resource "aws_lambda_event_source_mapping" "queue" {
   batch_size              = var.batch_size
   function_response_types = ["ReportBatchItemFailures"]
   # Without this the poller would start more than the reservation allows, and each throttled batch
-  # would count as a receive.
+  # would count as a receive. One run is left to the schedules: a storm must not stop the heart.
   dynamic "scaling_config" {
-    for_each = var.reserved_concurrency == -1 ? [] : [var.reserved_concurrency]
+    for_each = var.reserved_concurrency == -1 ? [] : [var.reserved_concurrency - 1]
     content {
       maximum_concurrency = scaling_config.value
     }

@@ -4,8 +4,10 @@ data "aws_iam_policy_document" "function_1" {
   statement {
     sid = "Events"
     actions = [
+      "sqs:ChangeMessageVisibility",
       "sqs:DeleteMessage",
       "sqs:GetQueueAttributes",
+      "sqs:GetQueueUrl",
       "sqs:ReceiveMessage",
     ]
     resources = [
@@ -15,7 +17,6 @@ data "aws_iam_policy_document" "function_1" {
   statement {
     sid = "LedgerAppendOnly"
     actions = [
-      "dynamodb:GetItem",
       "dynamodb:PutItem",
       "dynamodb:Query",
     ]
@@ -27,7 +28,6 @@ data "aws_iam_policy_document" "function_1" {
     sid = "State"
     actions = [
       "dynamodb:ConditionCheckItem",
-      "dynamodb:DeleteItem",
       "dynamodb:GetItem",
       "dynamodb:PutItem",
       "dynamodb:Query",
@@ -91,7 +91,6 @@ data "aws_iam_policy_document" "checkpoint_1" {
   statement {
     sid = "State"
     actions = [
-      "dynamodb:GetItem",
       "dynamodb:Query",
     ]
     resources = [

@@ -19,8 +19,9 @@ resource "aws_sqs_queue" "events" {
 }
 
 resource "aws_sqs_queue" "dead_letters" {
-  name                              = "${var.prefix}-dead-letters"
-  message_retention_seconds         = var.message_retention_days * 86400
+  name = "${var.prefix}-dead-letters"
+  # As long as SQS keeps anything: a dead letter's age counts from when it was first sent.
+  message_retention_seconds         = 14 * 86400
   kms_master_key_id                 = local.key_id
   kms_data_key_reuse_period_seconds = local.key_id == null ? null : 300
   sqs_managed_sse_enabled           = local.key_id == null ? true : null

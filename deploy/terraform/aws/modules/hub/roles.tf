@@ -74,6 +74,14 @@ data "aws_iam_policy_document" "secrets" {
     actions   = ["secretsmanager:GetSecretValue", "ssm:GetParameter"]
     resources = length(var.secret_arns) == 0 ? ["arn:${local.partition}:ssm:::parameter/none"] : var.secret_arns
   }
+  dynamic "statement" {
+    for_each = length(var.secret_kms_key_arns) == 0 ? [] : ["TheirKeys"]
+    content {
+      sid       = statement.value
+      actions   = ["kms:Decrypt"]
+      resources = var.secret_kms_key_arns
+    }
+  }
 }
 
 # The key's ARN is known only once it exists, so it has a policy of its own.

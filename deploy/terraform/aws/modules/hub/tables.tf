@@ -1,5 +1,7 @@
-# The ledger (append only: the function's role can neither change nor delete an item, and nothing
-# in it expires) and the state that is derived from it.
+# The ledger and the state that is derived from it. The function's role can neither update nor
+# delete an item of the ledger, and nothing in it expires. That a put replaces nothing is the
+# condition of each put: IAM cannot demand it, so whoever steals the role could; chain and
+# checkpoints show that, and point-in-time recovery has what was there.
 
 resource "aws_dynamodb_table" "ledger" {
   name                        = "${var.prefix}-ledger"

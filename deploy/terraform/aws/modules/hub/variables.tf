@@ -90,6 +90,16 @@ variable "secret_arns" {
   }
 }
 
+variable "secret_kms_key_arns" {
+  description = "KMS keys of yours that these secrets are encrypted with; the function may decrypt with them."
+  type        = list(string)
+  default     = []
+  validation {
+    condition     = alltrue([for it in var.secret_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[^*]+:key/[^*]+$", it))])
+    error_message = "ARNs of KMS keys, without `*`."
+  }
+}
+
 # The function.
 
 variable "function_zip" {
@@ -118,12 +128,12 @@ variable "function_timeout_s" {
 }
 
 variable "reserved_concurrency" {
-  description = "Runs of the function at once; -1 takes from the account's pool."
+  description = "Runs of the function at once, of which the queue gets one less, so that schedules are not shut out by a storm; -1 takes from the account's pool."
   type        = number
   default     = 10
   validation {
-    condition     = var.reserved_concurrency == -1 || 2 <= var.reserved_concurrency
-    error_message = "At least 2, or -1; 0 would switch the function off."
+    condition     = var.reserved_concurrency == -1 || 3 <= var.reserved_concurrency
+    error_message = "At least 3 (the queue needs 2 of them), or -1; 0 would switch the function off."
   }
 }
 
@@ -150,7 +160,7 @@ variable "receives_max" {
 variable "log_filter" {
   description = "What is logged, in `tracing`'s words."
   type        = string
-  default     = "quell=info,warn"
+  default     = "quell=info,lambda_runtime=info,warn"
 }
 
 variable "endpoint_url" {
@@ -168,13 +178,13 @@ variable "scan_schedule" {
 }
 
 variable "heartbeat_schedule" {
-  description = "How often the own path is tried from end to end."
+  description = "How often the own path is tried from end to end; the alarm `no-heartbeat` expects one every 15 minutes."
   type        = string
   default     = "rate(15 minutes)"
 }
 
 variable "checkpoint_schedule" {
-  description = "How often the heads of all ledger chains are signed."
+  description = "How often the heads of all ledger chains are signed; the alarm `checkpoint-errors` expects one every 30 minutes."
   type        = string
   default     = "rate(15 minutes)"
 }
@@ -182,7 +192,7 @@ variable "checkpoint_schedule" {
 # Retention and protection.
 
 variable "message_retention_days" {
-  description = "How long events and dead letters are kept in their queues, in days."
+  description = "How long events are kept in their queue, in days; dead letters are kept 14 days, as long as SQS keeps anything."
   type        = number
   default     = 14
   validation {
@@ -240,7 +250,7 @@ variable "permissions_boundary_arn" {
 }
 
 variable "create_kms_key" {
-  description = "Whether queues, tables, logs, topic and bucket get a KMS key of their own; else AWS' keys."
+  description = "Whether queues, tables, logs, topic and bucket get a KMS key of their own; else AWS' keys, and the topic none, since CloudWatch may not use AWS'."
   type        = bool
   default     = true
 }

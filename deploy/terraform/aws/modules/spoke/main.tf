@@ -1,8 +1,9 @@
 # A spoke: what a watched account has. Roles, once; rules, in every region.
 #
-# The roles trust the hub's function and nobody else, and demand an external id. The rules lie on
-# the default bus, where CloudTrail's events arrive, and forward to the hub's bus. What the rules
-# match and what the roles may do is generated from the enabled policies (`generated.tf`).
+# The roles trust the hub's function and the people who are named, nobody else, and demand an
+# external id. The rules lie on the default bus, where CloudTrail's events arrive, and forward to the
+# hub's bus. What the rules match and what the roles may do is generated from the enabled policies
+# (`generated.tf`).
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}

@@ -1,9 +1,13 @@
-# One role per purpose. Reading and writing trust the hub's function alone; undo, the named people.
-# Each fix narrows the write role by a session policy to itself.
+# One role per purpose. Reading and writing trust the hub's function and the people who approve; undo,
+# the people who undo and never the function. Whoever undoes looks first, so he reads, too. Each fix
+# narrows the write role by a session policy to itself, whoever makes it.
 
 locals {
   trusted = merge(
-    var.roles ? { read = [var.function_role_arn], write = [var.function_role_arn] } : {},
+    var.roles ? {
+      read  = distinct(concat([var.function_role_arn], var.approver_principals, var.undo_principals))
+      write = distinct(concat([var.function_role_arn], var.approver_principals))
+    } : {},
     var.roles && 0 < length(var.undo_principals) ? { undo = var.undo_principals } : {},
   )
   # What each role may do. Heartbeats are the write role's, also where it may not fix.

@@ -1,4 +1,9 @@
 # Every enabled policy's trigger, and the heartbeat's. Global services speak in one region only.
+#
+# Deliberately without dead letters: EventBridge tries for 24 hours, and what it cannot deliver even
+# then would lie in a queue of each account and region, where nobody looks and which would be one more
+# part to guard. A way that is closed is told by the heartbeat, and what was missed on it is found by
+# the next scan, which looks at the resources themselves.
 
 locals {
   rules = { for it in jsondecode(file("${path.module}/generated/rules.json")) : it.name => it }

@@ -18,7 +18,7 @@ variable "bus_arn" {
 }
 
 variable "function_role_arn" {
-  description = "The hub's function role: the only one that may read and fix here."
+  description = "The hub's function role: it reads and fixes here."
   type        = string
   validation {
     condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", var.function_role_arn))
@@ -47,8 +47,18 @@ variable "fixes" {
   default     = true
 }
 
+variable "approver_principals" {
+  description = "ARNs of the roles of the people who may read and fix by `quell approvals approve`, `findings retry` and `scan`."
+  type        = list(string)
+  default     = []
+  validation {
+    condition     = alltrue([for it in var.approver_principals : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*]+$", it))])
+    error_message = "ARNs of roles, without `*`."
+  }
+}
+
 variable "undo_principals" {
-  description = "ARNs of the roles of the people who may undo; none means that there is no undo role. Never the function's role."
+  description = "ARNs of the roles of the people who may undo, for which they read, too; none means that there is no undo role. Never the function's role."
   type        = list(string)
   default     = []
   validation {

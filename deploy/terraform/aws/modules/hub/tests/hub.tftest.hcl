@@ -30,6 +30,18 @@ run "defaults" {
     error_message = "what can't be processed goes to the dead letters"
   }
   assert {
+    condition     = jsondecode(aws_sqs_queue.events.redrive_policy).maxReceiveCount == local.configuration.limits.delivery_attempts_max
+    error_message = "the function records the reason at the very receive after which the queue gives up"
+  }
+  assert {
+    condition     = local.configuration.store.dynamodb.lease_time_s > aws_lambda_function.quell.timeout
+    error_message = "a lease outlives the function that took it"
+  }
+  assert {
+    condition     = aws_lambda_event_source_mapping.queue.scaling_config[0].maximum_concurrency < aws_lambda_function.quell.reserved_concurrent_executions
+    error_message = "a storm leaves a run to the schedules"
+  }
+  assert {
     condition     = [for it in jsondecode(data.aws_iam_policy_document.events_queue.json).Statement : it.Condition.ArnEquals["aws:SourceArn"] if it.Effect == "Allow"] == ["arn:aws:events:eu-west-1:111122223333:rule/quell/quell-receive"]
     error_message = "the queue admits our rule only"
   }
@@ -70,8 +82,8 @@ run "boundary_and_no_key" {
     error_message = "every role has the boundary"
   }
   assert {
-    condition     = aws_sqs_queue.events.sqs_managed_sse_enabled && aws_sns_topic.alerts.kms_master_key_id == "alias/aws/sns"
-    error_message = "without a key of our own, AWS' keys encrypt"
+    condition     = aws_sqs_queue.events.sqs_managed_sse_enabled && aws_sns_topic.alerts.kms_master_key_id != "alias/aws/sns"
+    error_message = "without a key of our own AWS' keys encrypt, but the topic's, which CloudWatch may not use"
   }
 }
 

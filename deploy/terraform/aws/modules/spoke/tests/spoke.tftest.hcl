@@ -30,7 +30,7 @@ variables {
   external_id       = "an-external-id-1"
 }
 
-run "roles_trust_the_function_alone" {
+run "without_people_roles_trust_the_function_alone" {
   command = plan
   assert {
     condition     = toset(keys(aws_iam_role.quell)) == toset(["read", "write"])
@@ -75,8 +75,35 @@ run "undo_is_for_people" {
     error_message = "the undo role trusts the named people only"
   }
   assert {
+    condition     = toset(jsondecode(data.aws_iam_policy_document.trust["read"].json).Statement[0].Principal.AWS) == toset([var.function_role_arn, "arn:aws:iam::444455556666:role/security-oncall"])
+    error_message = "whoever undoes reads, too"
+  }
+  assert {
+    condition     = jsondecode(data.aws_iam_policy_document.trust["write"].json).Statement[0].Principal.AWS == var.function_role_arn
+    error_message = "whoever undoes does not fix"
+  }
+  assert {
     condition     = alltrue([for it in aws_iam_role.quell : it.permissions_boundary == var.permissions_boundary_arn])
     error_message = "every role has the boundary"
+  }
+}
+
+run "people_approve_beside_the_function" {
+  command = plan
+  variables {
+    approver_principals = ["arn:aws:iam::111122223333:role/security-lead"]
+  }
+  assert {
+    condition     = toset(keys(aws_iam_role.quell)) == toset(["read", "write"])
+    error_message = "whoever approves does not undo"
+  }
+  assert {
+    condition = alltrue([
+      for it in data.aws_iam_policy_document.trust :
+      toset(jsondecode(it.json).Statement[0].Principal.AWS) == toset([var.function_role_arn, "arn:aws:iam::111122223333:role/security-lead"]) &&
+      jsondecode(it.json).Statement[0].Condition.StringEquals["sts:ExternalId"] == var.external_id
+    ])
+    error_message = "roles trust function and people with the external id"
   }
 }
 
@@ -89,9 +116,10 @@ run "the_function_never_undoes" {
 run "refuses_bad_values" {
   command = plan
   variables {
-    bus_arn           = "quell"
-    function_role_arn = "quell-function"
-    external_id       = "short"
+    bus_arn             = "quell"
+    function_role_arn   = "quell-function"
+    external_id         = "short"
+    approver_principals = ["arn:aws:iam::111122223333:role/*"]
   }
-  expect_failures = [var.bus_arn, var.function_role_arn, var.external_id]
+  expect_failures = [var.bus_arn, var.function_role_arn, var.external_id, var.approver_principals]
 }
