@@ -1,8 +1,9 @@
 //! The CloudFormation templates, as a stranger makes stacks of them.
 //!
 //! ministack leaves pseudo parameters alone in `Conditions`, so the region is written there
-//! ([`with_region`]); it makes buckets without Object Lock, which our rules on the template demand,
-//! and takes the text `false` for a protected table.
+//! ([`with_region`]); it hands the queue's concurrency on as text, which its own poller cannot
+//! compare, so the number is written there ([`hub_template`]); it makes buckets without Object Lock,
+//! which our rules on the template demand, and takes the text `false` for a protected table.
 
 use crate::e2e::{MINISTACK_ACCOUNT, text};
 use crate::life::{self, Settings, Tool};
@@ -25,7 +26,7 @@ const KEPT: [&str; 5] = [
 
 /// Makes both stacks; the deployment works, and both are deleted.
 pub fn deploy_heal_and_leave_nothing(zip: &str) {
-    let world = World::new();
+    let world = World::new("CloudFormation");
     world.admin.call("s3", "create_bucket", json!({ "Bucket": ARTIFACTS }));
     let body = json!({ "file": zip });
     let zip = json!({ "Bucket": ARTIFACTS, "Key": "quell-lambda.zip", "Body": body });
@@ -33,7 +34,7 @@ pub fn deploy_heal_and_leave_nothing(zip: &str) {
     let mut stacks = Stacks::new(&world);
     life::works(&world, &mut stacks);
     life::ends(&world, &mut stacks);
-    println!("cloudformation: created, healed, audited, alarmed, deleted");
+    world.tell("left nothing");
 }
 
 /// Parameters of a stack.
@@ -136,9 +137,14 @@ fn template(name: &str) -> String {
 
 /// The hub's. What is delivered again comes back sooner than after twelve minutes.
 fn hub_template() -> String {
-    let template = template("hub");
-    assert!(template.contains("VisibilityTimeout: 720\n"));
-    template.replace("VisibilityTimeout: 720\n", "VisibilityTimeout: 180\n")
+    let changes = [
+        ("VisibilityTimeout: 720\n", "VisibilityTimeout: 180\n"),
+        ("MaximumConcurrency: !Ref QueueConcurrency ", "MaximumConcurrency: 9 "),
+    ];
+    changes.iter().fold(template("hub"), |template, (from, to)| {
+        assert!(template.contains(from), "{from}");
+        template.replace(from, to)
+    })
 }
 
 /// The template with the region in its conditions.
