@@ -3,7 +3,8 @@
 //! ministack leaves pseudo parameters alone in `Conditions`, so the region is written there
 //! ([`with_region`]); it hands the queue's concurrency on as text, which its own poller cannot
 //! compare, so the number is written there ([`hub_template`]); it makes buckets without Object Lock,
-//! which our rules on the template demand, and takes the text `false` for a protected table.
+//! which our rules on the template demand and the test puts on, and takes the text `false` for a
+//! protected table.
 
 use crate::e2e::{MINISTACK_ACCOUNT, text};
 use crate::life::{self, Settings, Tool};
@@ -68,6 +69,9 @@ impl Stacks {
             ("ExternalId", EXTERNAL_ID.to_owned()),
         ]);
         put(world, "create_stack", "spoke", &with_region(&template("spoke")), &spoke);
+        let lock = json!({ "ObjectLockEnabled": "Enabled" });
+        let wanted = json!({ "Bucket": checkpoints(), "ObjectLockConfiguration": lock });
+        world.admin.call("s3", "put_object_lock_configuration", wanted);
         Stacks { hub, configuration: world.configuration() }
     }
 }
@@ -195,9 +199,14 @@ fn put(
     outputs
 }
 
+/// The bucket of checkpoints.
+fn checkpoints() -> String {
+    format!("{PREFIX}-checkpoints-{MINISTACK_ACCOUNT}-us-east-1")
+}
+
 /// An administrator passes the retention.
 fn delete_checkpoints(world: &World) {
-    let bucket = format!("{PREFIX}-checkpoints-{MINISTACK_ACCOUNT}-us-east-1");
+    let bucket = checkpoints();
     world.admin.call("s3", "delete_bucket_policy", json!({ "Bucket": bucket }));
     let found = world.admin.call("s3", "list_object_versions", json!({ "Bucket": bucket }));
     for it in found["Versions"].as_array().into_iter().flatten() {

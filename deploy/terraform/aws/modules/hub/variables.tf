@@ -244,7 +244,7 @@ variable "deletion_protection" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "Permissions boundary of every role that is made here."
+  description = "Permissions boundary of every role that is made here. Named `<prefix>-…`, it is out of the roles' own reach."
   type        = string
   default     = null
 }
