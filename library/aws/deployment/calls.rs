@@ -70,13 +70,15 @@ pub fn weakened(event: &Event) -> Vec<String> {
     }
 }
 
-/// Whether a call of such a name weakens nothing: a function may still run, a mapping is enabled and
-/// nothing else, a table can be restored, a bucket keeps versions, a resource's policy is on no
+/// Whether a call of such a name weakens nothing: a function may still run, a mapping is enabled
+/// and nothing else, a table can be restored, a bucket keeps versions, a resource's policy is on no
 /// table, or the bus is the default one, which is no deployment's own.
 pub fn weakens_nothing(event: &Event) -> bool {
     let service = event.api.service.split('.').next().unwrap_or_default();
     match (service, name(event)) {
         ("dynamodb", "UpdateContinuousBackups") => is_restorable(event),
+        // What goes is a limit or a door.
+        ("lambda", "DeleteFunctionConcurrency" | "DeleteFunctionUrlConfig") => true,
         ("lambda", "PutFunctionConcurrency") => !is_stopped(event),
         ("lambda", "UpdateEventSourceMapping") => only_enables(event),
         ("s3", "PutBucketVersioning") => is_versioned(event),
@@ -114,6 +116,7 @@ fn changes_function(call: &str) -> bool {
         "AddPermission"
             | "CreateFunctionUrlConfig"
             | "DeleteFunction"
+            | "DeleteFunctionCodeSigningConfig"
             | "DeleteFunctionEventInvokeConfig"
             | "PutFunctionEventInvokeConfig"
             | "RemovePermission"

@@ -7,8 +7,8 @@
 //! name, a bucket's name in the request tells which one it is.
 //!
 //! Shapes: the request is XML turned into JSON, so a list of one may be the bare element, a header
-//! or query parameter may be a text or a list of one, and a boolean may be a text. Of a list of more
-//! where one is expected, nobody says which entry counted: it proves nothing.
+//! or query parameter may be a text or a list of one, and a boolean may be a text. Of a list of
+//! more where one is expected, nobody says which entry counted: it proves nothing.
 
 use super::bucket::{PROPERTIES, TYPE};
 use super::{block, read};

@@ -166,6 +166,12 @@ fn calls_beside_the_part() -> Vec<Case> {
             json!({ "functionName": "f", "maximumRetryAttempts": 0 }),
             format!("lambda:{HERE}:function:f"),
         ),
+        (
+            "lambda",
+            "DeleteFunctionCodeSigningConfig20200630",
+            json!({ "functionName": "f" }),
+            format!("lambda:{HERE}:function:f"),
+        ),
         ("lambda", "CreateFunction20150331", given, role),
         (
             "dynamodb",
@@ -277,6 +283,7 @@ fn what_weakens_nothing_names_nothing() {
 fn what_is_known_to_weaken_nothing_is_no_miss() {
     let policy = LIBRARY.policy(TAMPER).unwrap();
     for (service, name, request, missed) in [
+        ("lambda", "DeleteFunctionConcurrency20171031", json!({ "functionName": "f" }), false),
         ("lambda", "UpdateEventSourceMapping20150331", json!({ "enabled": true }), false),
         ("lambda", "UpdateEventSourceMapping20150331", Value::Null, true),
         ("events", "UpdateEventBus", json!({ "description": "d" }), false),
