@@ -97,7 +97,9 @@ pub fn refused(error: PeopleError) -> CliError {
     match error {
         PeopleError::Refused(it) => CliError::usage(it.to_string())
             .hint("`quell findings list` shows what there is, with ids"),
-        PeopleError::Ambiguous { .. } => CliError::usage(error.to_string()),
+        PeopleError::Ambiguous { .. } | PeopleError::Undone(_) => {
+            CliError::usage(error.to_string())
+        }
         PeopleError::Cloud(it) => CliError::outside("the cloud did not answer").because(it),
         PeopleError::Journal(it) => CliError::outside("the ledger failed").because(it),
     }

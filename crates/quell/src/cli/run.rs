@@ -8,7 +8,7 @@ use crate::heartbeat::heartbeat;
 use crate::journal::Journal;
 use crate::output::Out;
 use crate::output::terminal::visible;
-use crate::pipeline::RetryFilter;
+use crate::pipeline::{ResumeReport, RetryFilter};
 use crate::runtime::Runtime;
 use crate::sources::files::Files;
 use crate::sources::sqs::Sqs;
@@ -83,8 +83,8 @@ async fn serve(args: &Args, runtime: &mut Runtime, out: &mut Out) -> Result<Exit
             .hint("name files or folders, --sqs URL, or `sources` in the configuration"));
     }
     let resumed = runtime.pipeline.resume().await.map_err(ledger_failed)?;
-    if 0 < resumed {
-        tracing::warn!(resumed, "changes that an earlier stop cut off are concluded");
+    if resumed != ResumeReport::default() {
+        tracing::warn!(?resumed, "changes that an earlier stop cut off are concluded");
     }
     for it in &sources {
         writeln!(out, "listening to {}", visible(&it.name()))?;
