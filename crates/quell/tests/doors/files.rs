@@ -252,7 +252,8 @@ fn whatever_a_file_holds_its_good_records_are_worked_on_and_the_rest_is_named() 
 fn what_nobody_reads_the_log_of_is_worked_on_all_the_same() {
     let scene = Scene::new();
     let events = scene.path("events");
-    fs::write(events.join("1.jsonl"), format!("{{\"not\": \"closed\"\n{}\n", event(1))).unwrap();
+    let lines = format!("{{\"not\": \"closed\"\n{}\n", event(1));
+    fs::write(events.join("1.jsonl"), lines).unwrap();
     let data = scene.path("data");
     let arguments = ["--data-dir", data.as_str(), "-vvv", "run", events.as_str()];
     let mut command = scene.quell.command(&arguments);
