@@ -280,6 +280,13 @@ fn an_exemption_holds_until_it_expires() {
     assert_eq!(scene.decide().verdict, Verdict::Remediate);
     let everything = Exemption { scope: Scope::default(), ..exemption.clone() };
     assert!(everything.check().unwrap_err().contains("empty `scope`"));
+    let stars = Scope {
+        policies: vec!["aws.s3.*".into(), "*".into()],
+        regions: vec!["**".into()],
+        ..Scope::default()
+    };
+    let everything = Exemption { scope: stars, ..exemption.clone() };
+    assert!(everything.check().unwrap_err().contains("covers all"));
     let nobody = Exemption { owner: " ".into(), ..exemption };
     assert!(nobody.check().is_err());
 }

@@ -12,6 +12,7 @@ fn administrators() {
         json!({"Action": ["s3:Get*", "*:*"], "Resource": ["arn:aws:s3:::b", "*"]}),
         json!({"Action": "**", "Resource": "arn:aws:*:*:*:*"}),
         json!({"Action": "*", "Resource": "arn:*"}),
+        json!({"Action": "*", "Resource": "arn:aws:*:*:111122223333:*"}),
         json!({"NotAction": "s3:DeleteBucket", "Resource": every}),
         json!({"NotAction": ["aws-portal:*", "organizations:*"], "Resource": "*"}),
         json!({"Action": "*", "NotResource": "arn:aws:s3:::secret/*"}),
@@ -35,6 +36,15 @@ fn administrators() {
             "Condition": {"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}}}),
         json!({"Action": "*", "Resource": "*",
             "Condition": {"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}}),
+        // What an administrator gives himself, or calls himself.
+        json!({"Action": "*", "Resource": "*",
+            "Condition": {"StringEquals": {"aws:PrincipalTag/team": "ours"}}}),
+        json!({"Action": "*", "Resource": "*",
+            "Condition": {"StringLike": {"aws:SourceIdentity": "alice"}}}),
+        json!({"Action": "*", "Resource": "*",
+            "Condition": {"StringEquals": {"aws:MultiFactorAuthPresent": "false"}}}),
+        json!({"Action": "*", "Resource": "*",
+            "Condition": {"StringLike": {"aws:MultiFactorAuthPresent": ["true", "false"]}}}),
     ];
     for statement in admin {
         assert_eq!(identity(statement.clone()), "admin", "{statement}");
@@ -44,6 +54,10 @@ fn administrators() {
         json!({"Action": "s3:*", "Resource": "*"}),
         json!({"Action": "*", "Resource": "arn:aws:s3:::bucket/*"}),
         json!({"Action": "*", "Resource": "arn:aws:s3:::*"}),
+        json!({"Action": "*", "Resource": "arn:aws:s3:*:111122223333:*"}),
+        json!({"Action": "*", "Resource": "arn:aws:*:111122223333:*:*"}),
+        json!({"Action": "*", "Resource": "*",
+            "Condition": {"StringEquals": {"aws:MultiFactorAuthPresent": "true"}}}),
         json!({"NotAction": ["iam:*", "organizations:*"], "Resource": "*"}),
         json!({"NotAction": "*", "Resource": "*"}),
         json!({"Action": "*", "NotResource": "*"}),

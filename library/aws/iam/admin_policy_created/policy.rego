@@ -2,9 +2,9 @@ package quell.aws.iam.admin_policy_created
 
 facts := input.resource.facts
 
-place(it) := sprintf("the inline policy %s", [it.policy]) if it.policy
-
-place(it) := "the default version" if not it.policy
+place(it) := sprintf("the inline policy %s", [it.policy]) if {
+	it.policy
+} else := "the default version"
 
 path := object.get(input.resource.properties, "Path", "")
 
