@@ -67,7 +67,8 @@ async fn what_stands_in_the_state_table_alone_commands_nothing() {
     assert_eq!(store.history().unfinished().count(), 0);
     // Another resource is not concerned, until it is everybody's exemption.
     drop(store.turn(&resource("b"), None).await.unwrap());
-    let removed = Fact::ExemptionRemoved { id: "website".to_owned(), by: "eve".to_owned() };
+    let removed =
+        Fact::ExemptionRemoved { id: "website".to_owned(), by: "eve".to_owned(), reason: None };
     put("fleet", "exemption#website", forged(&removed)).await;
     assert!(matches!(store.turn(&resource("b"), None).await, Err(JournalError::Broken(_))));
 }
