@@ -127,7 +127,7 @@ encrypted_queue(now, key, managed) := true if {
 
 is_redrive(policy) := true if {
 	is_string(policy)
-	policy != unknown
+	json.is_valid(policy)
 	json.unmarshal(policy).deadLetterTargetArn
 } else := true if {
 	is_object(policy)
@@ -166,7 +166,7 @@ gives_up contains {"id": it.id, "receives": as_written(it.now.RedrivePolicy.maxR
 configurations contains {"id": it.id, "receives": {as_written(receives)}} if {
 	some it in planned
 	it.type == "aws_ssm_parameter"
-	it.now.value != unknown
+	json.is_valid(it.now.value)
 	receives := json.unmarshal(it.now.value).limits.delivery_attempts_max
 }
 

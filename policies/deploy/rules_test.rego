@@ -486,6 +486,7 @@ test_ledger_expires if {
 
 test_dead_letters if {
 	denied(broken("queue", ["redrive_policy"], null)) == {"dead_letters"}
+	denied(broken("queue", ["redrive_policy"], "")) == {"dead_letters"}
 	denied(broken("function", ["dead_letter_config"], [])) == {"dead_letters"}
 	denied(rewritten(["Queue", "Properties", "RedrivePolicy"], null)) == {"dead_letters"}
 	denied(rewritten(["Function", "Properties", "DeadLetterConfig"], {})) == {"dead_letters"}
