@@ -1,7 +1,7 @@
 //! What a Deny takes away, and what it only seems to.
 
-use crate::{anyone, brief, document, grant, identity, inside};
-use quell_core::facts::iam_policy::{Allow, Analysis, Verdict, analyze};
+use crate::{anyone, brief, document, identity, inside};
+use quell_core::facts::iam_policy::{Analysis, Verdict, analyze};
 use serde_json::{Value, json};
 
 #[test]

@@ -1,6 +1,6 @@
 //! Who may call by an Allow: principals, conditions, shared identity providers.
 
-use crate::{anyone, brief, document, grant, identity, inside};
+use crate::{anyone, brief, document, grant, inside};
 use quell_core::facts::iam_policy::document::kind_of;
 use quell_core::facts::iam_policy::{Allow, Kind, analyze};
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use crate::{brief, document, inside};
 use quell_core::change::element_id;
 use quell_core::facts::iam_policy::document::DOCUMENT_BYTES_MAX;
-use quell_core::facts::iam_policy::{Allow, Kind, analyze, analyze_text};
+use quell_core::facts::iam_policy::{Kind, analyze, analyze_text};
 use serde_json::json;
 
 #[test]
