@@ -4,10 +4,10 @@
 //! compiled once: the trigger to an event pattern, the Rego to a program of regorus' virtual
 //! machine, right away ([`Policy::compile`]) or when it is first needed ([`Policy::deferred`]). It
 //! runs under a limit of instructions and of time. What could escape these limits is refused when
-//! the policy is compiled: recursion ([`program`]) and builtins without bounds ([`builtins`]). So is
-//! what the machine would take for a pass by mistake ([`program`]). Rego
-//! can reach neither network nor clock: those builtins are not compiled in, so a verdict depends on
-//! its input alone. A policy that fails to evaluate is a [`PolicyError`], never a pass.
+//! the policy is compiled: recursion ([`program`]) and builtins without bounds ([`builtins`]).
+//! Refused, too, or put right (module `undefined`), is what the machine would take for a pass by mistake.
+//! Rego can reach neither network nor clock: those builtins are not compiled in, so a verdict
+//! depends on its input alone. A policy that fails to evaluate is a [`PolicyError`], never a pass.
 //!
 //! The limits are against mistakes, and against hostile input. They are no sandbox for hostile
 //! policies: a policy decides what Quell changes, so its author is trusted anyway.

@@ -247,7 +247,7 @@ fn whatever_a_file_holds_its_good_records_are_worked_on_and_the_rest_is_named() 
     scene.must(&["audit", "verify"]);
 }
 
-/// `quell run … 2>&1 | head`, or a log collector that died: the log is lost, the deliveries are not.
+/// `quell run … 2>&1 | head`, or a log collector that died: the log is lost, no delivery is.
 #[test]
 fn what_nobody_reads_the_log_of_is_worked_on_all_the_same() {
     let scene = Scene::new();

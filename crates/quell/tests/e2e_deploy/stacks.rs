@@ -2,9 +2,9 @@
 //!
 //! ministack leaves pseudo parameters alone in `Conditions`, so the region is written there
 //! ([`with_region`]); it hands the queue's concurrency on as text, which its own poller cannot
-//! compare, so the number is written there ([`hub_template`]); it makes buckets without Object Lock,
-//! which our rules on the template demand and the test puts on, and takes the text `false` for a
-//! protected table.
+//! compare, so the number is written there ([`hub_template`]); it makes buckets without Object
+//! Lock, which our rules on the template demand and the test puts on, and takes the text `false`
+//! for a protected table.
 
 use crate::e2e::{MINISTACK_ACCOUNT, text};
 use crate::life::{self, Settings, Tool};
