@@ -55,14 +55,19 @@ impl Queue {
         &self.url
     }
 
-    /// Waits up to [`POLL_S`] for messages, which are then invisible for `visibility_s` seconds.
-    pub async fn receive(&self, visibility_s: i32) -> Result<Vec<Message>, CloudError> {
+    /// Waits up to [`POLL_S`] for `messages_max` messages at the most (1 to
+    /// [`MESSAGES_PER_POLL_MAX`]), which are then invisible for `visibility_s` seconds.
+    pub async fn receive(
+        &self,
+        messages_max: i32,
+        visibility_s: i32,
+    ) -> Result<Vec<Message>, CloudError> {
         let answer = self
             .client
             .receive_message()
             .queue_url(&self.url)
             .wait_time_seconds(POLL_S)
-            .max_number_of_messages(MESSAGES_PER_POLL_MAX)
+            .max_number_of_messages(messages_max.clamp(1, MESSAGES_PER_POLL_MAX))
             .visibility_timeout(visibility_s)
             .message_system_attribute_names(MessageSystemAttributeName::AwsTraceHeader)
             .send()

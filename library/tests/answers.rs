@@ -1,5 +1,5 @@
 //! Answers that no emulator gives, and what is made of them. A stand-in on loopback gives them as
-//! the API references of EC2, IAM, S3 and STS write them; it is not AWS.
+//! the API references of CloudTrail, EC2, EventBridge, IAM, S3 and STS write them; it is not AWS.
 #![allow(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -15,8 +15,10 @@ use axum::Router;
 use axum::http::StatusCode;
 use bench::{LIBRARY, findings, use_the_administrators_key};
 use quell_core::resource::{ResourceRef, Trust};
+use quell_library::aws::cloudtrail::trail;
 use quell_library::aws::ec2::security_group::{PREFIX_LISTS, TYPE};
 use quell_library::aws::errors::cloud_error;
+use quell_library::aws::events::rule;
 use quell_library::aws::{AccountAccess, Aws, AwsSettings};
 use quell_library::cloud::{CloudErrorKind, World as _};
 use quell_library::live::Live;
@@ -57,13 +59,28 @@ async fn config(answers: Vec<(&'static str, u16, String)>) -> SdkConfig {
     account(stand_in(answers).await, AccountAccess::default()).await.own(REGION)
 }
 
-fn group() -> ResourceRef {
+fn resource(kind: &str, id: &str) -> ResourceRef {
     ResourceRef {
-        kind: TYPE.to_owned(),
-        id: GROUP.to_owned(),
+        kind: kind.to_owned(),
+        id: id.to_owned(),
         account: ACCOUNT.to_owned(),
         region: REGION.to_owned(),
     }
+}
+
+fn group() -> ResourceRef {
+    resource(TYPE, GROUP)
+}
+
+/// A world whose account answers so, besides saying who it is.
+async fn live(answers: Vec<(&'static str, u16, String)>) -> Live {
+    let caller = format!(
+        "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>{ACCOUNT}</Account>\
+         </GetCallerIdentityResult></GetCallerIdentityResponse>"
+    );
+    let caller = vec![("Action=GetCallerIdentity&", 200, caller)];
+    let endpoint = stand_in([caller, answers].concat()).await;
+    Live::new(account(endpoint, AccountAccess::default()).await, Trust::default())
 }
 
 /// An error as the query APIs (IAM, STS) write it.
@@ -137,21 +154,20 @@ async fn a_role_that_may_not_be_assumed_is_a_denial() {
     }
 }
 
-fn rule(id: &str, source: &str) -> String {
+const IN: &str = "<isEgress>false</isEgress>";
+const WORLD: &str = "<cidrIpv4>0.0.0.0/0</cidrIpv4>";
+
+/// A rule for SSH, with what else it says.
+fn ssh_rule(id: &str, more: &str) -> String {
     format!(
         "<item><securityGroupRuleId>{id}</securityGroupRuleId><groupId>{GROUP}</groupId>\
-         <isEgress>false</isEgress><ipProtocol>tcp</ipProtocol><fromPort>22</fromPort>\
-         <toPort>22</toPort>{source}</item>"
+         <ipProtocol>tcp</ipProtocol><fromPort>22</fromPort><toPort>22</toPort>{more}</item>"
     )
 }
 
-/// A group with a rule for the world, and one for a prefix list that answers so.
-async fn group_with_list(status: u16, code: &str) -> Live {
+/// A group with such rules; every prefix list answers so.
+async fn group_of(rules: &[String], (status, code): (u16, &str)) -> Live {
     let groups = format!("<item><groupId>{GROUP}</groupId><groupName>web</groupName></item>");
-    let rules = [
-        rule("sgr-1", "<cidrIpv4>0.0.0.0/0</cidrIpv4>"),
-        rule("sgr-2", "<prefixListId>pl-0123456789abcdef0</prefixListId>"),
-    ];
     let answer = |call: &str, set: &str, items: &str| {
         format!("<{call}Response><{set}>{items}</{set}></{call}Response>")
     };
@@ -159,18 +175,20 @@ async fn group_with_list(status: u16, code: &str) -> Live {
         answer("DescribeSecurityGroups", "securityGroupInfo", &groups),
         answer("DescribeSecurityGroupRules", "securityGroupRuleSet", &rules.concat()),
     );
-    let caller = format!(
-        "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>{ACCOUNT}</Account>\
-         </GetCallerIdentityResult></GetCallerIdentityResponse>"
-    );
-    let endpoint = stand_in(vec![
-        ("Action=GetCallerIdentity&", 200, caller),
+    live(vec![
         ("Action=DescribeSecurityGroups&", 200, groups),
         ("Action=DescribeSecurityGroupRules&", 200, rules),
         ("Action=GetManagedPrefixListEntries&", status, ec2_refusal(code)),
     ])
-    .await;
-    Live::new(account(endpoint, AccountAccess::default()).await, Trust::default())
+    .await
+}
+
+/// A group with a rule for the world, and one for a prefix list that answers so.
+async fn group_with_list(status: u16, code: &str) -> Live {
+    let list = "<prefixListId>pl-0123456789abcdef0</prefixListId>";
+    let rules =
+        [ssh_rule("sgr-1", &format!("{IN}{WORLD}")), ssh_rule("sgr-2", &format!("{IN}{list}"))];
+    group_of(&rules, (status, code)).await
 }
 
 /// Who un-shares a prefix list must not hide the rule beside it.
@@ -190,4 +208,53 @@ async fn a_prefix_list_that_cannot_be_read_is_unknown_and_hides_nothing() {
     }
     let error = group_with_list(503, "Unavailable").await.read(&group()).await.unwrap_err();
     assert!(error.is_transient(), "what may pass is tried again: {error}");
+}
+
+/// What does not say which way it lets traffic may let it in.
+#[tokio::test]
+async fn a_rule_without_a_direction_is_judged() {
+    let policy = LIBRARY.policy("aws.ec2.admin_port_open").unwrap();
+    for (direction, found) in [(IN, 1), ("", 1), ("<isEgress>true</isEgress>", 0)] {
+        let rules = [ssh_rule("sgr-1", &format!("{direction}{WORLD}"))];
+        let live = group_of(&rules, (500, "InternalError")).await;
+        let state = live.read(&group()).await.unwrap().unwrap();
+        assert_eq!(findings(policy, &state).len(), found, "{direction}");
+    }
+}
+
+/// A rule that does not say whether it is enabled must not pass for one that is.
+#[tokio::test]
+async fn a_rule_that_does_not_tell_its_state_is_an_error() {
+    let read = async |told: &str| {
+        let live = live(vec![
+            (r#""Rule":"#, 200, json!({ "Targets": [{ "Id": "q", "Arn": "arn" }] }).to_string()),
+            (r#""ResourceARN":"#, 200, json!({ "Tags": [] }).to_string()),
+            (r#""Name":"#, 200, told.to_owned()),
+        ]);
+        live.await.read(&resource(rule::TYPE, "quell-forward")).await
+    };
+    let told = read(r#"{"Name":"quell-forward","State":"DISABLED"}"#).await.unwrap().unwrap();
+    assert_eq!(told.properties["State"], "DISABLED");
+    let error = read(r#"{"Name":"quell-forward"}"#).await.unwrap_err();
+    assert_eq!(
+        (error.kind, &*error.operation),
+        (CloudErrorKind::Unsupported, "events:DescribeRule")
+    );
+}
+
+/// An organization's trail that is gone is not the member account's own trail of the same name.
+#[tokio::test]
+async fn a_trail_of_another_owner_is_another_trail() {
+    let own = format!("arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/audit");
+    let gone = json!({ "__type": "TrailNotFoundException", "message": "no" }).to_string();
+    let found = json!({ "Trail": { "Name": "audit", "TrailARN": own, "HomeRegion": REGION } });
+    let live = live(vec![
+        ("999988887777:trail/audit", 400, gone),
+        (r#""Name":"audit""#, 200, found.to_string()),
+        // What else is asked of the account's own.
+        ("", 200, json!({ "IsLogging": true }).to_string()),
+    ])
+    .await;
+    let organization = own.replace(ACCOUNT, "999988887777");
+    assert_eq!(live.read(&resource(trail::TYPE, &organization)).await, Ok(None));
 }

@@ -138,6 +138,18 @@ fn a_document_may_be_encoded_and_an_unreadable_one_decides_nothing() {
     }
 }
 
+/// A document whose statements are none holds what nobody understands, not nothing.
+#[test]
+fn statements_that_are_none_are_unknown() {
+    for document in [r#"{"Statement":["x"]}"#, r#"{"Statement":[]}"#, r#"{"Statement":"x"}"#] {
+        let request = json!({ "roleName": "r", "policyName": "p", "policyDocument": document });
+        let found = judged(&event(&record("PutRolePolicy", request, Value::Null)));
+        let [(_, _, detection)] = found.as_slice() else { panic!("{found:?}") };
+        let unknown: Vec<_> = detection.findings.iter().map(|it| &it.indeterminate).collect();
+        assert_eq!(unknown, [&Some("p".to_owned())], "{document}");
+    }
+}
+
 #[test]
 fn a_version_that_is_not_in_force_proves_nothing_yet() {
     let arn = "arn:aws:iam::111122223333:policy/p";

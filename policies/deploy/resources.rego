@@ -18,6 +18,13 @@ planned contains resource if {
 	resource := {"id": change.address, "type": change.type, "now": attributes(change.change)}
 }
 
+# What the apply would delete, or replace by another.
+deleted contains {"id": change.address, "type": change.type, "was": change.change.before} if {
+	some change in input.resource_changes
+	change.mode == "managed"
+	"delete" in change.change.actions
+}
+
 attributes(change) := object.union(change.after, later) if {
 	later := {name: unknown | some name, value in change.after_unknown; value == true}
 }
@@ -48,16 +55,28 @@ resolved(value) := default_of(value.Ref) if {
 
 default_of(name) := object.get(input.Parameters[name], "Default", unknown)
 
-# Texts of a list that may be one text, of either language.
-texts(value) := {resolved(it) | some it in value} if is_array(value)
+# What stands in a list, or alone without one, or in a branch of `Fn::If`: both branches count.
+items(value) := {it |
+	walk(value, [path, it])
+	every step in path { is_around(step) }
+	not is_array(it)
+	not is_choice(it)
+	not names_condition(path)
+	it != {"Ref": "AWS::NoValue"}
+}
 
-texts(value) := {resolved(value)} if not is_array(value)
+is_around(step) if is_number(step)
 
-# Both branches of `Fn::If` count.
-branches(value) := {value["Fn::If"][1], value["Fn::If"][2]} if {
+is_around("Fn::If")
+
+is_choice(value) if {
 	is_object(value)
 	value["Fn::If"]
-} else := {value}
+}
+
+names_condition(path) if array.slice(path, count(path) - 2, count(path)) == ["Fn::If", 0]
+
+texts(value) := {resolved(it) | some it in items(value)}
 
 number(value) := value if is_number(value)
 
@@ -70,6 +89,9 @@ is_set(value) := false if {
 	value in {null, "", false}
 } else := true
 
+# Templates write it as a text, too. What is not known is not on.
+is_on(value) := resolved(value) in {true, "true"}
+
 # Queues
 
 queues contains queue if {
@@ -79,9 +101,10 @@ queues contains queue if {
 	queue := {
 		"id": it.id,
 		"encrypted": encrypted_queue(it.now, "kms_master_key_id", "sqs_managed_sse_enabled"),
-		"retention_s": object.get(it.now, "message_retention_seconds", 0),
-		"visibility_s": object.get(it.now, "visibility_timeout_seconds", 0),
+		"retention_s": number(object.get(it.now, "message_retention_seconds", 0)),
+		"visibility_s": number(object.get(it.now, "visibility_timeout_seconds", 0)),
 		"redrives": is_redrive(redrive),
+		"dead_letters": object.get(it.now, "name", "") in dead_letters,
 	}
 }
 
@@ -91,24 +114,39 @@ queues contains queue if {
 	queue := {
 		"id": it.id,
 		"encrypted": encrypted_queue(it.now, "KmsMasterKeyId", "SqsManagedSseEnabled"),
-		"retention_s": object.get(it.now, "MessageRetentionPeriod", 345600),
-		"visibility_s": object.get(it.now, "VisibilityTimeout", 30),
+		"retention_s": number(resolved(object.get(it.now, "MessageRetentionPeriod", 345600))),
+		"visibility_s": number(resolved(object.get(it.now, "VisibilityTimeout", 30))),
 		"redrives": is_redrive(object.get(it.now, "RedrivePolicy", null)),
+		"dead_letters": it.id in dead_letters,
 	}
 }
 
 encrypted_queue(now, key, managed) := true if {
 	is_set(object.get(now, key, null))
-} else := object.get(now, managed, false)
+} else := is_on(object.get(now, managed, false))
 
 is_redrive(policy) := true if {
 	is_string(policy)
-	policy != unknown
+	json.is_valid(policy)
 	json.unmarshal(policy).deadLetterTargetArn
 } else := true if {
 	is_object(policy)
 	policy.deadLetterTargetArn
 } else := false
+
+# The queues that others hand on to: names in a plan, logical ids in a template.
+
+dead_letters contains name if {
+	some it in planned
+	it.type == "aws_sqs_queue"
+	is_redrive(it.now.redrive_policy)
+	name := regex.replace(json.unmarshal(it.now.redrive_policy).deadLetterTargetArn, `^.*:`, "")
+}
+
+dead_letters contains it.now.RedrivePolicy.deadLetterTargetArn["Fn::GetAtt"][0] if {
+	some it in declared
+	it.type == "AWS::SQS::Queue"
+}
 
 # After how many receives a queue gives a message up, and what the function believes, as written:
 # a number, or the name of a template's parameter.
@@ -128,7 +166,7 @@ gives_up contains {"id": it.id, "receives": as_written(it.now.RedrivePolicy.maxR
 configurations contains {"id": it.id, "receives": {as_written(receives)}} if {
 	some it in planned
 	it.type == "aws_ssm_parameter"
-	it.now.value != unknown
+	json.is_valid(it.now.value)
 	receives := json.unmarshal(it.now.value).limits.delivery_attempts_max
 }
 
@@ -153,8 +191,8 @@ functions contains function if {
 	it.type == "aws_lambda_function"
 	function := {
 		"id": it.id,
-		"timeout_s": object.get(it.now, "timeout", 3),
-		"concurrency": object.get(it.now, "reserved_concurrent_executions", -1),
+		"timeout_s": number(object.get(it.now, "timeout", 3)),
+		"concurrency": number(object.get(it.now, "reserved_concurrent_executions", -1)),
 		"dead_letters": count(object.get(it.now, "dead_letter_config", [])) == 1,
 	}
 }
@@ -164,7 +202,7 @@ functions contains function if {
 	it.type == "AWS::Lambda::Function"
 	function := {
 		"id": it.id,
-		"timeout_s": object.get(it.now, "Timeout", 3),
+		"timeout_s": number(resolved(object.get(it.now, "Timeout", 3))),
 		"concurrency": number(resolved(object.get(it.now, "ReservedConcurrentExecutions", -1))),
 		"dead_letters": is_set(object.get(it.now, ["DeadLetterConfig", "TargetArn"], null)),
 	}
@@ -178,25 +216,22 @@ tables contains table if {
 	table := {
 		"id": it.id,
 		"name": it.now.name,
-		"encrypted": object.get(it.now, ["server_side_encryption", 0, "enabled"], false),
-		"restorable": object.get(it.now, ["point_in_time_recovery", 0, "enabled"], false),
-		"expires": object.get(it.now, ["ttl", 0, "enabled"], false),
+		"encrypted": is_on(object.get(it.now, ["server_side_encryption", 0, "enabled"], false)),
+		"restorable": is_on(object.get(it.now, ["point_in_time_recovery", 0, "enabled"], false)),
+		"expires": is_set(object.get(it.now, ["ttl", 0, "enabled"], false)),
 	}
 }
 
 tables contains table if {
 	some it in declared
 	it.type == "AWS::DynamoDB::Table"
+	restorable := ["PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"]
 	table := {
 		"id": it.id,
 		"name": resolved(it.now.TableName),
-		"encrypted": object.get(it.now, ["SSESpecification", "SSEEnabled"], false),
-		"restorable": object.get(
-			it.now,
-			["PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"],
-			false,
-		),
-		"expires": object.get(it.now, ["TimeToLiveSpecification", "Enabled"], false),
+		"encrypted": is_on(object.get(it.now, ["SSESpecification", "SSEEnabled"], false)),
+		"restorable": is_on(object.get(it.now, restorable, false)),
+		"expires": object.get(it.now, ["TimeToLiveSpecification", "Enabled"], false) != false,
 	}
 }
 
@@ -208,13 +243,25 @@ buckets contains bucket if {
 	name := it.now.bucket
 	bucket := {
 		"id": it.id,
-		"locked": object.get(it.now, "object_lock_enabled", false) == true,
-		"lock_days": sum([days |
-			some lock in beside(name, "aws_s3_bucket_object_lock_configuration")
-			days := object.get(lock, ["rule", 0, "default_retention", 0, "days"], 0)
-		]),
+		"locked": is_on(object.get(it.now, "object_lock_enabled", false)),
+		"lock": default_lock(beside(name, "aws_s3_bucket_object_lock_configuration")),
 		"encrypted": count(beside(name, "aws_s3_bucket_server_side_encryption_configuration")) == 1,
 	}
+}
+
+default_lock(configurations) := {"mode": lock.mode, "days": in_days(lock.days, lock.years)} if {
+	[configuration] := configurations
+	retention := object.get(configuration, ["rule", 0, "default_retention", 0], {})
+	lock := object.union({"mode": "", "days": null, "years": null}, retention)
+} else := {"mode": "", "days": 0}
+
+# A retention is in days or in years; what is left out is null, or 0 in a later plan.
+in_days(days, years) := amount(days) + (365 * amount(years))
+
+amount(value) := number(value) if {
+	is_set(value)
+} else := 0 if {
+	not is_set(value)
 }
 
 # The resources that say something of the same bucket.
@@ -223,11 +270,14 @@ beside(bucket, type) := [it.now | some it in planned; it.type == type; it.now.bu
 buckets contains bucket if {
 	some it in declared
 	it.type == "AWS::S3::Bucket"
-	rule := ["ObjectLockConfiguration", "Rule", "DefaultRetention", "Days"]
+	lock := object.get(it.now, ["ObjectLockConfiguration", "Rule", "DefaultRetention"], {})
 	bucket := {
 		"id": it.id,
-		"locked": object.get(it.now, "ObjectLockEnabled", false) == true,
-		"lock_days": number(resolved(object.get(it.now, rule, 0))),
+		"locked": is_on(object.get(it.now, "ObjectLockEnabled", false)),
+		"lock": {
+			"mode": resolved(object.get(lock, "Mode", "")),
+			"days": in_days(resolved(object.get(lock, "Days", null)), resolved(object.get(lock, "Years", null))),
+		},
 		"encrypted": is_set(object.get(it.now, "BucketEncryption", null)),
 	}
 }
@@ -239,7 +289,7 @@ log_groups contains group if {
 	it.type == "aws_cloudwatch_log_group"
 	group := {
 		"id": it.id,
-		"retention_days": object.get(it.now, "retention_in_days", 0),
+		"retention_days": number(object.get(it.now, "retention_in_days", 0)),
 		"encrypted": is_set(object.get(it.now, "kms_key_id", null)),
 	}
 }
@@ -268,12 +318,20 @@ topics contains topic if {
 	topic := {"id": it.id, "encrypted": is_set(object.get(it.now, "KmsMasterKeyId", null))}
 }
 
-# Policies: what roles may do, and whom they trust
+# Policies: what roles may do, whom they trust, and whom other resources admit
 
 documents contains document if {
 	some it in planned
 	it.type in {"aws_iam_policy", "aws_iam_role_policy"}
 	document := {"id": it.id, "use": "role", "text": it.now.policy}
+}
+
+documents contains document if {
+	some it in planned
+	it.type == "aws_iam_role"
+	is_array(it.now.inline_policy)
+	some policy in it.now.inline_policy
+	document := {"id": it.id, "use": "role", "text": object.get(policy, "policy", unknown)}
 }
 
 documents contains document if {
@@ -288,16 +346,30 @@ documents contains document if {
 }
 
 documents contains document if {
+	some it in planned
+	not startswith(it.type, "aws_iam_")
+	is_set(it.now.policy)
+	not is_made_by_aws(it)
+	document := {"id": it.id, "use": "resource", "text": it.now.policy}
+}
+
+# Where the policy is a resource of its own, AWS' default stands here until that is applied.
+is_made_by_aws(it) if {
+	it.type in {"aws_s3_bucket", "aws_sns_topic", "aws_sqs_queue"}
+	it.now.policy == unknown
+}
+
+documents contains document if {
 	some it in declared
-	it.type in {"AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"}
+	it.type in {"AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::IAM::RolePolicy"}
 	document := {"id": it.id, "use": "role", "text": it.now.PolicyDocument}
 }
 
 documents contains document if {
 	some it in declared
 	it.type == "AWS::IAM::Role"
-	some policy in it.now.Policies
-	document := {"id": it.id, "use": "role", "text": policy.PolicyDocument}
+	some policy in items(object.get(it.now, "Policies", []))
+	document := {"id": it.id, "use": "role", "text": object.get(policy, "PolicyDocument", {})}
 }
 
 documents contains document if {
@@ -311,24 +383,43 @@ documents contains document if {
 	}
 }
 
+documents contains document if {
+	some it in declared
+	not startswith(it.type, "AWS::IAM::")
+	some name in ["KeyPolicy", "Policy", "PolicyDocument", "ResourcePolicy"]
+	document := {"id": it.id, "use": "resource", "text": it.now[name]}
+}
+
+documents contains {"id": it.id, "use": "resource", "text": it.now} if {
+	some it in declared
+	it.type == "AWS::Events::EventBusPolicy"
+	it.now.Statement
+}
+
 # Documents that the apply will know. They are no pass: whoever runs the rules names each.
 unjudged contains document.id if {
 	some document in documents
 	document.text == unknown
 }
 
-statements contains statement if {
+# Documents in which there is nothing to judge.
+empty contains document.id if {
 	some document in documents
 	document.text != unknown
-	some raw in parsed(document.text).Statement
-	some it in branches(raw)
-	it.Effect
+	count(written(document)) == 0
+}
+
+statements contains statement if {
+	some document in documents
+	some it in written(document)
 	statement := {
 		"id": document.id,
 		"use": document.use,
 		"role": object.get(document, "role", ""),
-		"effect": it.Effect,
-		"actions": texts(object.get(it, "Action", [])),
+		"elements": object.keys(it),
+		"effect": object.get(it, "Effect", unknown),
+		# IAM takes them in any case.
+		"actions": {lower(action) | some action in texts(object.get(it, "Action", []))},
 		"resources": texts(object.get(it, "Resource", [])),
 		"principals": principals(object.get(it, "Principal", {})),
 		"conditions": {[operator, key] |
@@ -338,15 +429,76 @@ statements contains statement if {
 	}
 }
 
-parsed(text) := json.unmarshal(text) if is_string(text)
+written(document) := {it | some it in items(parsed(document.text).Statement); is_object(it)}
+
+parsed(text) := json.unmarshal(text) if {
+	is_string(text)
+	json.is_valid(text)
+}
 
 parsed(text) := text if is_object(text)
 
-principals(principal) := {{"kind": "AWS", "name": principal}} if is_string(principal)
-
 principals(principal) := {{"kind": kind, "name": name} |
-	some kind, names in principal
+	some it in items(principal)
+	some kind, names in by_kind(it)
 	some name in texts(names)
-} if {
-	is_object(principal)
+}
+
+by_kind(principal) := principal if is_object(principal)
+
+by_kind(principal) := {"AWS": principal} if is_string(principal)
+
+# Policies that roles get by their names. One that the apply will know is made by the same plan.
+
+attachments contains {"id": it.id, "policy": it.now.policy_arn} if {
+	some it in planned
+	it.type == "aws_iam_role_policy_attachment"
+}
+
+attachments contains {"id": it.id, "policy": policy} if {
+	some it in planned
+	it.type == "aws_iam_role"
+	is_array(it.now.managed_policy_arns)
+	some policy in it.now.managed_policy_arns
+}
+
+attachments contains {"id": it.id, "policy": policy} if {
+	some it in declared
+	some policy in texts(object.get(it.now, "ManagedPolicyArns", []))
+}
+
+attachable contains object.get(it.now, "arn", unknown) if {
+	some it in planned
+	it.type == "aws_iam_policy"
+}
+
+attachable contains it.id if {
+	some it in declared
+	it.type == "AWS::IAM::ManagedPolicy"
+}
+
+# Doors: who may call a function or put events, where no document says it
+
+doors contains door if {
+	some it in planned
+	it.type in {"aws_cloudwatch_event_permission", "aws_lambda_permission"}
+	sources := {object.get(it.now, name, null) | some name in ["source_account", "source_arn"]}
+	door := {"id": it.id, "admits": it.now.principal, "sources": sources - {null}}
+}
+
+doors contains door if {
+	some it in declared
+	it.type in {"AWS::Events::EventBusPolicy", "AWS::Lambda::Permission"}
+	sources := {object.get(it.now, name, null) | some name in ["SourceAccount", "SourceArn"]}
+	door := {"id": it.id, "admits": resolved(it.now.Principal), "sources": sources - {null}}
+}
+
+urls contains {"id": it.id, "asks_for": it.now.authorization_type} if {
+	some it in planned
+	it.type == "aws_lambda_function_url"
+}
+
+urls contains {"id": it.id, "asks_for": resolved(it.now.AuthType)} if {
+	some it in declared
+	it.type == "AWS::Lambda::Url"
 }

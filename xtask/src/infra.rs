@@ -95,6 +95,8 @@ fn terraform() -> Result<bool> {
 fn rego() -> Result<bool> {
     let mut clean = python(&[JUDGE], &["--test"])? & python(&[JUDGE], &TEMPLATES)?;
     let terraform = Terraform::find()?;
+    // The emulator looks for its environment itself, but does not make it.
+    venv::prepared(&Venv::SERVICES)?;
     let ministack = Ministack::start(false)?;
     let copy = Copy::new(&run::root()?.join(TERRAFORM))?;
     let folder = copy.0.join("examples/single-account");

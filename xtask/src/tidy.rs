@@ -125,8 +125,8 @@ fn dependencies() -> Result<bool> {
 
 /// Clippy's lints come out of a build instead of `cargo clippy`, which is `cargo check` under the
 /// same driver: a check cannot use what a build made of the dependencies, so it would compile the
-/// AWS SDK a second time, a quarter of an hour on a cold machine. Our own crates are compiled apart
-/// and unoptimised; nobody runs them.
+/// AWS SDK a second time, which alone is a quarter of an hour on a cold machine. Our own crates are
+/// compiled apart and unoptimised; nobody runs them.
 fn clippy(packages: &[String]) -> Result<bool> {
     let mut build = cargo(&["build", "--release", "--all-targets", "--quiet", "--keep-going"])?;
     if packages.is_empty() {

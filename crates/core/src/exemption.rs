@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 pub struct Exemption {
     /// Unique name.
     pub id: String,
-    /// What it covers; an empty scope is refused.
+    /// What it covers; a scope that is empty, or of `*` alone, is refused.
     pub scope: Scope,
     /// The person or team that owns the risk.
     pub owner: String,
@@ -33,8 +33,11 @@ impl Exemption {
         if self.owner.trim().is_empty() || self.reason.trim().is_empty() {
             return Err(format!("exemption `{}` needs an `owner` and a `reason`", self.id));
         }
-        if self.scope == Scope::default() {
-            return Err(format!("exemption `{}` has an empty `scope`: it covers all", self.id));
+        if self.scope.covers_all() {
+            return Err(format!(
+                "exemption `{}` has an empty `scope`, or one of `*` alone: it covers all",
+                self.id
+            ));
         }
         Ok(())
     }

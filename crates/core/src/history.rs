@@ -182,8 +182,8 @@ impl History {
             Fact::Heartbeat { heartbeat, step } => {
                 self.pulse.apply(time, heartbeat, step);
             }
-            Fact::Exempted(exemption) => {
-                self.exemptions.insert(exemption.id.clone(), exemption.clone());
+            Fact::Exempted(it) => {
+                self.exemptions.insert(it.exemption.id.clone(), it.exemption.clone());
             }
             Fact::ExemptionRemoved { id, .. } => {
                 self.exemptions.remove(id);

@@ -18,6 +18,9 @@ use thiserror::Error;
 pub const DOCUMENT_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// The most records taken from one document.
 pub const RECORDS_MAX: usize = 100_000;
+/// The longest `eventID` or `requestID` taken, in characters. CloudTrail's are UUIDs, and those of
+/// the services hardly longer; they become keys of a store, which has limits of its own.
+pub const ID_MAX_CHARS: usize = 128;
 /// The longest error message kept, in bytes.
 pub const MESSAGE_MAX_BYTES: usize = 1024;
 

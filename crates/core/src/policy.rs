@@ -4,9 +4,10 @@
 //! compiled once: the trigger to an event pattern, the Rego to a program of regorus' virtual
 //! machine, right away ([`Policy::compile`]) or when it is first needed ([`Policy::deferred`]). It
 //! runs under a limit of instructions and of time. What could escape these limits is refused when
-//! the policy is compiled: recursion ([`program`]) and builtins without bounds ([`builtins`]). Rego
-//! can reach neither network nor clock: those builtins are not compiled in, so a verdict depends on
-//! its input alone. A policy that fails to evaluate is a [`PolicyError`], never a pass.
+//! the policy is compiled: recursion ([`program`]) and builtins without bounds ([`builtins`]).
+//! Refused, too, or put right (module `undefined`), is what the machine would take for a pass by mistake.
+//! Rego can reach neither network nor clock: those builtins are not compiled in, so a verdict
+//! depends on its input alone. A policy that fails to evaluate is a [`PolicyError`], never a pass.
 //!
 //! The limits are against mistakes, and against hostile input. They are no sandbox for hostile
 //! policies: a policy decides what Quell changes, so its author is trusted anyway.
@@ -14,6 +15,7 @@
 pub mod builtins;
 pub mod program;
 pub mod conftest;
+mod undefined;
 
 use event_pattern::Pattern;
 use regorus::languages::rego::compiler::Compiler;
@@ -385,8 +387,8 @@ impl Policy {
 }
 
 /// Whether a parameter may take the place of its default: a number for a number, a list of
-/// numbers for a list of numbers. A value of another kind would compare unequal to everything and
-/// silently switch a policy off.
+/// numbers for a list of numbers; an empty list is one of texts. A value of another kind would
+/// compare unequal to everything and silently switch a policy off.
 fn alike(default: &Value, value: &Value) -> bool {
     match (default, value) {
         (Value::Null, _)
@@ -394,7 +396,9 @@ fn alike(default: &Value, value: &Value) -> bool {
         | (Value::Number(_), Value::Number(_))
         | (Value::String(_), Value::String(_)) => true,
         (Value::Array(defaults), Value::Array(values)) => {
-            defaults.first().is_none_or(|it| values.iter().all(|value| alike(it, value)))
+            let text = Value::String(String::new());
+            let of = defaults.first().unwrap_or(&text);
+            values.iter().all(|value| alike(of, value))
         }
         (Value::Object(defaults), Value::Object(values)) => values
             .iter()

@@ -148,13 +148,16 @@ pub enum Fact {
         reason: String,
     },
     /// An exemption was added.
-    Exempted(Exemption),
+    Exempted(Exempted),
     /// An exemption was withdrawn.
     ExemptionRemoved {
         /// [`Exemption::id`].
         id: String,
         /// Who.
         by: String,
+        /// Why; records of older versions do not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// The breaker opened: until it closes, nothing is fixed.
     BreakerOpened {
@@ -197,6 +200,25 @@ impl Fact {
             } => Some(digest(&["unreadable", event, &resource.to_string()])),
             _ => None,
         }
+    }
+}
+
+/// An exemption, and who added it: not the one who owns the risk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exempted {
+    /// The exemption.
+    #[serde(flatten)]
+    pub exemption: Exemption,
+    /// Who added it; records of older versions do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+impl std::ops::Deref for Exempted {
+    type Target = Exemption;
+
+    fn deref(&self) -> &Exemption {
+        &self.exemption
     }
 }
 

@@ -33,6 +33,21 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// Whether the scope leaves nothing out: it names nothing, or `*` alone.
+    pub fn covers_all(&self) -> bool {
+        let stars = |it: &String| !it.is_empty() && it.bytes().all(|it| it == b'*');
+        let lists = [
+            &self.policies,
+            &self.accounts,
+            &self.regions,
+            &self.resources,
+            &self.elements,
+            &self.actors,
+        ];
+        // A tag must be there, whatever its value.
+        self.tags.is_empty() && lists.iter().all(|it| it.is_empty() || it.iter().any(stars))
+    }
+
     /// Whether the scope covers a finding.
     pub fn covers(&self, finding: &Finding, tags: &BTreeMap<String, String>) -> bool {
         let any = |wanted: &[String], found: &str| {

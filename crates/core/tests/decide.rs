@@ -15,7 +15,7 @@ use quell_core::history::{History, Status};
 use quell_core::normalize;
 use quell_core::policy::{Mode, PolicyMeta, Severity};
 use quell_core::reason::Reason;
-use quell_core::record::{Attempt, Authority, Fact, Outcome, Problem, Verdict};
+use quell_core::record::{Attempt, Authority, Exempted, Fact, Outcome, Problem, Verdict};
 use quell_core::resource::{ResourceRef, State};
 use quell_core::scope::{Scope, glob};
 use serde_json::{Value, json};
@@ -273,14 +273,42 @@ fn an_exemption_holds_until_it_expires() {
         expires: at(10),
     };
     exemption.check().unwrap();
-    scene.history.apply(at(0), &Fact::Exempted(exemption.clone()));
+    let added = Exempted { exemption: exemption.clone(), by: None };
+    scene.history.apply(at(0), &Fact::Exempted(added));
     assert!(matches!(scene.stopped(), Verdict::Exempt { .. }));
     scene.now = at(10);
     assert_eq!(scene.decide().verdict, Verdict::Remediate);
     let everything = Exemption { scope: Scope::default(), ..exemption.clone() };
     assert!(everything.check().unwrap_err().contains("empty `scope`"));
+    let stars = Scope {
+        policies: vec!["aws.s3.*".into(), "*".into()],
+        regions: vec!["**".into()],
+        ..Scope::default()
+    };
+    let everything = Exemption { scope: stars, ..exemption.clone() };
+    assert!(everything.check().unwrap_err().contains("covers all"));
     let nobody = Exemption { owner: " ".into(), ..exemption };
     assert!(nobody.check().is_err());
+}
+
+/// What older versions wrote is read, and what it does not tell is not made up.
+#[test]
+fn exemptions_are_read_as_older_versions_wrote_them() {
+    let added = json!({
+        "fact": "exempted", "id": "website", "scope": { "resources": ["www-*"] }, "owner": "web",
+        "reason": "the public website", "expires": "2030-01-01T00:00:00Z"
+    });
+    let removed = json!({ "fact": "exemption_removed", "id": "website", "by": "bob" });
+    for old in [added.clone(), removed] {
+        let fact: Fact = serde_json::from_value(old.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&fact).unwrap(), old);
+    }
+    let mut by_alice = added;
+    by_alice["by"] = json!("alice");
+    let fact: Fact = serde_json::from_value(by_alice.clone()).unwrap();
+    let Fact::Exempted(it) = &fact else { panic!("{fact:?}") };
+    assert_eq!((it.exemption.owner.as_str(), it.by.as_deref()), ("web", Some("alice")));
+    assert_eq!(serde_json::to_value(&fact).unwrap(), by_alice);
 }
 
 /// Whoever can tag a resource must not be able to exempt it.
@@ -519,7 +547,7 @@ fn history_is_a_fold_that_remembers_events_requests_and_unfinished_work() {
     assert_eq!(history.unfinished().count(), 1);
     // Long after, what no rule can ask for is forgotten.
     let later = at(quell_core::history::DEDUPE_WINDOW_S + 10);
-    history.apply(later, &Fact::ExemptionRemoved { id: "x".into(), by: "y".into() });
+    history.apply(later, &Fact::ExemptionRemoved { id: "x".into(), by: "y".into(), reason: None });
     assert!(!history.has_seen("event-1"));
     assert_eq!(history.made_since(at(0)).count(), 0);
     assert_eq!(history.unfinished().count(), 1, "unfinished work is never forgotten");

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use quell_core::event::{ActorKind, Status};
-use quell_core::normalize::{DOCUMENT_MAX_BYTES, NormalizeError, document};
+use quell_core::normalize::{DOCUMENT_MAX_BYTES, ID_MAX_CHARS, NormalizeError, document};
 use serde_json::{Value, json};
 
 fn record() -> Value {
@@ -182,5 +182,20 @@ fn times_and_texts_must_be_what_they_claim() {
             matches!(&error, NormalizeError::Field { field: it, .. } if *it == field),
             "{error}"
         );
+    }
+}
+
+/// They become keys of a store: a forged one must not fail there.
+#[test]
+fn ids_are_short() {
+    for field in ["eventID", "requestID"] {
+        let with = |length: usize| {
+            let mut record = record();
+            record[field] = json!("\u{e9}".repeat(length));
+            one(&record)
+        };
+        with(ID_MAX_CHARS).unwrap();
+        let error = with(ID_MAX_CHARS + 1).unwrap_err().to_string();
+        assert!(error.contains(field) && error.contains("128 characters"), "{error}");
     }
 }

@@ -16,7 +16,7 @@ severity: high
 resource: AWS::S3::Bucket
 reads: [Public]
 trigger: { source: [aws.s3] }
-params: { limit: 3 }
+params: { limit: 3, names: [] }
 "#;
 
 fn policy(deny: &str) -> Result<Policy, PolicyLoadError> {
@@ -205,9 +205,133 @@ fn parameters_are_checked() {
         let params = BTreeMap::from([(name.to_owned(), value)]);
         Policy::compile(YAML, &rego, &params, PolicyLimits::default())
     };
-    assert_eq!(with("limit", json!(4)).unwrap().params(), json!({ "limit": 4 }));
+    assert_eq!(with("limit", json!(4)).unwrap().params(), json!({ "limit": 4, "names": [] }));
     assert!(with("limits", json!(4)).unwrap_err().to_string().contains("limits"));
     for wrong in [json!("4"), json!([4]), json!(null), json!({ "limit": 4 })] {
         assert!(with("limit", wrong.clone()).is_err(), "{wrong}");
+    }
+    with("names", json!(["quell", "other"])).unwrap();
+    with("names", json!([])).unwrap();
+    for wrong in [json!([5]), json!(["quell", null]), json!([["quell"]])] {
+        assert!(with("names", wrong.clone()).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn definitions_that_may_disagree_are_refused_when_the_policy_is_loaded() {
+    let deny = r#"deny contains {"element": "x", "reason": "y"} if "#;
+    for (rules, name) in [
+        (
+            "verdict == \"open\"\nverdict := \"open\" if input.a\nverdict := \"shut\" if input.b",
+            "`verdict`",
+        ),
+        ("f(1) == 1\nf(x) := 1 if x > 0\nf(x) := 2 if x < 9", "`f`"),
+        ("v == 1\nv := input.a\nv := input.b", "`v`"),
+        ("v.x == 1\nv[k] := 1 if some k in input.a\nv[k] := 2 if some k in input.b", "`v`"),
+    ] {
+        let Err(error) = policy(&format!("{deny}{rules}")) else { panic!("loaded: {rules}") };
+        let error = error.to_string();
+        assert!(error.contains(name) && error.contains("`else`"), "{rules}: {error}");
+    }
+    for rules in [
+        "v == 1\nv := 1 if input.resource\nv := 1 if input.b",
+        "v\nv if input.b\nv if input.resource",
+        "f(1) == 1\nf(x) := 1 if { x > 0 } else := 2 if { x < 9 }",
+        "v == 2\ndefault v := 1\nv := 2 if input.resource",
+        "count(v) == 2\nv contains 1\nv contains 2",
+    ] {
+        assert_eq!(findings(&format!("{deny}{rules}"), json!({})), 1, "{rules}");
+    }
+}
+
+#[test]
+fn a_call_with_the_wrong_number_of_arguments_is_refused_when_the_policy_is_loaded() {
+    let nine = "a, b, c, d, e, f, g, h, i";
+    for (calls, why) in [
+        ("startswith(input.resource.id)", "`startswith` takes 2 arguments, but is called with 1"),
+        ("count([1], 2, 3)", "`count` takes 1 arguments, but is called with 3"),
+        ("f(input.resource.id)\n}\nf(x, y) if {\nx != y", "`f` takes 2 arguments"),
+        ("f(1, 2, 3, 4)\n}\nf(x, y) if {\nx != y", "`f` takes 2 arguments"),
+        (&format!("f(1, 2, 3, 4, 5, 6, 7, 8, 9)\n}}\nf({nine}) if {{\ni == 9"), "limit is 8"),
+    ] {
+        let Err(error) = policy(&format!("deny contains 1 if {{\n{calls}\n}}")) else {
+            panic!("loaded: {calls}")
+        };
+        assert!(error.to_string().contains(why), "{calls}: {error}");
+    }
+}
+
+/// How many violations a policy finds.
+fn findings(deny: &str, properties: Value) -> usize {
+    let policy = policy(deny).unwrap_or_else(|it| panic!("{deny}: {it}"));
+    let detection = detect(&[&policy], None, &state(properties, &[]));
+    assert!(detection.errors.is_empty(), "{deny}: {:?}", detection.errors);
+    detection.findings.len()
+}
+
+#[test]
+fn what_is_undefined_fails_the_body_that_binds_it() {
+    let deny = r#"deny contains {"element": "x", "reason": "y"} if "#;
+    for rules in [
+        r#"not fine
+           fine if { s := input.resource.properties.NoSuch; not s == "bad" }"#,
+        r#"not fine
+           fine if { [s, _] := [input.resource.properties.NoSuch, 1]; not s == "bad" }"#,
+        r#"not fine
+           fine if { s := f(input.resource.properties.NoSuch); not s }
+           f(x) := x"#,
+        r#"not fine
+           fine if { every it in input.resource.properties.Many { n := it.No; not n == 1 } }"#,
+        r#"verdict == "open"
+           verdict := input.resource.properties.NoSuch if { input.resource } else := "open""#,
+        r#"verdict == "open"
+           verdict := it if { it := input.resource.properties.NoSuch } else := "open""#,
+        r#"f({}) == "open"
+           f(x) := y if { y := x.No } else := "open""#,
+        r#"names == {"a", "c"}
+           names contains n if { some it in input.resource.properties.Many; n := it.Name }"#,
+        r#"[n | some it in input.resource.properties.Many; n := it.Name] == ["a", "c"]"#,
+        r#"count([n | n := input.resource.properties.NoSuch]) == 0"#,
+        r#"first == "a"
+           first := it.Name if { some it in input.resource.properties.Some }"#,
+        r#"not same(input.resource.id, "other")
+           same(it) := it"#,
+        r#"same(input.resource.id, "b")
+           same(it) := it"#,
+        r#"no == false
+           no := n if { n := input.resource.properties.No }"#,
+        r#"every it in input.resource.properties.Many { count(it) < 2 }"#,
+    ] {
+        let properties = json!({
+            "Many": [{ "Name": "a" }, {}, { "Name": "c" }], "Some": [{ "Name": "a" }, {}],
+            "No": false,
+        });
+        let (asked, rules) = rules.split_once('\n').unwrap_or((rules, ""));
+        let found = findings(&format!("{deny}{{ {asked} }}\n{rules}"), properties);
+        assert_eq!(found, 1, "{asked}\n{rules}");
+    }
+}
+
+/// The machine would go on with the next `it`, and find nothing.
+#[test]
+fn a_comprehension_that_leaves_the_loop_around_it_is_refused_when_the_policy_is_loaded() {
+    let deny = |comprehension: &str| {
+        policy(&format!(
+            r#"deny contains {{"element": "x", "reason": "y"}} if {{
+                some it in input.resource.properties.Many
+                count({comprehension}) == 0
+            }}
+            f(it) := [n | n := it.Name]"#
+        ))
+    };
+    for comprehension in ["[1 | it.Public]", "{n | n := it.Name}", "{1: n | n = it.Name}"] {
+        let Err(error) = deny(comprehension) else { panic!("loaded: {comprehension}") };
+        assert!(error.to_string().contains("`deny`: a comprehension"), "{error}");
+    }
+    for comprehension in ["[n | some n in it.Names; n != 1]", "f(it)", "[n | n := it.Names[_]]"] {
+        let policy = deny(comprehension).unwrap();
+        let state = state(json!({ "Many": [{ "Names": [1, 1] }, {}] }), &[]);
+        let found = detect(&[&policy], None, &state);
+        assert!(found.errors.is_empty() && found.findings.len() == 1, "{comprehension}: {found:?}");
     }
 }

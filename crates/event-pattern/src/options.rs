@@ -43,10 +43,13 @@ pub enum DuplicateKeys {
 pub struct Limits {
     /// Length of a pattern. EventBridge's own quota is 2,048 characters and can be raised.
     pub pattern_bytes_max: usize,
-    /// Nesting of objects and arrays in a pattern.
+    /// Nesting of objects and arrays in a pattern, and steps of a path: a key with dots is several.
     pub pattern_depth_max: usize,
     /// Field combinations that the `$or`s of one pattern may unfold to. EventBridge: 1,000.
     pub or_combinations_max: usize,
+    /// Length of all paths of a pattern together, each as often as there are combinations of `$or`
+    /// that hold it, and none taken for shorter than 32 bytes.
+    pub paths_bytes_max: usize,
     /// Places in which the wildcards of one field may be alive at once. EventBridge does not
     /// publish its number; this one agrees with what the service was seen to take and refuse. It
     /// counts only with [`Options::reject_complex_wildcards`].
@@ -86,6 +89,7 @@ impl Default for Limits {
             pattern_bytes_max: 256 * 1024,
             pattern_depth_max: 100,
             or_combinations_max: 1_000,
+            paths_bytes_max: 16 * 1024 * 1024,
             wildcard_states_max: 10,
             event_bytes_max: 16 * 1024 * 1024,
             event_depth_max: 1_000,

@@ -9,6 +9,7 @@
 )]
 
 use event_pattern::{EventError, Limits, Options, Pattern, PatternSet, Scratch, records};
+use std::time::{Duration, Instant};
 
 const PATTERNS: [&str; 6] = [
     r#"{"source": ["aws.s3"], "detail": {"eventName": ["PutBucketAcl", {"prefix": "Put"}]}}"#,
@@ -261,4 +262,39 @@ fn mandatory_fields_are_asked_for_by_option() {
     let pattern = Pattern::parse_with("{\"id\": [\"1\"]}", &Options::test_event_pattern()).unwrap();
     let error = pattern.matches(br#"{"id": "1", "account": "", "source": "s"}"#).unwrap_err();
     assert_eq!(error, EventError::MissingField { field: "time" });
+}
+
+/// Each alternative is judged once, however often the value that suggests it comes.
+#[test]
+fn a_value_that_comes_often_cannot_take_forever() {
+    let pattern = r#"{"detail": {"source": ["trail"], "name": ["Stop"]}}"#;
+    let set = PatternSet::build([(1, Pattern::parse(pattern).unwrap())]);
+    let many = r#",{"name":"Stop"},{"source":"trail"}"#.repeat(10_000);
+    let event = format!(r#"{{"detail":[{{}}{many}]}}"#);
+    let start = Instant::now();
+    assert_eq!(set.matches(event.as_bytes(), &mut Scratch::default()), Ok(&[][..]));
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[test]
+fn paths_cannot_take_all_memory() {
+    let complaint = |pattern: &str| Pattern::parse(pattern).unwrap_err().to_string();
+    let steps = |count: usize| format!(r#"{{"{}": ["x"]}}"#, vec!["a"; count].join("."));
+    Pattern::parse(&steps(100)).unwrap();
+    assert!(complaint(&steps(101)).contains("101 steps"));
+    // One long key above many leaves.
+    let leaves = |count: usize| {
+        let leaves: Vec<String> = (0..count).map(|it| format!(r#""{it}":[1]"#)).collect();
+        leaves.join(",")
+    };
+    let key = "k".repeat(100_000);
+    assert!(complaint(&format!(r#"{{"{key}":{{{}}}}}"#, leaves(10_000))).contains("bytes"));
+    // Many leaves before many alternatives, and a long one in each.
+    let branches = |count: usize, branch: &str| vec![format!("{{{branch}}}"); count].join(",");
+    let after = |fields: &str| format!(r#"{{{fields},"$or":[{}]}}"#, branches(999, r#""b":[1]"#));
+    assert!(complaint(&after(&leaves(10_000))).contains("bytes"));
+    assert!(complaint(&after(&format!(r#""{key}":[1]"#))).contains("bytes"));
+    Pattern::parse(&after(&leaves(100))).unwrap();
+    let both = format!(r#"{{"$or":[{}],"{key}":[1]}}"#, branches(999, r#""b":[1]"#));
+    assert!(complaint(&both).contains("bytes"));
 }

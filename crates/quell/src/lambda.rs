@@ -147,10 +147,7 @@ impl Function {
             }
             Input::Tick(tick) => tick::run(tick, &runtime).await,
         };
-        let now = runtime.pipeline.clock.now();
-        if let Err(error) = runtime.telemetry.write_emf(now, &mut io::stdout()) {
-            tracing::warn!(%error, "metrics not written");
-        }
+        write_metrics(&runtime);
         is_broken |= matches!(answer, Err(FunctionError::Journal(JournalError::Broken(_))));
         if is_broken {
             *self.runtime.lock().await = None;
@@ -168,6 +165,15 @@ impl Function {
         let made = Arc::new(Runtime::open(config, &data_dir).await?);
         *slot = Some(Arc::clone(&made));
         Ok(made)
+    }
+}
+
+/// Logs what was measured since the last time, for CloudWatch to make metrics of. Done wherever
+/// something is durable: what is in the ledger when the process is killed is never measured again.
+fn write_metrics(runtime: &Runtime) {
+    let now = runtime.pipeline.clock.now();
+    if let Err(error) = runtime.telemetry.write_emf(now, &mut io::stdout()) {
+        tracing::warn!(%error, "metrics not written");
     }
 }
 

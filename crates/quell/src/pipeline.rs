@@ -11,11 +11,12 @@ pub mod deadline;
 mod enact;
 mod people;
 mod pulse;
+pub mod reasons;
 mod recover;
 mod sweep;
 
 pub use people::{PeopleError, Selector};
-pub use recover::{RetryFilter, RetryReport};
+pub use recover::{ResumeReport, RetryFilter, RetryReport};
 
 use crate::clock::Clock;
 use crate::journal::{FleetCap, Journal, JournalError, Reserved};
@@ -35,6 +36,7 @@ use quell_core::record::{Attempt, Fact, Outcome, Problem, Verdict, processed};
 use quell_core::resource::{ResourceRef, State, Trust};
 use quell_library::Library;
 use quell_library::cloud::{CloudError, Resource, World};
+use reasons::{Reasons, shortened};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -162,9 +164,9 @@ impl Pipeline {
     pub async fn handle(&self, body: &[u8]) -> Result<Ack, JournalError> {
         let events = match normalize::document(body) {
             Ok(events) => events,
-            Err(error) => return Ok(Ack::DeadLetter(error.to_string())),
+            Err(error) => return Ok(Ack::DeadLetter(shortened(error.to_string()))),
         };
-        let (mut retry, mut dead) = (Vec::new(), Vec::new());
+        let (mut retry, mut dead) = (Reasons::default(), Reasons::default());
         for event in events {
             match event {
                 Err(error) => dead.push(error.to_string()),
@@ -188,8 +190,8 @@ impl Pipeline {
         }
         Ok(match (retry.is_empty(), dead.is_empty()) {
             (true, true) => Ack::Done,
-            (false, _) => Ack::Retry(retry.join("; ")),
-            (true, false) => Ack::DeadLetter(dead.join("; ")),
+            (false, _) => Ack::Retry(retry.joined()),
+            (true, false) => Ack::DeadLetter(dead.joined()),
         })
     }
 

@@ -4,7 +4,10 @@
 pub mod files;
 pub mod sqs;
 pub mod webhook;
+mod work;
 
+use crate::journal::JournalError;
+use crate::pipeline::reasons::shortened;
 use crate::pipeline::{Ack, Pipeline};
 use futures::future::BoxFuture;
 use quell_core::record::Fact;
@@ -18,6 +21,9 @@ use tokio::sync::{Semaphore, watch};
 
 /// First wait before a delivery is tried again, in milliseconds; it doubles.
 pub const RETRY_WAIT_MS: u64 = 250;
+/// Longest reason of a dead letter, in bytes; the rest is cut off. All that a delivery's reasons
+/// ([`crate::pipeline::reasons`]) come to is shorter.
+pub const DEAD_LETTER_REASON_MAX_BYTES: usize = 16 * 1024;
 
 /// Something that can deliver until it is stopped.
 pub trait Source: Send {
@@ -105,6 +111,11 @@ impl Intake {
         Arc::clone(&self.slots).try_acquire_owned().ok()
     }
 
+    /// How many slots are free now; nobody holds them for whoever asks.
+    pub fn free_slots(&self) -> usize {
+        self.slots.available_permits()
+    }
+
     /// Waits for a free slot, which bounds what a source may take in.
     pub async fn slot(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
         Arc::clone(&self.slots).acquire_owned().await.ok()
@@ -138,8 +149,10 @@ impl Intake {
         Settled::Again(format!("failed {attempts} times: {last}"))
     }
 
-    /// Keeps the bytes beside the ledger, and the reason in it.
+    /// Keeps the bytes beside the ledger, and the reason in it. Where the ledger is only busy, the
+    /// delivery must come again.
     pub async fn put_aside(&self, source: &str, body: &[u8], reason: String) -> Settled {
+        let reason = bounded(reason);
         let digest = hex::encode(Sha256::digest(body));
         // Where nothing could be read there is nothing to keep.
         let file = match (!body.is_empty()).then(|| self.keep(&digest, body)).transpose() {
@@ -149,22 +162,57 @@ impl Intake {
             }
         };
         tracing::error!(source, reason, digest, "delivery put aside");
-        self.put_aside.fetch_add(1, Ordering::Relaxed);
-        let fact = Fact::DeadLettered {
+        let letter = |source: &str, reason: String| Fact::DeadLettered {
             source: source.to_owned(),
             reason,
-            digest,
+            digest: digest.clone(),
             bytes: body.len(),
-            file,
+            file: file.clone(),
         };
-        let now = self.pipeline.clock.now();
-        match self.pipeline.journal.append(now, vec![fact.clone()]).await {
+        let recorded = match self.record(letter(source, reason)).await {
+            // The ledger takes no fact like this one: that, at least, it must hold.
+            Err(JournalError::Refused(why)) => {
+                let source = shortened(source.to_owned());
+                self.record(letter(&source, shortened(why))).await
+            }
+            recorded => recorded,
+        };
+        match recorded {
             Ok(()) => {
-                (self.pipeline.observer)(now, &fact);
+                self.put_aside.fetch_add(1, Ordering::Relaxed);
                 Settled::Forget
+            }
+            Err(JournalError::Later(why)) => {
+                tracing::warn!(source, why, "the dead letter is not recorded yet");
+                Settled::Again(why)
             }
             Err(error) => self.fail(&error.to_string()),
         }
+    }
+
+    /// As [`Intake::put_aside`], for a source that can't deliver again: where the ledger stays
+    /// busy, the process stops, as what is not recorded would be lost.
+    pub async fn put_aside_for_good(&self, source: &str, body: &[u8], reason: String) -> Settled {
+        let mut wait = Duration::from_millis(RETRY_WAIT_MS);
+        let mut last = String::new();
+        for attempt in 1..=self.delivery_attempts_max {
+            match self.put_aside(source, body, reason.clone()).await {
+                Settled::Again(why) => last = why,
+                settled => return settled,
+            }
+            if attempt < self.delivery_attempts_max {
+                self.pipeline.clock.sleep(wait).await;
+                wait = wait.saturating_mul(2);
+            }
+        }
+        self.fail(&format!("a dead letter could not be recorded: {last}"))
+    }
+
+    async fn record(&self, fact: Fact) -> Result<(), JournalError> {
+        let now = self.pipeline.clock.now();
+        self.pipeline.journal.append(now, vec![fact.clone()]).await?;
+        (self.pipeline.observer)(now, &fact);
+        Ok(())
     }
 
     /// Writes and syncs the bytes under their digest.
@@ -190,6 +238,12 @@ impl std::fmt::Debug for Intake {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Intake").field("dead_letters", &self.dead_letters).finish_non_exhaustive()
     }
+}
+
+/// A reason as one fact holds it, wherever it comes from.
+fn bounded(mut reason: String) -> String {
+    reason.truncate(reason.floor_char_boundary(DEAD_LETTER_REASON_MAX_BYTES));
+    reason
 }
 
 /// Waits until `stop` turns true.

@@ -95,3 +95,24 @@ fn a_byte_order_mark_is_no_part_of_a_file() {
     let ran = quell.run(&["pattern", "test", "--cases", cases, "--format", "json"]).unwrap();
     assert_eq!(ran.stdout, "{\"name\":\"n\",\"result\":\"match\",\"error\":null}\n");
 }
+
+/// Several resource types may need the same, and heartbeats are written only where they are wanted.
+#[test]
+fn what_is_needed_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("quell.yaml");
+    std::fs::write(&config, "heartbeat: { heartbeat_period_s: 300 }\n").unwrap();
+    let quell = Quell::new(env!("CARGO_BIN_EXE_quell"));
+    let rows = |arguments: &[&str]| {
+        let ran = quell.run(arguments).unwrap();
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran.stdout.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let is_heartbeat = |it: &&String| it.starts_with("heartbeat");
+    let needed = rows(&["iam", "--mode", "enforce"]);
+    let once: std::collections::BTreeSet<&String> = needed.iter().collect();
+    assert_eq!(once.len(), needed.len(), "{needed:#?}");
+    assert_eq!(needed.iter().filter(is_heartbeat).count(), 0, "{needed:#?}");
+    let needed = rows(&["iam", "--config", config.to_str().unwrap()]);
+    assert_eq!(needed.iter().filter(is_heartbeat).count(), 1, "{needed:#?}");
+}

@@ -124,6 +124,69 @@ fn what_it_proposes_to_try_works() {
     }
 }
 
+/// A command in a demo's folder: how it ends, what it prints and what it complains of.
+fn person(dir: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    let dir = dir.to_str().unwrap();
+    let output = quell(&[&["--data-dir", dir][..], args].concat());
+    let complaint = String::from_utf8(output.stderr.clone()).unwrap();
+    (output.status.code(), text(&output), complaint)
+}
+
+/// The facts of one kind that the ledger holds.
+fn recorded(dir: &Path, fact: &str) -> Vec<Value> {
+    let (code, lines, _) = person(dir, &["audit", "show", "--format", "json"]);
+    assert_eq!(code, Some(FINE));
+    let facts = lines.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
+    facts.map(|it| it["fact"].clone()).filter(|it| it["fact"] == fact).collect()
+}
+
+#[test]
+fn who_exempts_and_why_is_in_the_ledger() {
+    let dir = TempDir::new().unwrap();
+    demo(dir.path(), &[]);
+    let add = ["exempt", "add", "kiosk", "--resource", "kiosk-*", "--owner", "web-team"];
+    let add = [&add[..], &["--days", "9", "--by", "alice", "--reason", "a kiosk"]].concat();
+    let (code, said, _) = person(dir.path(), &add);
+    assert_eq!(code, Some(FINE));
+    assert!(said.contains("owned by web-team"), "{said}");
+    let remove = ["exempt", "remove", "kiosk", "--by", "bob", "--reason", "no longer"];
+    assert_eq!(person(dir.path(), &remove).0, Some(FINE));
+    let of_kiosk = |fact: &str| {
+        let mut facts = recorded(dir.path(), fact).into_iter();
+        facts.find(|it| it["id"] == "kiosk").unwrap()
+    };
+    let added = of_kiosk("exempted");
+    assert_eq!([&added["by"], &added["owner"], &added["reason"]], ["alice", "web-team", "a kiosk"]);
+    let removed = of_kiosk("exemption_removed");
+    assert_eq!([&removed["by"], &removed["reason"]], ["bob", "no longer"]);
+    let (_, shown, _) = person(dir.path(), &["audit", "show"]);
+    assert!(shown.contains("exempted     kiosk by alice, owned by web-team, until "), "{shown}");
+    assert!(shown.contains("unexempted   kiosk by bob: no longer"), "{shown}");
+}
+
+/// What the user gave is wrong: trying again does not help.
+#[test]
+fn a_slip_of_the_users_ends_as_such() {
+    let dir = TempDir::new().unwrap();
+    demo(dir.path(), &[]);
+    let elsewhere = TempDir::new().unwrap();
+    let key = elsewhere.path().join("audit.pem");
+    fs::write(&key, "precious").unwrap();
+    let slips: [(&[&str], &str); 5] = [
+        (&["findings", "retry", "zzzz"], "there is no finding `zzzz`"),
+        (&["audit", "checkpoint"], "store.signing_key"),
+        (&["audit", "verify", "--anchor", "nope.json"], "the anchor `nope.json` can't be read"),
+        (&["audit", "key", key.to_str().unwrap()], "never written over"),
+        (&["audit", "key", "no-such-folder/key.pem"], "no key could be made"),
+    ];
+    for (args, wanted) in slips {
+        let (code, _, complaint) = person(dir.path(), args);
+        assert_eq!(code, Some(USAGE), "{args:?}: {complaint}");
+        assert!(complaint.contains(wanted), "{args:?}: {complaint}");
+    }
+    assert_eq!(fs::read_to_string(&key).unwrap(), "precious");
+}
+
 #[test]
 fn somebody_elses_folder_is_left_alone() {
     let dir = TempDir::new().unwrap();

@@ -6,7 +6,7 @@ use event_pattern::Pattern;
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 use quell::deploy::cloudformation;
-use quell::deploy::grants::POLICY_MAX_CHARS;
+use quell::deploy::grants::{Effect, POLICY_MAX_CHARS};
 use quell::deploy::rules::{HEARTBEAT, PATTERN_MAX_CHARS, Rule, rules};
 use quell::deploy::{Grant, deployment};
 use quell_core::policy::{Mode, Policy, PolicyLimits};
@@ -123,6 +123,16 @@ fn the_heartbeat_matches_its_own_tag_and_no_other() {
     assert!(matches(&pattern, &event("TagResource", "rule/quell-heartbeat")));
     assert!(!matches(&pattern, &event("UntagResource", "rule/quell-heartbeat")));
     assert!(!matches(&pattern, &event("TagResource", "rule/quell-s3")));
+    // What is done to the rule that would tell of it.
+    let done = |name: &str, field: &str, rule: &str| {
+        let mut event = event(name, "");
+        event["detail"]["requestParameters"] = json!({ field: rule });
+        event
+    };
+    assert!(matches(&pattern, &done("DisableRule", "name", "quell-events")));
+    assert!(matches(&pattern, &done("RemoveTargets", "rule", "quell-events")));
+    assert!(!matches(&pattern, &done("DisableRule", "name", "somebodys")));
+    assert!(!matches(&pattern, &done("EnableRule", "name", "quell-events")));
 }
 
 #[test]
@@ -238,6 +248,7 @@ fn roles_hold_exactly_what_the_policies_need() {
             .collect();
         let statements = deployment.grants[&grant].iter().flat_map(|it| &it.statements);
         let rendered: BTreeSet<(&str, String)> = statements
+            .filter(|it| it.effect == Effect::Allow)
             .flat_map(|it| {
                 it.actions.iter().flat_map(|action| {
                     it.resources.iter().map(|resource| (action.as_str(), resource.clone()))
@@ -245,6 +256,35 @@ fn roles_hold_exactly_what_the_policies_need() {
             })
             .collect();
         assert_eq!(rendered, wanted, "{grant:?}");
+    }
+}
+
+/// Who has the function's role has no way to give it more, or to sign in the checkpointer's place.
+#[test]
+fn what_changes_roles_and_buckets_changes_none_of_ours() {
+    let deployment = deployment(&LIBRARY).unwrap();
+    for grant in [Grant::Write, Grant::Undo] {
+        let statements = || deployment.grants[&grant].iter().flat_map(|it| &it.statements);
+        let actions_on = |effect: Effect, resource: &str| -> BTreeSet<&String> {
+            let with = statements().filter(|it| it.effect == effect);
+            let on = with.filter(|it| it.resources.iter().any(|it| it == resource));
+            on.flat_map(|it| &it.actions).collect()
+        };
+        for (any, ours) in [
+            (
+                "arn:{partition}:iam::{account}:role/*",
+                "arn:{partition}:iam::{account}:role/{prefix}-*",
+            ),
+            (
+                "arn:{partition}:iam::{account}:policy/*",
+                "arn:{partition}:iam::{account}:policy/{prefix}-*",
+            ),
+            ("arn:{partition}:s3:::*", "arn:{partition}:s3:::{prefix}-*"),
+        ] {
+            let allowed = actions_on(Effect::Allow, any);
+            assert!(!allowed.is_empty(), "{grant:?} {any}");
+            assert!(allowed.is_subset(&actions_on(Effect::Deny, ours)), "{grant:?} {ours}");
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod e2e;
 
 use e2e::violations::{ALL, Kind, Made, Place};
 use e2e::{Deployed, MINISTACK_ACCOUNT, policy, text};
+use futures::future::BoxFuture;
 use quell::clock::SystemClock;
 use quell::config::LimitsConfig;
 use quell::journal::MemoryJournal;
@@ -15,9 +16,13 @@ use quell::simulation::SimulatedAccount;
 use quell::simulation::faults::Faults;
 use quell::sources::sqs::Sqs;
 use quell::sources::{Intake, Source as _};
+use quell_core::change::Change;
+use quell_core::decide::authorized::Authorized;
 use quell_core::decide::guardrails::Guardrails;
+use quell_core::resource::{ResourceRef, State};
 use quell_library::Library;
 use quell_library::aws::{self, Aws, AwsSettings};
+use quell_library::cloud::{Applied, CloudError, World};
 use serde_json::{Value, json};
 use std::fs;
 use std::sync::Arc;
@@ -160,11 +165,29 @@ fn poison_is_put_aside_with_its_reason_and_the_stream_goes_on() {
     }
 }
 
-/// A cloud that throttles for a while must not empty the queue into a folder.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_fails_for_the_time_being_stays_in_the_queue() {
-    let queue = Queue::new("throttled");
-    queue.send(&queue.violation("block-gone").event.to_string());
+/// An intake of so many slots over this world, and its journal.
+fn intake(
+    queue: &Queue,
+    world: Arc<dyn World>,
+    limits: &LimitsConfig,
+) -> (Arc<Intake>, Arc<MemoryJournal>) {
+    let journal = Arc::new(MemoryJournal::default());
+    let pipeline = Pipeline::new(
+        Arc::new(Library::builtin().unwrap()),
+        world,
+        Arc::clone(&journal) as _,
+        Arc::new(SystemClock),
+        Guardrails::default(),
+        Scope::default(),
+    );
+    let (fatal, _) = watch::channel(None);
+    let letters = queue.deployed.path("letters");
+    let intake = Intake::new(Arc::new(pipeline), letters.as_std_path(), limits, fatal);
+    (Arc::new(intake), journal)
+}
+
+/// The queue as a source in this process.
+async fn source(queue: &Queue) -> Sqs {
     // SAFETY: nothing in this process reads the environment other than through `std::env`, which
     // takes turns.
     unsafe {
@@ -173,24 +196,21 @@ async fn what_fails_for_the_time_being_stays_in_the_queue() {
     }
     let endpoint_url = Some(queue.deployed.endpoint().to_owned());
     let aws = Aws::connect(AwsSettings { endpoint_url, ..AwsSettings::default() }).await;
+    Sqs::new(aws::queue::Queue::new(&aws.own(REGION), &queue.url))
+}
+
+/// A cloud that throttles for a while must not empty the queue into a folder.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_for_the_time_being_stays_in_the_queue() {
+    let queue = Queue::new("throttled");
+    queue.send(&queue.violation("block-gone").event.to_string());
     let faults = Faults { read_throttled_percent: 100, ..Faults::default() };
     let world = SimulatedAccount::new(Vec::new(), None).unwrap().failing(faults);
-    let journal = Arc::new(MemoryJournal::default());
-    let pipeline = Pipeline::new(
-        Arc::new(Library::builtin().unwrap()),
-        Arc::new(world),
-        Arc::clone(&journal) as _,
-        Arc::new(SystemClock),
-        Guardrails::default(),
-        Scope::default(),
-    );
     let limits = LimitsConfig { delivery_attempts_max: 1, ..LimitsConfig::default() };
-    let (fatal, _) = watch::channel(None);
-    let letters = queue.deployed.path("letters");
-    let intake = Intake::new(Arc::new(pipeline), letters.as_std_path(), &limits, fatal);
+    let (intake, journal) = intake(&queue, Arc::new(world), &limits);
     let (stop, stopping) = watch::channel(false);
-    let source = Sqs::new(aws::queue::Queue::new(&aws.own(REGION), &queue.url));
-    let running = tokio::spawn(Box::new(source).run(Arc::new(intake), stopping));
+    let source = source(&queue).await;
+    let running = tokio::spawn(Box::new(source).run(intake, stopping));
     let started = Instant::now();
     while queue.lengths() != [0, 1] {
         assert!(started.elapsed() < DRAIN_TIME_MAX, "nobody has taken the message");
@@ -201,4 +221,63 @@ async fn what_fails_for_the_time_being_stays_in_the_queue() {
     running.await.unwrap().unwrap();
     assert_eq!(queue.length(), 1);
     assert!(journal.facts().is_empty(), "{:?}", journal.facts());
+}
+
+/// The simulated account behind a gate: every read waits until it is open.
+struct Gated {
+    account: SimulatedAccount,
+    gate: watch::Receiver<bool>,
+}
+
+impl World for Gated {
+    fn read<'a>(
+        &'a self,
+        resource: &'a ResourceRef,
+    ) -> BoxFuture<'a, Result<Option<State>, CloudError>> {
+        Box::pin(async move {
+            self.gate.clone().wait_for(|it| *it).await.unwrap();
+            self.account.read(resource).await
+        })
+    }
+
+    fn apply<'a>(
+        &'a self,
+        change: &'a Authorized<Change>,
+        session: &'a str,
+    ) -> BoxFuture<'a, Result<Applied, CloudError>> {
+        self.account.apply(change, session)
+    }
+}
+
+/// A message that waits here for a slot uses up its receives; in the queue, another could take it.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_is_received_than_is_worked_on() {
+    let queue = Queue::new("slots");
+    let event = queue.violation("block-gone").event;
+    for number in 0..5 {
+        let mut event = event.clone();
+        event["detail"]["eventID"] = json!(format!("e-{number}"));
+        queue.send(&event.to_string());
+    }
+    let (gate, closed) = watch::channel(false);
+    let account = SimulatedAccount::new(Vec::new(), None).unwrap();
+    let limits = LimitsConfig { deliveries_at_once_max: 1, ..LimitsConfig::default() };
+    let (intake, _) = intake(&queue, Arc::new(Gated { account, gate: closed }), &limits);
+    let (stop, stopping) = watch::channel(false);
+    let source = source(&queue).await;
+    let running = tokio::spawn(Box::new(source).run(intake, stopping));
+    let started = Instant::now();
+    while queue.lengths()[1] == 0 {
+        assert!(started.elapsed() < DRAIN_TIME_MAX, "nobody has taken a message");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(queue.lengths(), [4, 1]);
+    gate.send_replace(true);
+    while 0 < queue.length() {
+        assert!(started.elapsed() < DRAIN_TIME_MAX, "{} messages are left", queue.length());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    stop.send_replace(true);
+    running.await.unwrap().unwrap();
 }

@@ -10,24 +10,28 @@
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use quell::clock::SystemClock;
-use quell::journal::{Journal as _, MemoryJournal};
-use quell::pipeline::{Ack, PeopleError, Pipeline, Scope, Selector};
+use quell::journal::{FleetCap, Journal, JournalError, MemoryJournal, ReserveResult, Turn};
+use quell::pipeline::{
+    Ack, PeopleError, Pipeline, ResumeReport, RetryFilter, RetryReport, Scope, Selector,
+};
 use quell::simulation::SimulatedAccount;
 use quell_core::change::Change;
+use quell_core::decide::Refusal;
 use quell_core::decide::authorized::Authorized;
 use quell_core::decide::guardrails::Guardrails;
 use quell_core::decide::mode::Modes;
-use quell_core::history::Status;
+use quell_core::event::Event;
+use quell_core::history::{History, Status};
 use quell_core::policy::Mode;
-use quell_core::record::{Fact, Problem};
+use quell_core::record::{Fact, Outcome, Problem};
 use quell_core::resource::{ResourceRef, State, is_region};
 use quell_library::Library;
 use quell_library::aws::{AccountAccess, Aws, AwsSettings};
 use quell_library::cloud::{Applied, CloudError, CloudErrorKind, World};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard};
 
 const ACCOUNT: &str = "111122223333";
 const WRITE_ROLE: &str = "arn:aws:iam::111122223333:role/quell-write";
@@ -106,6 +110,26 @@ impl Bench {
         let history = self.journal.history();
         let open = history.findings().next().unwrap();
         (open.status, open.attempts.last().unwrap().clone())
+    }
+
+    /// The process ended before facts of one kind were recorded, and another one began.
+    async fn restarted_without(&mut self, is_lost: impl Fn(&Fact) -> bool) {
+        let left = Arc::new(MemoryJournal::default());
+        for (time, fact) in self.journal.facts() {
+            if !is_lost(&fact) {
+                left.append(time, vec![fact]).await.unwrap();
+            }
+        }
+        self.pipeline.journal = Arc::clone(&left) as Arc<dyn Journal>;
+        self.journal = left;
+    }
+
+    fn unfinished(&self) -> usize {
+        self.journal.history().unfinished().count()
+    }
+
+    fn finding(&self) -> String {
+        self.journal.history().findings().next().unwrap().finding.key.clone()
     }
 
     async fn undo(&self, name: &str) -> Result<usize, PeopleError> {
@@ -240,6 +264,11 @@ async fn the_same_event_again_does_nothing() {
     assert_eq!(bench.journal.facts().len(), before);
 }
 
+/// What tells how a change went, and that its event is done.
+fn is_an_end(fact: &Fact) -> bool {
+    matches!(fact, Fact::Concluded { .. } | Fact::Processed { .. })
+}
+
 /// A fix under our role, in a session of this name, with a request id that nobody told us.
 fn under_our_name(session: &str) -> Value {
     let mut event = opening();
@@ -271,7 +300,7 @@ async fn our_own_call_is_no_impostors_where_its_answer_was_lost() {
     let mut bench = Bench::new(CloudErrorKind::Unavailable, true);
     bench.pipeline.scope.own_roles.insert(WRITE_ROLE.to_owned());
     bench.opened().await;
-    let key = bench.journal.history().findings().next().unwrap().finding.key.clone();
+    let key = bench.finding();
     assert_eq!(impostors(&bench, "quell-guessed").await, 1);
     assert_eq!(impostors(&bench, &format!("quell-{key}")).await, 0);
     assert_eq!(bench.stands().0, Status::Corrected);
@@ -282,16 +311,8 @@ async fn our_own_call_is_no_impostors_where_a_stop_cut_its_attempt_off() {
     let mut bench = Bench::new(CloudErrorKind::Unavailable, true);
     bench.pipeline.scope.own_roles.insert(WRITE_ROLE.to_owned());
     bench.opened().await;
-    // The process ended before it could record how the change went.
-    let cut_off = Arc::new(MemoryJournal::default());
-    for (time, fact) in bench.journal.facts() {
-        if !matches!(fact, Fact::Concluded { .. } | Fact::Processed { .. }) {
-            cut_off.append(time, vec![fact]).await.unwrap();
-        }
-    }
-    bench.pipeline.journal = Arc::clone(&cut_off) as Arc<dyn quell::journal::Journal>;
-    bench.journal = cut_off;
-    let key = bench.journal.history().findings().next().unwrap().finding.key.clone();
+    bench.restarted_without(is_an_end).await;
+    let key = bench.finding();
     assert_eq!(impostors(&bench, &format!("quell-{key}")).await, 0);
     let resumed = bench.journal.facts().into_iter().filter(|(_, it)| {
         matches!(it, Fact::Concluded { resumed: true, request_ids, .. } if request_ids.is_empty())
@@ -342,4 +363,126 @@ async fn what_cannot_be_read_is_told_once_however_often_its_event_comes() {
             |it: &&(Timestamp, Fact)| matches!(it.1, Fact::Failed { problem: Problem::Read, .. });
         assert_eq!(facts.iter().filter(unread).count(), 1, "{facts:?}");
     }
+}
+
+/// Only a person's command may use the undo role.
+#[tokio::test]
+async fn an_undo_that_a_stop_cut_off_is_concluded_by_people_alone() {
+    for by_the_undo_again in [true, false] {
+        let mut bench = Bench::new(CloudErrorKind::Invalid, true);
+        bench.opened().await;
+        let (_, fix) = bench.stands();
+        assert_eq!(bench.undo(&fix).await.unwrap(), 1);
+        let (_, undo) = bench.stands();
+        let of_undo = |it: &Fact| matches!(it, Fact::Concluded { attempt, .. } if *attempt == undo);
+        bench.restarted_without(of_undo).await;
+
+        assert_eq!(bench.pipeline.resume().await.unwrap(), ResumeReport::default());
+        assert_eq!(bench.unfinished(), 1);
+        if by_the_undo_again {
+            assert_eq!(bench.undo(&fix).await.unwrap(), 1);
+        } else {
+            let resumed = bench.pipeline.resume_with_undos().await.unwrap();
+            assert_eq!(resumed, ResumeReport { concluded: 1, failed: 0 });
+        }
+        assert_eq!(bench.unfinished(), 0);
+        assert_eq!(bench.stands(), (Status::Undone, undo.clone()), "no second undo was made");
+    }
+}
+
+#[tokio::test]
+async fn what_was_undone_before_is_said_to_be() {
+    let bench = Bench::new(CloudErrorKind::Invalid, true);
+    bench.opened().await;
+    let (_, fix) = bench.stands();
+    bench.undo(&fix).await.unwrap();
+    let again = bench.undo(&fix).await;
+    assert!(matches!(again, Err(PeopleError::Undone(_))), "{again:?}");
+}
+
+/// A ledger in which another writer has every resource's turn.
+struct Taken(Arc<MemoryJournal>);
+
+impl Journal for Taken {
+    fn turn<'a>(
+        &'a self,
+        resource: &'a ResourceRef,
+        _event: Option<&'a Event>,
+    ) -> BoxFuture<'a, Result<Turn, JournalError>> {
+        Box::pin(async move { Err(JournalError::Later(format!("{resource} is taken"))) })
+    }
+
+    fn append(&self, time: Timestamp, facts: Vec<Fact>) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.0.append(time, facts)
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.0.history()
+    }
+
+    fn reserve(&self, now: Timestamp, cap: FleetCap) -> BoxFuture<'_, ReserveResult> {
+        self.0.reserve(now, cap)
+    }
+
+    fn load(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.0.load()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.0.close()
+    }
+}
+
+#[tokio::test]
+async fn a_resource_that_another_writer_has_ends_neither_start_nor_retry() {
+    let mut bench = Bench::new(CloudErrorKind::Invalid, true);
+    bench.opened().await;
+    bench.restarted_without(is_an_end).await;
+    bench.pipeline.journal = Arc::new(Taken(Arc::clone(&bench.journal)));
+    let resumed = bench.pipeline.resume().await.unwrap();
+    assert_eq!(resumed, ResumeReport { concluded: 0, failed: 1 });
+
+    let mut bench = Bench::new(CloudErrorKind::NotFound, false);
+    bench.opened().await;
+    bench.pipeline.journal = Arc::new(Taken(Arc::clone(&bench.journal)));
+    let retried = bench.pipeline.retry(&RetryFilter::default()).await.unwrap();
+    assert_eq!(retried, RetryReport { looked_at: 1, failed: 1, ..RetryReport::default() });
+}
+
+#[tokio::test]
+async fn an_approval_that_expired_is_asked_for_again() {
+    let mut bench = Bench::new(CloudErrorKind::Invalid, true);
+    bench.pipeline.rails.modes.default = Mode::Approve;
+    bench.pipeline.rails.approval_expires_s = 0;
+    bench.opened().await;
+    let key = bench.finding();
+    let name = Selector(key.clone());
+    let late = bench.pipeline.approve(&name, "alice", "a test").await;
+    assert!(matches!(late, Err(PeopleError::Refused(Refusal::Expired(_)))), "{late:?}");
+
+    bench.pipeline.rails.approval_expires_s = 3600;
+    let waits = RetryReport { looked_at: 1, open: 1, ..RetryReport::default() };
+    let all = RetryFilter::default();
+    assert_eq!(bench.pipeline.retry(&all).await.unwrap(), waits);
+    // Now it waits in time; it is looked at again only where it is named.
+    assert_eq!(bench.pipeline.retry(&all).await.unwrap(), RetryReport::default());
+    let named = RetryFilter { keys: vec![key], ..RetryFilter::default() };
+    assert_eq!(bench.pipeline.retry(&named).await.unwrap(), waits);
+    let approved = bench.pipeline.approve(&name, "alice", "a test").await.unwrap();
+    assert!(matches!(approved, Outcome::Corrected { .. }), "{approved:?}");
+}
+
+/// A delivery may hold any number of wrong records, and each may quote what is wrong.
+#[tokio::test]
+async fn the_reason_of_a_dead_letter_is_bounded() {
+    let bench = Bench::new(CloudErrorKind::Invalid, true);
+    let many = format!("{{\"Records\":[{}]}}", vec!["1"; 1_000].join(","));
+    let ack = bench.pipeline.handle(many.as_bytes()).await.unwrap();
+    let Ack::DeadLetter(reason) = ack else { panic!("{ack:?}") };
+    assert!(reason.len() < 16 * 1024 && reason.ends_with("and 990 more"), "{reason}");
+    let mut long = opening();
+    long["eventTime"] = json!("yesterday".repeat(10_000));
+    let ack = bench.pipeline.handle(long.to_string().as_bytes()).await.unwrap();
+    let Ack::DeadLetter(reason) = ack else { panic!("{ack:?}") };
+    assert!(reason.len() < 2 * 1024, "{reason}");
 }

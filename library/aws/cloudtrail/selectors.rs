@@ -9,6 +9,7 @@
 use aws_sdk_cloudtrail::error::BuildError;
 use aws_sdk_cloudtrail::types;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// A basic selector: management events, data events, or both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,22 +112,20 @@ impl FieldSelector {
 }
 
 impl EventSelector {
-    /// A selector that the SDK read.
-    pub fn from_sdk(selector: &types::EventSelector) -> EventSelector {
+    /// A selector that the SDK read, as a property. A `ReadWriteType` that is none of ours stays in
+    /// it as it came, so that the selector is not understood instead of taken for one of all.
+    pub fn property(selector: &types::EventSelector) -> Value {
         let data_resource = |it: &types::DataResource| DataResource {
             r#type: it.r#type().unwrap_or_default().to_owned(),
             values: it.values().to_vec(),
         };
-        EventSelector {
-            read_write_type: match selector.read_write_type() {
-                Some(types::ReadWriteType::ReadOnly) => ReadWriteType::ReadOnly,
-                Some(types::ReadWriteType::WriteOnly) => ReadWriteType::WriteOnly,
-                _ => ReadWriteType::All,
-            },
-            include_management_events: selector.include_management_events().unwrap_or(true),
-            data_resources: selector.data_resources().iter().map(data_resource).collect(),
-            exclude_management_event_sources: selector.exclude_management_event_sources().to_vec(),
-        }
+        let data_resources: Vec<_> = selector.data_resources().iter().map(data_resource).collect();
+        json!({
+            "ReadWriteType": selector.read_write_type().map_or("All", |it| it.as_str()),
+            "IncludeManagementEvents": selector.include_management_events().unwrap_or(true),
+            "DataResources": data_resources,
+            "ExcludeManagementEventSources": selector.exclude_management_event_sources(),
+        })
     }
 
     /// The selector for the SDK to write.

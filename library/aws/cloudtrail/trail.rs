@@ -219,7 +219,7 @@ async fn read_trail(aws: &Aws, resource: &ResourceRef) -> Result<Option<Seen>, C
     properties.insert("Arn".to_owned(), json!(arn));
     properties.insert("HomeRegion".to_owned(), json!(home));
     properties.insert("IsLogging".to_owned(), json!(status.is_logging().unwrap_or(false)));
-    let basic: Vec<_> = selectors.event_selectors().iter().map(EventSelector::from_sdk).collect();
+    let basic: Vec<_> = selectors.event_selectors().iter().map(EventSelector::property).collect();
     let advanced = selectors.advanced_event_selectors();
     if advanced.is_empty() {
         properties.insert(BASIC.to_owned(), json!(basic));
@@ -234,16 +234,27 @@ async fn read_trail(aws: &Aws, resource: &ResourceRef) -> Result<Option<Seen>, C
 }
 
 /// The trail by its ARN, or by the name alone: seen from another region than its home, a trail that
-/// an event named has another ARN than the event led us to think.
+/// an event named has another ARN than the event led us to think. Its owner is the same: a member
+/// account's own trail may have the name of its organization's.
 async fn find(client: &Client, arn: &str) -> Result<Option<Found>, CloudError> {
-    for name in [Some(arn), ArnParts::of(arn).map(|it| it.name)].into_iter().flatten() {
-        match client.get_trail().name(name).send().await {
-            Ok(output) => return Ok(output.trail),
-            Err(error) if code(&error) == Some("TrailNotFoundException") => {}
-            Err(error) => return Err(cloud_error("cloudtrail:GetTrail", &error)),
-        }
+    if let Some(found) = get(client, arn).await? {
+        return Ok(Some(found));
     }
-    Ok(None)
+    let Some(asked) = ArnParts::of(arn) else { return Ok(None) };
+    let found = get(client, asked.name).await?;
+    Ok(found.filter(|it| {
+        let named = it.trail_arn().and_then(ArnParts::of);
+        named.is_some_and(|it| it.account == asked.account)
+    }))
+}
+
+/// The trail by name or ARN; `None` where there is none such.
+async fn get(client: &Client, name: &str) -> Result<Option<Found>, CloudError> {
+    match client.get_trail().name(name).send().await {
+        Ok(output) => Ok(output.trail),
+        Err(error) if code(&error) == Some("TrailNotFoundException") => Ok(None),
+        Err(error) => Err(cloud_error("cloudtrail:GetTrail", &error)),
+    }
 }
 
 /// What `GetTrail` tells, in CloudFormation's names.

@@ -25,9 +25,12 @@ pub fn weakened(event: &Event) -> Vec<String> {
     match (service, name(event)) {
         ("dynamodb", "DeleteTable" | "UpdateTable" | "UpdateTimeToLive") => table(event),
         ("dynamodb", "UpdateContinuousBackups") if !is_restorable(event) => table(event),
+        ("dynamodb", "PutResourcePolicy") => one(event, "resourceArn", "dynamodb", "table/"),
         ("events", "DeleteRule" | "PutRule") => rule_arn(event, "name"),
         ("events", "PutTargets" | "RemoveTargets") => rule_arn(event, "rule"),
-        ("events", "DeleteEventBus") => one(event, "name", "events", "event-bus/"),
+        ("events", "DeleteEventBus" | "UpdateEventBus") => {
+            one(event, "name", "events", "event-bus/")
+        }
         ("events", "PutPermission" | "RemovePermission") => {
             one(event, "eventBusName", "events", "event-bus/")
         }
@@ -36,15 +39,20 @@ pub fn weakened(event: &Event) -> Vec<String> {
         }
         ("iam", it) if changes_role(it) => global(event, "roleName", "iam", "role/"),
         ("kms", "DisableKey" | "PutKeyPolicy" | "ScheduleKeyDeletion") => key(event),
+        ("lambda", "CreateFunction") => lent_role(event),
+        ("lambda", "UpdateFunctionConfiguration") => [function(event), lent_role(event)].concat(),
         ("lambda", it) if changes_function(it) => function(event),
         ("lambda", "PutFunctionConcurrency") if is_stopped(event) => function(event),
-        ("lambda", "DeleteEventSourceMapping") => mapping(event),
-        ("lambda", "UpdateEventSourceMapping") if is_disabled(event) => mapping(event),
+        ("lambda", "CreateEventSourceMapping" | "DeleteEventSourceMapping") => mapping(event),
+        ("lambda", "UpdateEventSourceMapping") if !only_enables(event) => mapping(event),
         ("logs", "DeleteLogGroup" | "PutRetentionPolicy") => {
             one(event, "logGroupName", "logs", "log-group:")
         }
         ("monitoring", "DeleteAlarms" | "DisableAlarmActions") => {
-            many(event, "alarmNames", "cloudwatch", "alarm:")
+            many(event, "/alarmNames", "cloudwatch", "alarm:")
+        }
+        ("monitoring", "PutAlarmMuteRule") => {
+            many(event, "/muteTargets/alarmNames", "cloudwatch", "alarm:")
         }
         ("monitoring", "PutMetricAlarm" | "SetAlarmState") => {
             one(event, "alarmName", "cloudwatch", "alarm:")
@@ -54,27 +62,33 @@ pub fn weakened(event: &Event) -> Vec<String> {
         ("sns", "AddPermission" | "DeleteTopic" | "RemovePermission" | "SetTopicAttributes") => {
             one(event, "topicArn", "sns", "")
         }
-        ("sns", "Unsubscribe") => topic_of_subscription(event),
+        ("sns", "SetSubscriptionAttributes" | "Unsubscribe") => topic_of_subscription(event),
         ("sqs", it) if changes_queue(it) => queue(event),
         ("ssm", "DeleteParameter" | "PutParameter") => one(event, "name", "ssm", "parameter/"),
-        ("ssm", "DeleteParameters") => many(event, "names", "ssm", "parameter/"),
+        ("ssm", "DeleteParameters") => many(event, "/names", "ssm", "parameter/"),
         _ => Vec::new(),
     }
 }
 
-/// Whether a call of such a name weakens nothing: a function may still run, a mapping is still
-/// enabled, a table can be restored, a bucket keeps versions, or the bus is the default one, which
-/// is no deployment's own.
+/// Whether a call of such a name weakens nothing: a function may still run, a mapping is enabled
+/// and nothing else, a table can be restored, a bucket keeps versions, a resource's policy is on no
+/// table, or the bus is the default one, which is no deployment's own.
 pub fn weakens_nothing(event: &Event) -> bool {
     let service = event.api.service.split('.').next().unwrap_or_default();
     match (service, name(event)) {
         ("dynamodb", "UpdateContinuousBackups") => is_restorable(event),
+        // What goes is a limit or a door.
+        ("lambda", "DeleteFunctionConcurrency" | "DeleteFunctionUrlConfig") => true,
         ("lambda", "PutFunctionConcurrency") => !is_stopped(event),
-        ("lambda", "UpdateEventSourceMapping") => !is_disabled(event),
+        ("lambda", "UpdateEventSourceMapping") => only_enables(event),
         ("s3", "PutBucketVersioning") => is_versioned(event),
         ("events", "PutPermission" | "RemovePermission") => {
             event.request().is_object() && event.request().get("eventBusName").is_none()
         }
+        ("events", "UpdateEventBus") => {
+            event.request().is_object() && event.request().get("name").is_none()
+        }
+        (it, "PutResourcePolicy") => it != "dynamodb",
         _ => false,
     }
 }
@@ -94,16 +108,20 @@ fn changes_role(call: &str) -> bool {
 }
 
 /// Who may call a function, and by which door, is part of what it is: a caller can give it events
-/// that never happened, or take its schedules away.
+/// that never happened, or take its schedules away. What it does with a call that it could not
+/// answer is another part: a schedule's call may be given up after a minute.
 fn changes_function(call: &str) -> bool {
     matches!(
         call,
         "AddPermission"
             | "CreateFunctionUrlConfig"
             | "DeleteFunction"
+            | "DeleteFunctionCodeSigningConfig"
+            | "DeleteFunctionEventInvokeConfig"
+            | "PutFunctionEventInvokeConfig"
             | "RemovePermission"
             | "UpdateFunctionCode"
-            | "UpdateFunctionConfiguration"
+            | "UpdateFunctionEventInvokeConfig"
             | "UpdateFunctionUrlConfig"
     )
 }
@@ -133,8 +151,12 @@ fn is_stopped(event: &Event) -> bool {
     event.request().get("reservedConcurrentExecutions").and_then(Value::as_i64) == Some(0)
 }
 
-fn is_disabled(event: &Event) -> bool {
-    event.request().get("enabled").and_then(Value::as_bool) == Some(false)
+/// The call enables a mapping and changes nothing else. A filter that lets nothing through, or
+/// another function, makes it as silent as disabling it does.
+fn only_enables(event: &Event) -> bool {
+    let Some(request) = event.request().as_object() else { return false };
+    let enables = request.get("enabled").and_then(Value::as_bool) == Some(true);
+    enables && request.keys().all(|it| matches!(it.as_str(), "enabled" | "uUID" | "uuid"))
 }
 
 /// The call turns point-in-time recovery on; one that does not say so counts as turning it off.
@@ -166,13 +188,25 @@ fn function(event: &Event) -> Vec<String> {
     vec![regional(event, "lambda", "function:", name)]
 }
 
-/// A mapping is named by a UUID; the response tells whose it is.
+/// The role that a function is given: whoever writes the function's code acts under it.
+fn lent_role(event: &Event) -> Vec<String> {
+    global(event, "role", "iam", "role/")
+}
+
+/// A mapping belongs to the queue that it takes from and to the function that it calls. The
+/// response tells both, as does the request of a new one; else it is named by its UUID.
 fn mapping(event: &Event) -> Vec<String> {
-    if let Some(arn) = text(event.response(), "functionArn") {
-        return vec![arn.to_owned()];
+    let (request, response) = (event.request(), event.response());
+    let source = text(response, "eventSourceArn").or_else(|| text(request, "eventSourceArn"));
+    let mut parts: Vec<String> = source.map(str::to_owned).into_iter().collect();
+    if let Some(arn) = text(response, "functionArn") {
+        parts.push(arn.to_owned());
+        return parts;
     }
-    let uuid = text(event.request(), "uUID").or_else(|| text(event.request(), "uuid"));
-    uuid.map(|it| regional(event, "lambda", "event-source-mapping:", it)).into_iter().collect()
+    parts.extend(function(event));
+    let uuid = text(request, "uUID").or_else(|| text(request, "uuid"));
+    parts.extend(uuid.map(|it| regional(event, "lambda", "event-source-mapping:", it)));
+    parts
 }
 
 /// A request may name a key by id, ARN or alias; the record's `resources` name it by ARN.
@@ -210,8 +244,8 @@ fn one(event: &Event, key: &str, service: &str, kind: &str) -> Vec<String> {
     name.map(|it| regional(event, service, kind, it)).into_iter().collect()
 }
 
-fn many(event: &Event, key: &str, service: &str, kind: &str) -> Vec<String> {
-    let names = event.request().get(key).and_then(Value::as_array).into_iter().flatten();
+fn many(event: &Event, pointer: &str, service: &str, kind: &str) -> Vec<String> {
+    let names = event.request().pointer(pointer).and_then(Value::as_array).into_iter().flatten();
     names.filter_map(Value::as_str).map(|it| regional(event, service, kind, it)).collect()
 }
 

@@ -186,8 +186,9 @@ pub async fn read_rules(client: &Client, group: &str) -> Result<Vec<IngressRule>
     let mut rules = Vec::new();
     while let Some(rule) = pages.next().await {
         let rule = rule.map_err(|it| cloud_error(operation, &it))?;
-        // Some emulators know no filter; a rule of another group must never be taken for ours.
-        if rule.group_id() == Some(group) && rule.is_egress() == Some(false) {
+        // Some emulators know no filter; a rule of another group must never be taken for ours. One
+        // that does not say its direction may let the world in.
+        if rule.group_id() == Some(group) && rule.is_egress() != Some(true) {
             rules.push(ingress_rule(&rule));
         }
         if RULES_MAX < rules.len() {

@@ -27,6 +27,7 @@ pub const DEFAULT_BUS: &str = "default";
 /// The properties that a read returns and an event may leave unknown.
 pub const PROPERTIES: [&str; 2] = ["State", "Targets"];
 
+const DESCRIBE: &str = "events:DescribeRule";
 const LIST_BUSES: &str = "events:ListEventBuses";
 const LIST_RULES: &str = "events:ListRules";
 const LIST_TAGS: &str = "events:ListTagsForResource";
@@ -45,7 +46,7 @@ static META: KindMeta = KindMeta {
     asff: "AwsEventsRule",
     arn: ARN,
     reads: &[
-        Permission::read("events:DescribeRule", ARN),
+        Permission::read(DESCRIBE, ARN),
         Permission::read(LIST_TAGS, ARN),
         Permission::read(LIST_TARGETS, ARN),
     ],
@@ -111,7 +112,12 @@ async fn read(aws: &Aws, resource: &ResourceRef) -> Result<Option<Seen>, CloudEr
     let rule = match client.describe_rule().name(name).event_bus_name(bus).send().await {
         Ok(rule) => rule,
         Err(error) if code(&error) == Some("ResourceNotFoundException") => return Ok(None),
-        Err(error) => return Err(cloud_error("events:DescribeRule", &error)),
+        Err(error) => return Err(cloud_error(DESCRIBE, &error)),
+    };
+    // A property that is not there would pass for one that violates nothing.
+    let Some(state) = rule.state() else {
+        let problem = format!("the answer does not say whether `{}` is enabled", resource.id);
+        return Err(CloudError::unsupported(DESCRIBE, problem));
     };
     let Some(targets) = targets(&client, bus, name).await? else { return Ok(None) };
     let arn = rule.arn().map_or_else(|| arn(ARN, resource), str::to_owned);
@@ -126,7 +132,7 @@ async fn read(aws: &Aws, resource: &ResourceRef) -> Result<Option<Seen>, CloudEr
         ("EventPattern", pattern(rule.event_pattern())),
         ("Name", json!(name)),
         ("ScheduleExpression", json!(rule.schedule_expression())),
-        ("State", json!(rule.state().map(|it| it.as_str()))),
+        ("State", json!(state.as_str())),
         ("Targets", json!(targets)),
     ];
     let present = properties.into_iter().filter(|(_, it)| !it.is_null());

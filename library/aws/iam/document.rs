@@ -54,9 +54,11 @@ pub fn admin_statements(document: &Value) -> Vec<AdminStatement> {
         .collect()
 }
 
-/// Whether a document says nothing that we understand: it must not pass for harmless.
+/// Whether a document says nothing that we understand: it must not pass for harmless. IAM takes no
+/// document without a statement, and no statement that is no object.
 pub fn is_unreadable(document: &Value) -> bool {
-    !document.get("Statement").is_some_and(Value::is_array)
+    let statements = statements(document);
+    statements.is_empty() || !statements.iter().all(Value::is_object)
 }
 
 /// A statement that neither allows nor denies anything: what a managed policy is left with when

@@ -7,7 +7,8 @@
 //! name, a bucket's name in the request tells which one it is.
 //!
 //! Shapes: the request is XML turned into JSON, so a list of one may be the bare element, a header
-//! or query parameter may be a text or a list of one, and a boolean may be a text.
+//! or query parameter may be a text or a list of one, and a boolean may be a text. Of a list of
+//! more where one is expected, nobody says which entry counted: it proves nothing.
 
 use super::bucket::{PROPERTIES, TYPE};
 use super::{block, read};
@@ -173,9 +174,15 @@ fn acl(request: &Value) -> Option<Value> {
         let grants = many(list.get("Grant").unwrap_or(&Value::Null));
         return grants.into_iter().map(body_grant).collect::<Option<Vec<_>>>().map(grants_only);
     }
-    let headers = GRANT_HEADERS.iter().filter_map(|it| Some((*it, word(request, it)?)));
-    let granted = headers.map(|(header, value)| s3::header_grants(header, value));
-    let granted: Vec<s3::Grant> = granted.collect::<Result<Vec<_>, _>>().ok()?.concat();
+    let mut granted = Vec::new();
+    for header in GRANT_HEADERS {
+        match request.get(header).map(one) {
+            None => {}
+            Some(Value::String(value)) if value.is_empty() => {}
+            Some(Value::String(value)) => granted.extend(s3::header_grants(header, value).ok()?),
+            Some(_) => return None,
+        }
+    }
     (!granted.is_empty()).then(|| grants_only(granted.iter().map(grant).collect()))
 }
 
@@ -209,15 +216,17 @@ fn grant(grant: &s3::Grant) -> Value {
     json!({ "Grantee": grantee, "Permission": grant.permission })
 }
 
-/// A header or query parameter: a text, or a list of one.
+/// A header or query parameter: a text, or a list of one text.
 fn word<'a>(request: &'a Value, key: &str) -> Option<&'a str> {
     one(request.get(key)?).as_str().filter(|it| !it.is_empty())
 }
 
+/// The one entry of a list, or what stands for it; null of a list of none or more.
 fn one(value: &Value) -> &Value {
-    match value {
-        Value::Array(list) => list.first().unwrap_or(&Value::Null),
-        single => single,
+    let Value::Array(list) = value else { return value };
+    match list.as_slice() {
+        [single] => single,
+        _ => &Value::Null,
     }
 }
 

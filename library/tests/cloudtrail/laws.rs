@@ -2,11 +2,13 @@
 
 use crate::WEAKENED;
 use crate::bench::{ACCOUNT, LIBRARY, findings, planned, with_facts};
+use aws_sdk_cloudtrail::types::{self, DataResource};
 use proptest::prelude::*;
 use quell_core::resource::{ResourceRef, State};
 use quell_library::aws::cloudtrail::management_events::{
     ADVANCED, BASIC, Coverage, Demand, Logged, coverage, widened,
 };
+use quell_library::aws::cloudtrail::selectors::EventSelector;
 use quell_library::aws::cloudtrail::trail::TYPE;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -175,6 +177,27 @@ proptest! {
             }
         }
     }
+}
+
+/// What was read is what was written, and what nobody here knows is not taken for everything.
+#[test]
+fn a_selector_of_a_later_api_is_not_understood() {
+    let selector = |kind: &str| {
+        let data = DataResource::builder().r#type("AWS::S3::Object").values("arn:aws:s3:::b/");
+        EventSelector::property(
+            &types::EventSelector::builder()
+                .read_write_type(kind.into())
+                .include_management_events(true)
+                .data_resources(data.build())
+                .build(),
+        )
+    };
+    let known: EventSelector = serde_json::from_value(selector("WriteOnly")).unwrap();
+    assert_eq!(json!(known), selector("WriteOnly"));
+    let problem = coverage(&json!({ BASIC: [selector("DenyList")] })).unwrap_err();
+    assert!(problem.contains("DenyList"), "{problem}");
+    let bare = EventSelector::property(&types::EventSelector::builder().build());
+    assert_eq!(coverage(&json!({ BASIC: [bare] })), coverage(&json!({})), "the API's defaults");
 }
 
 /// A change runs under the permissions of its own call alone.

@@ -138,6 +138,50 @@ fn calls_on_alarms_and_evidence() -> Vec<Case> {
     ]
 }
 
+/// What mutes a part without touching it, and what lends it to others.
+fn calls_beside_the_part() -> Vec<Case> {
+    let role = "iam::111122223333:role/service-role/r".to_owned();
+    let given = json!({ "functionName": "other", "role": format!("arn:aws:{role}") });
+    let stream = format!("dynamodb:{HERE}:table/t/stream/2026-03-04T10:12:31.000");
+    vec![
+        (
+            "sns",
+            "SetSubscriptionAttributes",
+            json!({
+                "subscriptionArn": format!("arn:aws:sns:{HERE}:t:0f1e2d3c-4b5a"),
+                "attributeName": "FilterPolicy",
+            }),
+            format!("sns:{HERE}:t"),
+        ),
+        (
+            "monitoring",
+            "PutAlarmMuteRule",
+            json!({ "name": "m", "muteTargets": { "alarmNames": ["a"] } }),
+            alarm("a"),
+        ),
+        ("events", "UpdateEventBus", json!({ "name": "b" }), format!("events:{HERE}:event-bus/b")),
+        (
+            "lambda",
+            "PutFunctionEventInvokeConfig",
+            json!({ "functionName": "f", "maximumRetryAttempts": 0 }),
+            format!("lambda:{HERE}:function:f"),
+        ),
+        (
+            "lambda",
+            "DeleteFunctionCodeSigningConfig20200630",
+            json!({ "functionName": "f" }),
+            format!("lambda:{HERE}:function:f"),
+        ),
+        ("lambda", "CreateFunction20150331", given, role),
+        (
+            "dynamodb",
+            "PutResourcePolicy",
+            json!({ "resourceArn": format!("arn:aws:{stream}") }),
+            stream,
+        ),
+    ]
+}
+
 fn alarm(name: &str) -> String {
     format!("cloudwatch:{HERE}:alarm:{name}")
 }
@@ -177,6 +221,7 @@ fn every_call_names_its_part() {
         calls_on_events(),
         calls_on_functions(),
         calls_on_alarms_and_evidence(),
+        calls_beside_the_part(),
         calls_on_the_rest(),
     ];
     for (service, name, request, part) in cases.into_iter().flatten() {
@@ -193,6 +238,11 @@ fn every_call_names_its_part() {
             format!("arn:aws:cloudwatch:{HERE}:alarm:b")
         ]
     );
+    // A function that is given a role of ours by its configuration is no better than a new one.
+    let role = "arn:aws:iam::111122223333:role/r";
+    let request = json!({ "functionName": "f", "role": role });
+    let given = call("lambda", "UpdateFunctionConfiguration20150331v2", request);
+    assert_eq!(parts(&given), [format!("arn:aws:lambda:{HERE}:function:f"), role.to_owned()]);
 }
 
 #[test]
@@ -226,6 +276,55 @@ fn what_weakens_nothing_names_nothing() {
     ] {
         assert_eq!(parts(&call(service, name, request)), Vec::<String>::new(), "{service} {name}");
     }
+}
+
+/// What names nothing that could be weakened is no record that was not understood.
+#[test]
+fn what_is_known_to_weaken_nothing_is_no_miss() {
+    let policy = LIBRARY.policy(TAMPER).unwrap();
+    for (service, name, request, missed) in [
+        ("lambda", "DeleteFunctionConcurrency20171031", json!({ "functionName": "f" }), false),
+        ("lambda", "UpdateEventSourceMapping20150331", json!({ "enabled": true }), false),
+        ("lambda", "UpdateEventSourceMapping20150331", Value::Null, true),
+        ("events", "UpdateEventBus", json!({ "description": "d" }), false),
+        ("events", "UpdateEventBus", Value::Null, true),
+        ("logs", "PutResourcePolicy", json!({ "policyName": "p" }), false),
+        ("dynamodb", "PutResourcePolicy", Value::Null, true),
+        ("monitoring", "PutAlarmMuteRule", json!({ "name": "m" }), true),
+    ] {
+        let event = call(service, name, request);
+        assert_eq!(LIBRARY.misses(policy, &event), missed, "{service} {name}");
+    }
+}
+
+/// A filter that nothing passes, or a long wait, stops events no less than disabling does.
+#[test]
+fn a_mapping_is_weakened_by_whatever_does_more_than_enable_it() {
+    let name = "UpdateEventSourceMapping20150331";
+    let filter = json!({ "filters": [{ "pattern": "{\"body\":[\"never\"]}" }] });
+    for request in [
+        json!({ "uUID": "0f1e", "enabled": false }),
+        json!({ "uUID": "0f1e", "filterCriteria": filter }),
+        json!({ "uUID": "0f1e", "enabled": true, "filterCriteria": filter }),
+        json!({ "uUID": "0f1e", "batchSize": 1 }),
+    ] {
+        let part = format!("arn:aws:lambda:{HERE}:event-source-mapping:0f1e");
+        assert_eq!(parts(&call("lambda", name, request)), [part]);
+    }
+}
+
+/// Who leads our queue to a function of their own is not hidden by that function's name.
+#[test]
+fn a_mapping_belongs_to_the_queue_too() {
+    let queue = format!("arn:aws:sqs:{HERE}:quell-events");
+    let other = format!("arn:aws:lambda:{HERE}:function:other");
+    let wanted = [queue.clone(), other.clone()];
+    let request = json!({ "uUID": "0f1e", "functionName": "other" });
+    let response = json!({ "eventSourceArn": queue, "functionArn": other });
+    let led = record("lambda", "UpdateEventSourceMapping20150331", request, response, json!({}));
+    assert_eq!(parts(&led), wanted);
+    let request = json!({ "eventSourceArn": queue, "functionName": "other" });
+    assert_eq!(parts(&call("lambda", "CreateEventSourceMapping20150331", request)), wanted);
 }
 
 #[test]

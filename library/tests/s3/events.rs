@@ -153,6 +153,30 @@ fn an_acl_may_be_canned_in_headers_or_in_the_body() {
     }
 }
 
+/// Where one entry is expected and more are there, none is the one that counts.
+#[test]
+fn of_two_entries_neither_proves_anything() {
+    let two = json!([
+        "id=\"79a59df900b949e5\"",
+        "uri=\"http://acs.amazonaws.com/groups/global/AllUsers\""
+    ]);
+    for request in [
+        json!({ "x-amz-grant-read": two }),
+        json!({ "x-amz-grant-read": two, "x-amz-grant-write": "id=\"79a59df900b949e5\"" }),
+        json!({ "x-amz-acl": ["private", "public-read"] }),
+    ] {
+        let mut request = request;
+        request["bucketName"] = json!("b");
+        assert_eq!(implied(&event("PutBucketAcl", request.clone())), None, "{request}");
+        let created = implied(&event("CreateBucket", request.clone()));
+        assert!(created.is_none_or(|it| it.unknown.contains("AccessControlList")), "{request}");
+    }
+    let rule = |it: &str| json!({ "ObjectOwnership": it });
+    let rules = json!([rule("BucketOwnerEnforced"), rule("ObjectWriter")]);
+    let request = json!({ "bucketName": "b", "OwnershipControls": { "Rule": rules } });
+    assert_eq!(implied(&event("PutBucketOwnershipControls", request)), None);
+}
+
 #[test]
 fn a_block_is_read_whatever_its_booleans_are() {
     let flags = json!({ "BlockPublicAcls": true, "IgnorePublicAcls": "true",

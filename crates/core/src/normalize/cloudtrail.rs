@@ -1,7 +1,7 @@
 //! CloudTrail records. Source: "CloudTrail record contents" and "CloudTrail userIdentity element"
 //! in the CloudTrail user guide.
 
-use super::{MESSAGE_MAX_BYTES, NormalizeError};
+use super::{ID_MAX_CHARS, MESSAGE_MAX_BYTES, NormalizeError};
 use crate::event::{Actor, ActorKind, Api, CloudScope, Envelope, Event, Status};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -77,8 +77,10 @@ fn read(record: &Value) -> Result<Event, NormalizeError> {
             problem: "is missing, and `userIdentity` names no account".into(),
         })?,
     };
+    let request_id = string(fields, "requestID");
+    short(request_id.as_deref().unwrap_or_default(), "requestID")?;
     Ok(Event {
-        uid: text(fields, "eventID")?.to_owned(),
+        uid: short(text(fields, "eventID")?, "eventID")?.to_owned(),
         time,
         api: Api {
             service: text(fields, "eventSource")?.to_owned(),
@@ -87,7 +89,7 @@ fn read(record: &Value) -> Result<Event, NormalizeError> {
         actor,
         cloud: CloudScope { account, region: text(fields, "awsRegion")?.to_owned() },
         status: status(fields),
-        request_id: string(fields, "requestID"),
+        request_id,
         envelope: Envelope::default(),
     })
 }
@@ -155,6 +157,17 @@ fn text<'a>(
         Some(Value::String(it)) if !it.is_empty() => Ok(it),
         Some(_) => Err(NormalizeError::Field { field, problem: "is not a text".into() }),
         None => Err(NormalizeError::Field { field, problem: "is missing".into() }),
+    }
+}
+
+/// An id, if it is no longer than [`ID_MAX_CHARS`].
+fn short<'a>(id: &'a str, field: &'static str) -> Result<&'a str, NormalizeError> {
+    match id.chars().nth(ID_MAX_CHARS) {
+        None => Ok(id),
+        Some(_) => Err(NormalizeError::Field {
+            field,
+            problem: format!("is longer than {ID_MAX_CHARS} characters"),
+        }),
     }
 }
 

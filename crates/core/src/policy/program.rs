@@ -4,20 +4,29 @@
 //! before any limit of instructions or time is reached; Rego does not know recursion anyway. So
 //! the calls between the rules must be a graph without circles and not too deep, and every builtin
 //! must be one of [`ALLOWED`].
+//!
+//! regorus' machine takes some mistakes for "undefined", which reads as a pass: a rule whose
+//! definitions disagree, a call with the wrong number of arguments, a value that is not there
+//! ([`undefined`](super::undefined)). So these are refused, or made to fail, here too.
 
 use super::builtins::{ALLOWED, FORMAT_WIDTH_MAX_DIGITS, weighed};
+use super::undefined;
 use regorus::Value;
 use regorus::rvm::Instruction;
-use regorus::rvm::program::Program;
+use regorus::rvm::program::{Program, RuleInfo, RuleType};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest chain of rules, each called by the one before it.
 pub const POLICY_CALLS_DEEP_MAX: usize = 64;
 
-/// Refuses a program that could escape the limits of a judgment, and lets its builtins weigh what
-/// they write out.
+/// The most arguments that a call may have: regorus' machine drops the others.
+pub const ARGUMENTS_MAX: usize = 8;
+
+/// Refuses a program that could escape the limits of a judgment, or pass by mistake, lets its
+/// builtins weigh what they write out, and guards what it binds.
 pub(super) fn confine(program: &mut Program) -> Result<(), String> {
     check_builtins(program)?;
+    check_definitions(program)?;
     let calls = check_bodies(program)?;
     let mut depths = BTreeMap::new();
     for rule in 0..calls.len() {
@@ -26,7 +35,30 @@ pub(super) fn confine(program: &mut Program) -> Result<(), String> {
     for (info, slot) in program.builtin_info_table.iter().zip(&mut program.resolved_builtins) {
         *slot = weighed(&info.name).unwrap_or(*slot);
     }
-    Ok(())
+    undefined::guard(program)
+}
+
+/// A rule's name without its package, for people.
+pub(super) fn name(program: &Program, rule: usize) -> String {
+    let full = program.rule_infos.get(rule).map_or("", |it| it.name.as_str());
+    format!("`{}`", full.rsplit('.').next().unwrap_or(full))
+}
+
+/// Two definitions that hold at once with different values would leave a rule undefined. An `else`
+/// says which one counts.
+fn check_definitions(program: &Program) -> Result<(), String> {
+    let disagree = |it: &RuleInfo| {
+        it.rule_type != RuleType::PartialSet
+            && 1 < it.definitions.len()
+            && !it.early_exit_on_first_success
+    };
+    match program.rule_infos.iter().position(disagree) {
+        Some(rule) => Err(format!(
+            "{} has several definitions, whose values may differ; chain them with `else`",
+            name(program, rule)
+        )),
+        None => Ok(()),
+    }
 }
 
 fn check_builtins(program: &Program) -> Result<(), String> {
@@ -56,12 +88,22 @@ fn check_bodies(program: &Program) -> Result<Vec<BTreeSet<usize>>, String> {
                 called.insert(usize::from(*rule_index));
             }
             Instruction::FunctionCall { params_index } => {
-                let function = data.get_function_call_params(*params_index);
-                called.extend(function.map(|it| usize::from(it.func_rule_index)));
+                if let Some(call) = data.get_function_call_params(*params_index) {
+                    let function = usize::from(call.func_rule_index);
+                    let info = program.rule_infos.get(function);
+                    let wanted = info.and_then(|it| it.function_info.as_ref());
+                    let wanted = wanted.and_then(|it| usize::try_from(it.num_params).ok());
+                    check_arguments(&name(program, function), wanted, call.arg_count())?;
+                    called.insert(function);
+                }
             }
             Instruction::BuiltinCall { params_index } => {
                 let call = data.get_builtin_call_params(*params_index);
                 let builtin = call.and_then(|it| program.get_builtin_info(it.builtin_index));
+                if let (Some(builtin), Some(call)) = (builtin, call) {
+                    let wanted = Some(usize::from(builtin.num_args));
+                    check_arguments(&format!("`{}`", builtin.name), wanted, call.arg_count())?;
+                }
                 if builtin.is_some_and(|it| it.name == "sprintf") {
                     let format = call.and_then(|it| literals.get(it.arg_registers().first()?));
                     check_format(format.and_then(|it| program.literals.get(usize::from(*it))))?;
@@ -84,6 +126,19 @@ fn check_bodies(program: &Program) -> Result<Vec<BTreeSet<usize>>, String> {
         }
     }
     Ok(calls)
+}
+
+/// The machine takes a call with the wrong number of arguments for undefined, and it hands over
+/// no more than [`ARGUMENTS_MAX`].
+fn check_arguments(name: &str, wanted: Option<usize>, found: usize) -> Result<(), String> {
+    match wanted {
+        Some(wanted) if ARGUMENTS_MAX < wanted => {
+            Err(format!("{name} takes {wanted} arguments; the limit is {ARGUMENTS_MAX}"))
+        }
+        Some(wanted) if wanted == found => Ok(()),
+        Some(wanted) => Err(format!("{name} takes {wanted} arguments, but is called with {found}")),
+        None => Err(format!("{name} is called, but is no function")),
+    }
 }
 
 /// A width is written out as so many characters.
@@ -115,10 +170,7 @@ fn depth(
     chain: &mut Vec<usize>,
     known: &mut BTreeMap<usize, usize>,
 ) -> Result<usize, String> {
-    let name = |it: &usize| {
-        let full = program.rule_infos.get(*it).map_or("", |it| it.name.as_str());
-        format!("`{}`", full.rsplit('.').next().unwrap_or(full))
-    };
+    let name = |it: &usize| name(program, *it);
     if let Some(start) = chain.iter().position(|it| *it == rule) {
         let circle = chain.iter().skip(start).chain([&rule]).map(name);
         let circle: Vec<String> = circle.collect();

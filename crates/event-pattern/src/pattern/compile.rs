@@ -44,6 +44,9 @@ const RESERVED_INSIDE_OR: [&str; 24] = [
     "ip-address-not-in-range",
 ];
 
+/// What a path takes in a combination at the least, in bytes.
+const PATH_BYTES_MIN: usize = 32;
+
 const ONE_KEY: &str = "Only one key allowed in match expression";
 const TOO_COMPLEX: &str = "Rule is too complex - try using fewer wildcard characters or fewer \
                            repeating character sequences after a wildcard character";
@@ -85,6 +88,8 @@ struct Compiler<'a> {
     keys: Vec<String>,
     fields: Vec<Field>,
     trie: Trie,
+    /// See [`crate::Limits::paths_bytes_max`].
+    paths_bytes: usize,
 }
 
 type Result<T> = std::result::Result<T, PatternError>;
@@ -93,7 +98,8 @@ impl<'a> Compiler<'a> {
     fn new(text: &'a str, options: &'a Options, or_is_operator: bool) -> Self {
         let reader = Reader::new(text, options.limits.pattern_depth_max);
         let (place, keys, fields) = Default::default();
-        Self { text, options, or_is_operator, reader, place, keys, fields, trie: Trie::new() }
+        let (trie, paths_bytes) = (Trie::new(), 0);
+        Self { text, options, or_is_operator, reader, place, keys, fields, trie, paths_bytes }
     }
 
     fn compile(mut self) -> Result<Pattern> {
@@ -152,12 +158,16 @@ impl<'a> Compiler<'a> {
             return self.fail("It must be an Array followed with $or.");
         }
         let before = std::mem::take(alternatives);
+        let fields = before.iter().flat_map(Growing::values);
+        let paths = fields.filter_map(|it| self.fields.get(*it)).map(|it| weight(&it.path));
+        let before_bytes: usize = paths.sum();
         let mut branches = 0;
         loop {
             match self.next()? {
                 Token::ArrayEnd => break,
                 Token::ObjectStart => {
                     self.place.push(Step::Index(branches));
+                    self.take_paths(before_bytes)?;
                     let mut branch = before.clone();
                     self.object(&mut branch, true)?;
                     alternatives.append(&mut branch);
@@ -206,6 +216,12 @@ impl<'a> Compiler<'a> {
         self.place.pop();
         self.check_wildcards(&conditions)?;
         let path = self.keys.join(".");
+        let (steps, steps_max) = (path.split('.').count(), self.options.limits.pattern_depth_max);
+        if steps_max < steps {
+            return self
+                .fail(format!("a path of {steps} steps, more than the {steps_max} allowed"));
+        }
+        self.take_paths(weight(&path).saturating_mul(alternatives.len()))?;
         let key = PathKey(path.encode_utf16().collect());
         let node = self.trie.add(&path);
         let wanted = self.text.get(start..self.reader.offset()).unwrap_or_default();
@@ -220,6 +236,16 @@ impl<'a> Compiler<'a> {
         let (path, conditions) = (path.into(), conditions.into());
         self.fields.push(Field { path, wanted, conditions, or_absent, node });
         Ok(())
+    }
+
+    /// Counts what paths take, so that many combinations of long ones can't fill the memory.
+    fn take_paths(&mut self, bytes: usize) -> Result<()> {
+        self.paths_bytes = self.paths_bytes.saturating_add(bytes);
+        let bytes_max = self.options.limits.paths_bytes_max;
+        if self.paths_bytes <= bytes_max {
+            return Ok(());
+        }
+        self.fail(format!("the paths of all combinations have more than {bytes_max} bytes"))
     }
 
     fn check_wildcards(&self, conditions: &[Condition]) -> Result<()> {
@@ -515,6 +541,10 @@ impl Unwanted {
             Self::Wildcard => "wildcard match pattern must be a string",
         }
     }
+}
+
+fn weight(path: &str) -> usize {
+    path.len().max(PATH_BYTES_MIN)
 }
 
 fn exact_text(text: &str) -> Condition {

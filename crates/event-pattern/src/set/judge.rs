@@ -78,6 +78,9 @@ impl Judge {
                 self.possible.extend(possible.into_iter().flatten());
             }
         }
+        // In arrays a value may come as often as the event is long.
+        self.possible.sort_unstable();
+        self.possible.dedup();
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use crate::store::dynamodb::audit::Reader;
 use crate::store::error::StoreError;
 use crate::store::reader;
 use camino::Utf8Path;
+use quell_core::decide::Refusal;
 use quell_core::history::History;
 use quell_core::ledger::line::Record;
 use quell_core::record::Fact;
@@ -95,9 +96,13 @@ pub async fn close(runtime: &Runtime) -> Result<(), CliError> {
 /// A request of a person's that was not carried out.
 pub fn refused(error: PeopleError) -> CliError {
     match error {
+        PeopleError::Refused(it @ Refusal::Moved) => CliError::usage(it.to_string())
+            .hint("`quell findings retry ID` reads it again and asks for what it demands now"),
         PeopleError::Refused(it) => CliError::usage(it.to_string())
             .hint("`quell findings list` shows what there is, with ids"),
-        PeopleError::Ambiguous { .. } => CliError::usage(error.to_string()),
+        PeopleError::Ambiguous { .. } | PeopleError::Undone(_) => {
+            CliError::usage(error.to_string())
+        }
         PeopleError::Cloud(it) => CliError::outside("the cloud did not answer").because(it),
         PeopleError::Journal(it) => CliError::outside("the ledger failed").because(it),
     }

@@ -9,7 +9,9 @@ use crate::exit::{CliError, Exit};
 use crate::output::{Format, Out};
 use crate::runtime;
 use crate::store::dynamodb::audit::{AuditError, Reader};
+use crate::store::dynamodb::checkpoint::CheckpointingError;
 use crate::store::error::StoreError;
+use crate::store::keys::KeyError;
 use crate::store::{CHAIN_DEFAULT, dynamodb, keys, reader, verify};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Subcommand;
@@ -21,7 +23,7 @@ use quell_core::record::Fact;
 use quell_core::report::shown::visible;
 use quell_library::aws::Aws;
 use std::error::Error;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::sync::Arc;
 
 /// `quell audit`.
@@ -135,6 +137,9 @@ fn check_folder(args: &Verify, dir: &Utf8Path, keys: &[PublicKey]) -> Result<Rep
     }
     verify::verify(dir, keys, args.anchor.as_deref()).map_err(|it| match it {
         StoreError::Anchor { .. } => CliError::usage("the anchor can't be used").because(it),
+        StoreError::Io { path, source } if args.anchor.as_ref() == Some(&path) => {
+            CliError::usage(format!("the anchor `{path}` can't be read")).because(source)
+        }
         it => CliError::outside("the ledger can't be read").because(it),
     })
 }
@@ -282,7 +287,12 @@ fn checkpoint(global: &Global, out: &mut Out) -> Result<Exit, CliError> {
             let aws = Aws::connect(config.aws_settings()).await;
             let now = Timestamp::now();
             let made = dynamodb::checkpoint::make(&aws, settings, &secrets, now).await;
-            let kept = made.map_err(|it| failed(Box::new(it)))?;
+            let kept = made.map_err(|it| match it {
+                it @ CheckpointingError::Setting { .. } => {
+                    CliError::usage("no checkpoint can be made").because(it)
+                }
+                it => failed(Box::new(it)),
+            })?;
             return Ok((kept.checkpoint, kept.url));
         }
         let dir = global.data_dir()?;
@@ -293,7 +303,12 @@ fn checkpoint(global: &Global, out: &mut Out) -> Result<Exit, CliError> {
         let key = key.map_err(super::acting::cannot_open)?;
         let store = Embedded::open(&dir, Arc::new(SystemClock), key)
             .map_err(|it| super::acting::cannot_open(it.into()))?;
-        let made = store.checkpoint().await.map_err(|it| failed(Box::new(it)))?;
+        let made = store.checkpoint().await.map_err(|it| match it {
+            StoreError::NoSigningKey => CliError::usage("no checkpoint can be made")
+                .because(it)
+                .hint("`quell audit key` makes a key; name it as `store.signing_key`"),
+            it => failed(Box::new(it)),
+        })?;
         Ok((made, dir.join("checkpoints").into_string()))
     })?;
     for head in &checkpoint.heads {
@@ -304,8 +319,24 @@ fn checkpoint(global: &Global, out: &mut Out) -> Result<Exit, CliError> {
 }
 
 fn key(args: &Key, out: &mut Out) -> Result<Exit, CliError> {
-    keys::generate(&args.path)
-        .map_err(|it| CliError::outside("no key could be made").because(it))?;
+    keys::generate(&args.path).map_err(no_key)?;
     writeln!(out, "signing key {0}; public key {0}.pub", args.path)?;
     Ok(Exit::Fine)
+}
+
+/// A place where no key can be is the user's slip; a disk that refuses is the world's.
+fn no_key(error: KeyError) -> CliError {
+    let kind = match &error {
+        KeyError::Io { source, .. } => Some(source.kind()),
+        _ => None,
+    };
+    match kind {
+        Some(ErrorKind::AlreadyExists) => CliError::usage("no key could be made")
+            .because(error)
+            .hint("a key is never written over: name another file"),
+        Some(ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            CliError::usage("no key could be made").because(error)
+        }
+        _ => CliError::outside("no key could be made").because(error),
+    }
 }

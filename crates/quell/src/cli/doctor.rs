@@ -196,13 +196,26 @@ fn print(format: Format, checks: &[Check], out: &mut Out) -> Result<(), CliError
             Health::Warning => (AnsiColor::Yellow, "warn"),
             Health::Failed => (AnsiColor::Red, "FAIL"),
         };
+        let detail = one_line(&it.detail);
         let style = color.on_default();
-        writeln!(
-            out,
-            "{style}{word:<5}{style:#} {:<22} {}",
-            visible(&it.name),
-            visible(&it.detail)
-        )?;
+        writeln!(out, "{style}{word:<5}{style:#} {:<22} {}", visible(&it.name), visible(&detail))?;
     }
     Ok(())
+}
+
+/// Some errors, such as those of credentials, have lines of their own.
+fn one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|it| !it.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_several_lines_is_told_in_one() {
+        let error = "no credentials:\n  tried the environment\n\n  tried the profile\n";
+        assert_eq!(one_line(error), "no credentials: tried the environment tried the profile");
+    }
 }

@@ -8,7 +8,7 @@ use crate::output::{Format, Out};
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
 use quell_core::exemption::Exemption;
-use quell_core::record::Fact;
+use quell_core::record::{Exempted, Fact};
 use quell_core::report::shown::visible;
 use quell_core::scope::Scope;
 use std::collections::BTreeMap;
@@ -104,6 +104,7 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
 }
 
 fn add(args: &Add, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
+    let by = args.person.by()?;
     let expires = Timestamp::now()
         .checked_add(SignedDuration::from_hours(24 * args.days))
         .map_err(|it| CliError::usage("--days").because(it))?;
@@ -123,9 +124,9 @@ fn add(args: &Add, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
         expires,
     };
     global.acting_config()?.guardrails.check_exemption(&exemption).map_err(CliError::usage)?;
-    record(global, Fact::Exempted(exemption))?;
+    record(global, Fact::Exempted(Exempted { exemption, by: Some(by) }))?;
     let (id, owner) = (visible(&args.id), visible(&args.owner));
-    writeln!(out, "exemption `{id}` of {owner} until {expires}")?;
+    writeln!(out, "exemption `{id}`, owned by {owner}, until {expires}")?;
     Ok(Exit::Fine)
 }
 
@@ -135,7 +136,8 @@ fn remove(args: &Remove, global: &Global, out: &mut Out) -> Result<Exit, CliErro
         return Err(CliError::usage(format!("there is no exemption `{}`", args.id))
             .hint("those of the configuration are removed there"));
     }
-    record(global, Fact::ExemptionRemoved { id: args.id.clone(), by })?;
+    let reason = Some(args.person.reason.clone());
+    record(global, Fact::ExemptionRemoved { id: args.id.clone(), by, reason })?;
     writeln!(out, "exemption `{}` withdrawn", visible(&args.id))?;
     Ok(Exit::Fine)
 }

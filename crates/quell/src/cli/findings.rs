@@ -5,7 +5,8 @@ use super::global::Global;
 use crate::exit::{CliError, Exit};
 use crate::output::table::{self, cell, severity_cell, word};
 use crate::output::{Format, Out};
-use crate::pipeline::RetryFilter;
+use crate::pipeline::{RetryFilter, RetryReport};
+use crate::runtime::Runtime;
 use clap::Subcommand;
 use quell_core::history::{History, Open, Status};
 use quell_core::record::Attempt;
@@ -35,7 +36,7 @@ enum Command {
     List(List),
     /// Show one finding with its changes
     Show(Show),
-    /// Re-read and re-decide what was withheld, failed or could not be judged
+    /// Re-read and re-decide what was withheld, failed, could not be judged or was not answered
     Retry(Retry),
 }
 
@@ -157,8 +158,7 @@ fn one<'a>(history: &'a History, id: &str) -> Result<&'a Open, CliError> {
     let found: Vec<&Open> = history.findings().filter(fits).collect();
     match found.as_slice() {
         [one] => Ok(one),
-        [] => Err(CliError::usage(format!("there is no finding `{id}`"))
-            .hint("`quell findings list --all` shows the ids")),
+        [] => Err(unknown(id)),
         many => Err(CliError::usage(format!("`{id}` fits {} findings", many.len()))
             .hint("give more of its beginning")),
     }
@@ -172,21 +172,15 @@ fn retry(args: &Retry, global: &Global, out: &mut Out) -> Result<Exit, CliError>
             config.guardrails.override_breaker = true;
         }
         let runtime = acting::open_with(config, global).await?;
-        let failed = |it| CliError::outside("the ledger failed").because(it);
-        let filter = RetryFilter { keys: args.ids.clone(), policies: Vec::new() };
-        let done = async {
-            runtime.pipeline.resume().await?;
-            runtime.pipeline.retry(&filter).await
-        };
-        let report = done.await.map_err(failed);
+        let retried = look_again(args, &runtime).await;
         acting::close(&runtime).await?;
-        report
+        retried
     })?;
     match args.format {
         Format::Json => out.json_line(&report)?,
         Format::Text => writeln!(
             out,
-            "{} looked at again: {} settled, {} still open, {} could not be read",
+            "{} looked at again: {} settled, {} still open, {} could not be looked at",
             report.looked_at, report.settled, report.open, report.failed
         )?,
     }
@@ -195,6 +189,28 @@ fn retry(args: &Retry, global: &Global, out: &mut Out) -> Result<Exit, CliError>
         (0, _) => Exit::Findings,
         _ => Exit::Outside,
     })
+}
+
+async fn look_again(args: &Retry, runtime: &Runtime) -> Result<RetryReport, CliError> {
+    let pipeline = &runtime.pipeline;
+    for id in &args.ids {
+        let history = pipeline.journal.history();
+        if !history.findings().any(|it| it.finding.key.starts_with(id)) {
+            return Err(unknown(id));
+        }
+    }
+    let failed = |it| CliError::outside("the ledger failed").because(it);
+    // A person's command: an undo that a stop cut off is concluded, too.
+    let resumed = pipeline.resume_with_undos().await.map_err(failed)?;
+    let filter = RetryFilter { keys: args.ids.clone(), policies: Vec::new() };
+    let mut report = pipeline.retry(&filter).await.map_err(failed)?;
+    report.failed += resumed.failed;
+    Ok(report)
+}
+
+fn unknown(id: &str) -> CliError {
+    CliError::usage(format!("there is no finding `{id}`"))
+        .hint("`quell findings list --all` shows the ids")
 }
 
 /// Enough of an id to name it by.

@@ -7,7 +7,7 @@ use crate::exit::{CliError, Exit};
 use crate::heartbeat::heartbeat;
 use crate::journal::Journal;
 use crate::output::Out;
-use crate::pipeline::RetryFilter;
+use crate::pipeline::{ResumeReport, RetryFilter};
 use crate::runtime::Runtime;
 use crate::sources::files::Files;
 use crate::sources::sqs::Sqs;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 /// How often it is asked whether the breaker has closed and withheld findings can be looked at
 /// again, in seconds.
@@ -83,8 +83,8 @@ async fn serve(args: &Args, runtime: &mut Runtime, out: &mut Out) -> Result<Exit
             .hint("name files or folders, --sqs URL, or `sources` in the configuration"));
     }
     let resumed = runtime.pipeline.resume().await.map_err(ledger_failed)?;
-    if 0 < resumed {
-        tracing::warn!(resumed, "changes that an earlier stop cut off are concluded");
+    if resumed != ResumeReport::default() {
+        tracing::warn!(?resumed, "changes that an earlier stop cut off are concluded");
     }
     for it in &sources {
         writeln!(out, "listening to {}", visible(&it.name()))?;
@@ -121,27 +121,32 @@ async fn drive(runtime: &Runtime, sources: Vec<Box<dyn Source>>) -> Result<Exit,
                     problem = problem.or_else(|| put_aside(intake.put_aside_count()));
                     break;
                 }
-                Some(Ok(Ok(()))) => {}
-                Some(Ok(Err(error))) => problem = Some(CliError::outside(error.to_string())),
-                Some(Err(error)) => problem = Some(CliError::bug("a source broke").because(error)),
+                Some(ended) => problem = problem.or_else(|| problem_of(ended)),
             },
             () = &mut signals, if !*stop.borrow() => {
                 tracing::warn!("stopping: nothing new is taken");
                 stop.send_replace(true);
                 let wait = Duration::from_secs(limits.shutdown_max_s);
-                let rest = async { while running.join_next().await.is_some() {} };
-                let in_time = tokio::select! {
-                    ended = tokio::time::timeout(wait, rest) => ended.is_ok(),
-                    // Who asks twice does not want to wait.
-                    () = stop_signal() => false,
+                let rest = async {
+                    let mut problem = None;
+                    while let Some(ended) = running.join_next().await {
+                        problem = problem.or_else(|| problem_of(ended));
+                    }
+                    problem
                 };
-                if !in_time {
-                    let s = limits.shutdown_max_s;
-                    problem = Some(CliError::outside(format!(
-                        "work was still under way (shutdown_max_s is {s} s); it resumes at the \
-                         next start"
-                    )));
-                }
+                let rest = tokio::select! {
+                    ended = tokio::time::timeout(wait, rest) => ended.ok(),
+                    // Who asks twice does not want to wait.
+                    () = stop_signal() => None,
+                };
+                problem = match rest {
+                    Some(ended) => problem.or(ended),
+                    None => Some(CliError::outside(format!(
+                        "work was still under way (shutdown_max_s is {} s); it resumes at the \
+                         next start",
+                        limits.shutdown_max_s
+                    ))),
+                };
                 break;
             },
             text = ledger_failure(&mut failed) => {
@@ -156,6 +161,15 @@ async fn drive(runtime: &Runtime, sources: Vec<Box<dyn Source>>) -> Result<Exit,
         it.abort();
     }
     problem.map_or(Ok(Exit::Fine), Err)
+}
+
+/// Why a source ended before its time, if it did.
+fn problem_of(ended: Result<Result<(), SourceError>, JoinError>) -> Option<CliError> {
+    match ended {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(CliError::outside(error.to_string())),
+        Err(error) => Some(CliError::bug("a source broke").because(error)),
+    }
 }
 
 /// Files that ended by themselves could not be read in part.

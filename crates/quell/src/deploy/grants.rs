@@ -27,13 +27,15 @@ const FILLED_IN_CHARS: usize = 48;
 /// One IAM policy document.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Document {
-    /// Its statements; all allow.
+    /// Its statements.
     pub statements: Vec<Statement>,
 }
 
-/// One statement that allows.
+/// One statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
+    /// Whether it allows or denies.
+    pub effect: Effect,
     /// What it is for, as IAM takes it: letters and digits.
     pub sid: Option<&'static str>,
     /// IAM actions.
@@ -42,6 +44,25 @@ pub struct Statement {
     pub resources: Vec<String>,
     /// Operator, key and value template.
     pub condition: Option<(&'static str, &'static str, &'static str)>,
+}
+
+/// What a statement does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// `Allow`.
+    Allow,
+    /// `Deny`.
+    Deny,
+}
+
+impl Effect {
+    /// As IAM writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Effect::Allow => "Allow",
+            Effect::Deny => "Deny",
+        }
+    }
 }
 
 /// What a function may do on one of our own parts.
@@ -141,9 +162,9 @@ const CHECKPOINT: [Row; 8] = [
 pub fn documents(grant: Grant, library: &BTreeSet<Permission>) -> Vec<Document> {
     let statements = match grant {
         Grant::Read => of_library(library, &[Purpose::Read, Purpose::List]),
-        Grant::Write => of_library(library, &[Purpose::Write]),
+        Grant::Write => but_for_our_own(of_library(library, &[Purpose::Write])),
         Grant::Heartbeat => vec![heartbeat()],
-        Grant::Undo => of_library(library, &[Purpose::Undo]),
+        Grant::Undo => but_for_our_own(of_library(library, &[Purpose::Undo])),
         Grant::Function => FUNCTION.iter().map(Statement::of).collect(),
         Grant::Checkpoint => CHECKPOINT.iter().map(Statement::of).collect(),
     };
@@ -155,11 +176,46 @@ pub fn documents(grant: Grant, library: &BTreeSet<Permission>) -> Vec<Document> 
 fn heartbeat() -> Statement {
     let rule = format!("arn:{{partition}}:events:*:{{account}}:rule/{{prefix}}-{HEARTBEAT}");
     Statement {
+        effect: Effect::Allow,
         sid: Some("Heartbeat"),
         actions: vec!["events:TagResource".to_owned()],
         resources: vec![rule],
         condition: Some(("ForAllValues:StringEquals", "aws:TagKeys", TAG)),
     }
+}
+
+/// Our own roles, policies and buckets, as far as these statements reach them. Whoever stole the
+/// function's role could else give it more, or sign checkpoints.
+const OWN: [(&str, &str, &[&str]); 2] = [
+    (
+        "OwnRolesStay",
+        "iam:",
+        &[
+            "arn:{partition}:iam::{account}:policy/{prefix}-*",
+            "arn:{partition}:iam::{account}:role/{prefix}-*",
+        ],
+    ),
+    ("OwnBucketsStay", "s3:", &["arn:{partition}:s3:::{prefix}-*"]),
+];
+
+/// The statements, and before them the denials that take our own parts out. What somebody does to
+/// these is for people to mend: the policy that watches them tells, and fixes nothing.
+fn but_for_our_own(statements: Vec<Statement>) -> Vec<Statement> {
+    let denial = |(sid, service, own): &(&'static str, &str, &[&str])| {
+        let reaches =
+            |it: &&Statement| it.resources.iter().any(|it| it.contains(&format!(":{service}")));
+        let actions: BTreeSet<String> =
+            statements.iter().filter(reaches).flat_map(|it| it.actions.clone()).collect();
+        (!actions.is_empty()).then(|| Statement {
+            effect: Effect::Deny,
+            sid: Some(*sid),
+            actions: actions.into_iter().collect(),
+            resources: own.iter().map(|it| (*it).to_owned()).collect(),
+            condition: None,
+        })
+    };
+    let denials: Vec<Statement> = OWN.iter().filter_map(denial).collect();
+    denials.into_iter().chain(statements).collect()
 }
 
 /// Permissions on the same resources and condition share a statement.
@@ -179,6 +235,7 @@ fn of_library(library: &BTreeSet<Permission>, purposes: &[Purpose]) -> Vec<State
         match same {
             Some(it) => it.actions.push(action.to_owned()),
             None => statements.push(Statement {
+                effect: Effect::Allow,
                 sid: None,
                 actions: vec![action.to_owned()],
                 resources,
@@ -220,6 +277,7 @@ impl Statement {
     fn of(row: &Row) -> Statement {
         let owned = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect();
         Statement {
+            effect: Effect::Allow,
             sid: Some(row.sid),
             actions: owned(row.actions),
             resources: owned(row.resources),
@@ -230,8 +288,9 @@ impl Statement {
     /// As IAM takes it; `fill` turns a template into a value.
     pub fn as_json(&self, fill: &dyn Fn(&str) -> Value) -> Value {
         let resources: Vec<Value> = self.resources.iter().map(|it| fill(it)).collect();
+        let effect = self.effect.name();
         let mut statement =
-            json!({ "Effect": "Allow", "Action": self.actions, "Resource": resources });
+            json!({ "Effect": effect, "Action": self.actions, "Resource": resources });
         if let Some(fields) = statement.as_object_mut() {
             if let Some(sid) = self.sid {
                 fields.insert("Sid".to_owned(), json!(sid));

@@ -133,17 +133,32 @@ fn sources(pattern: &Value) -> Option<BTreeSet<String>> {
 }
 
 /// The heartbeat writes a tag on this very rule, in each account and region; CloudTrail tells of
-/// it, and the rule forwards what CloudTrail told.
+/// it, and the rule forwards what CloudTrail told. It forwards, too, what is done to our other
+/// rules here, the one among them that would tell: who turns that off is seen by this one, and who
+/// turns this one off, by the other and by the heartbeat that stays away.
 fn heartbeat() -> Rule {
+    let ours = json!([{ "prefix": "{prefix}-" }]);
     let pattern = json!({
         "source": ["aws.events"],
         "detail-type": ["AWS API Call via CloudTrail"],
         "detail": {
             "eventSource": ["events.amazonaws.com"],
-            "eventName": ["TagResource"],
-            "requestParameters": {
-                "resourceARN": [{ "suffix": format!(":rule/{{prefix}}-{HEARTBEAT}") }],
-            },
+            "$or": [
+                {
+                    "eventName": ["TagResource"],
+                    "requestParameters": {
+                        "resourceARN": [{ "suffix": format!(":rule/{{prefix}}-{HEARTBEAT}") }],
+                    },
+                },
+                {
+                    "eventName": ["DeleteRule", "DisableRule", "PutRule"],
+                    "requestParameters": { "name": ours },
+                },
+                {
+                    "eventName": ["PutTargets", "RemoveTargets"],
+                    "requestParameters": { "rule": ours },
+                },
+            ],
         },
     });
     Rule { name: HEARTBEAT.to_owned(), policies: BTreeSet::new(), global: false, pattern }

@@ -3,7 +3,7 @@
 //! IAM policies become `aws_iam_policy_document` data sources, which people review and scanners
 //! read; rules, alarms and dashboard become JSON beside them, which the modules decode.
 
-use super::grants::{Document, Statement};
+use super::grants::{Document, Effect, Statement};
 use super::rules::Rule;
 use super::{Deployment, GENERATED, Grant, pretty};
 use crate::telemetry::alarms::{self, Names};
@@ -76,8 +76,14 @@ fn document(text: &mut String, name: &str, document: &Document) {
 
 fn statement(text: &mut String, statement: &Statement) {
     text.push_str("  statement {\n");
-    if let Some(sid) = statement.sid {
-        let _ = writeln!(text, "    sid = \"{sid}\"");
+    match (statement.sid, statement.effect) {
+        (Some(sid), Effect::Deny) => {
+            let _ = writeln!(text, "    sid    = \"{sid}\"\n    effect = \"Deny\"");
+        }
+        (Some(sid), Effect::Allow) => {
+            let _ = writeln!(text, "    sid = \"{sid}\"");
+        }
+        (None, _) => {}
     }
     list(text, "actions", &statement.actions);
     list(text, "resources", &statement.resources);

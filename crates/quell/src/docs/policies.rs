@@ -5,7 +5,7 @@ use quell_core::policy::Policy;
 use quell_core::policy::builtins::{
     ALLOWED, FORMAT_WIDTH_MAX_DIGITS, POLICY_VALUE_MAX_BYTES, WEIGHED,
 };
-use quell_core::policy::program::POLICY_CALLS_DEEP_MAX;
+use quell_core::policy::program::{ARGUMENTS_MAX, POLICY_CALLS_DEEP_MAX};
 use quell_library::Library;
 use std::fmt::Write as _;
 
@@ -56,6 +56,12 @@ fn language(page: &mut String) {
          {POLICY_VALUE_MAX_BYTES} bytes of text. So is the answer of a policy limited.\n\
          - The format of `sprintf` stands in the call as a string; a width has at most \
          {FORMAT_WIDTH_MAX_DIGITS} digits.\n\
+         - A rule or function with several definitions is refused unless all have the same written \
+         value: which one counts is said with `else`. So is a call with the wrong number of \
+         arguments, or with more than {ARGUMENTS_MAX}.\n\
+         - A body fails where a value that it binds is undefined, and so does a body whose rule's \
+         value is: the next `else` is tried. A comprehension within a loop begins with a \
+         `some … in` of its own.\n\
          - Instead of `replace`: `concat(new, split(text, old))`. Instead of `numbers.range`: a \
          parameter with the numbers. Instead of `walk`: the properties by name.\n",
         names.join(", "),

@@ -11,6 +11,7 @@
 
 use super::delivery::{ANSWER_TIME_MS, deliver, record_dead_letter};
 use super::input::Message;
+use super::write_metrics;
 use crate::journal::JournalError;
 use crate::pipeline::Ack;
 use crate::runtime::Runtime;
@@ -67,7 +68,9 @@ async fn message(runtime: &Runtime, message: Message) -> Option<NotDone> {
     let body = message.body.as_bytes();
     let trace_id = message.attributes.trace_header.as_deref().and_then(TraceId::from_xray);
     let (mut is_passing, mut is_broken) = (false, false);
-    let reason = match trace::carried(trace_id, deliver(runtime, body)).await {
+    let delivered = trace::carried(trace_id, deliver(runtime, body)).await;
+    write_metrics(runtime);
+    let reason = match delivered {
         Ok(Ack::Done) => return None,
         Ok(Ack::Retry(reason)) => {
             is_passing = true;

@@ -1,7 +1,7 @@
 //! What schedules ask for. Each answers with its report; what went wrong is in the ledger, too.
 
-use super::FunctionError;
 use super::input::Tick;
+use super::{FunctionError, write_metrics};
 use crate::heartbeat::heartbeat;
 use crate::runtime::Runtime;
 use crate::scan::{ScanReport, What, scan};
@@ -46,7 +46,7 @@ async fn sign_heads(runtime: &Runtime) -> Result<Value, FunctionError> {
 async fn look_at_everything(runtime: &Runtime) -> Result<ScanReport, FunctionError> {
     let pipeline = &runtime.pipeline;
     let what = What { until: pipeline.deadline.last_begin(), ..What::default() };
-    let report = scan(pipeline, &what, &|_, _| {}).await?;
+    let report = scan(pipeline, &what, &|_, _| write_metrics(runtime)).await?;
     let ScanReport { resources, violations, corrected, errors, .. } = &report;
     tracing::info!(resources, violations, corrected, errors, "ScanEnded");
     if let Some(stopped) = &report.stopped {

@@ -1,6 +1,7 @@
 //! A fact of the ledger in one line, for people.
 
 use super::table::word;
+use quell_core::exemption::Exemption;
 use quell_core::heartbeat::{Beat, Heartbeat};
 use quell_core::record::{Fact, Verdict};
 use quell_core::report::shown::visible;
@@ -53,9 +54,14 @@ fn told(fact: &Fact) -> String {
             format!("undo asked   {attempt} by {by}: {reason}")
         }
         Fact::Exempted(it) => {
-            format!("exempted     {} by {} until {}", it.id, it.owner, it.expires)
+            let Exemption { id, owner, reason, expires, .. } = &it.exemption;
+            let by = it.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+            format!("exempted     {id}{by}, owned by {owner}, until {expires}: {reason}")
         }
-        Fact::ExemptionRemoved { id, by } => format!("unexempted   {id} by {by}"),
+        Fact::ExemptionRemoved { id, by, reason } => {
+            let why = reason.as_ref().map(|it| format!(": {it}")).unwrap_or_default();
+            format!("unexempted   {id} by {by}{why}")
+        }
         Fact::BreakerOpened { until, reason } => format!("BREAKER OPEN until {until}: {reason}"),
         Fact::TailRepaired { bytes, file } => format!("tail cut     {bytes} bytes kept in {file}"),
         Fact::Resolved { finding, why } => format!("resolved     {finding}: {}", why.word()),

@@ -34,6 +34,9 @@ pub enum PeopleError {
         /// How many fit.
         count: usize,
     },
+    /// Every fix that the name stands for was undone before.
+    #[error("`{0}` was undone before, so there is nothing left to undo")]
+    Undone(String),
     /// The cloud failed.
     #[error(transparent)]
     Cloud(#[from] CloudError),
@@ -135,7 +138,14 @@ impl Pipeline {
                 undoes: Some(attempt.id.clone()),
                 ..attempt.clone()
             };
-            let outcome = self.make(vec![asked], &authorized, undo).await?;
+            let outcome = match self.resume_undo_of(&attempt).await? {
+                // Asked for before, and cut off by a stop.
+                Some(outcome) => {
+                    self.record(vec![asked]).await?;
+                    outcome
+                }
+                None => self.make(vec![asked], &authorized, undo).await?,
+            };
             turn.release().await;
             let stop = !matches!(outcome, Outcome::Corrected { .. } | Outcome::AlreadyCompliant);
             outcomes.push((attempt, outcome));
@@ -218,9 +228,12 @@ impl Pipeline {
         if 1 < findings.len() && !found.iter().all(|(_, it)| of_event(it)) {
             return Err(PeopleError::Ambiguous { name: name.0.clone(), count: findings.len() });
         }
+        let some_undone = found.iter().any(|(_, it)| history.is_undone(&it.id));
         found.retain(|(_, it)| history.made_a_change(&it.id) && !history.is_undone(&it.id));
-        if found.is_empty() {
-            return Err(Refusal::NothingToUndo(name.0.clone()).into());
+        match (found.is_empty(), some_undone) {
+            (true, true) => return Err(PeopleError::Undone(name.0.clone())),
+            (true, false) => return Err(Refusal::NothingToUndo(name.0.clone()).into()),
+            (false, _) => {}
         }
         found.sort_by_key(|(order, _)| std::cmp::Reverse(*order));
         Ok(found.into_iter().map(|(_, it)| it).collect())

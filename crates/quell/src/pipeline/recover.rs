@@ -1,10 +1,13 @@
-//! What was left behind: attempts that a crash cut off, and findings that a guardrail held back.
+//! What was left behind: attempts that a crash cut off, and findings that a guardrail held back or
+//! that nobody has answered in time.
 
 use super::{Pipeline, PipelineError};
 use crate::journal::JournalError;
+use jiff::Timestamp;
 use quell_core::decide;
-use quell_core::history::Status;
-use quell_core::record::{Attempt, Fact, Outcome};
+use quell_core::history::{Open, Status};
+use quell_core::policy::Policy;
+use quell_core::record::{Attempt, Fact, Outcome, Verdict};
 use quell_core::resource::ResourceRef;
 use quell_core::scope::glob;
 use std::collections::BTreeSet;
@@ -27,25 +30,86 @@ pub struct RetryReport {
     pub settled: usize,
     /// Of these, how many still stand open.
     pub open: usize,
-    /// Of these, how many could not be read.
+    /// How many could not be looked at, or concluded, now: what they are about was not readable, or
+    /// another writer was at it.
+    pub failed: usize,
+}
+
+/// What became of the attempts that a stop cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ResumeReport {
+    /// Attempts that are concluded now.
+    pub concluded: usize,
+    /// Resources whose turn another writer has, or that the ledger is too busy for: what comes next
+    /// to them concludes what was cut off there.
     pub failed: usize,
 }
 
 impl Pipeline {
-    /// Concludes every attempt that has no conclusion: re-read, then conclude or make it again.
-    pub async fn resume(&self) -> Result<usize, JournalError> {
-        let unfinished: BTreeSet<ResourceRef> =
-            self.journal.history().unfinished().map(|it| it.change.resource.clone()).collect();
-        let mut resumed = 0;
+    /// Concludes every fix that has no conclusion: re-read, then conclude or make it again. An undo
+    /// is left to people ([`Pipeline::resume_with_undos`]): what handles events may not use its
+    /// role.
+    pub async fn resume(&self) -> Result<ResumeReport, JournalError> {
+        self.resume_those(|it| it.undoes.is_none()).await
+    }
+
+    /// As [`Pipeline::resume`], undos included: for the command of a person.
+    pub async fn resume_with_undos(&self) -> Result<ResumeReport, JournalError> {
+        self.resume_those(|_| true).await
+    }
+
+    async fn resume_those(
+        &self,
+        wanted: fn(&Attempt) -> bool,
+    ) -> Result<ResumeReport, JournalError> {
+        let unfinished: BTreeSet<ResourceRef> = {
+            let history = self.journal.history();
+            let unfinished = history.unfinished().filter(|it| wanted(it));
+            unfinished.map(|it| it.change.resource.clone()).collect()
+        };
+        let mut report = ResumeReport::default();
         for resource in &unfinished {
-            let turn = self.journal.turn(resource, None).await?;
-            for attempt in self.unfinished_on(resource) {
-                self.finish(&attempt).await?;
-                resumed += 1;
+            match self.resume_wanted_on(resource, wanted).await {
+                Ok(concluded) => report.concluded += concluded,
+                // The others are concluded all the same.
+                Err(error @ (JournalError::Later(_) | JournalError::Refused(_))) => {
+                    tracing::warn!(%resource, %error, "a change that was cut off is not concluded");
+                    report.failed += 1;
+                }
+                Err(error @ JournalError::Broken(_)) => return Err(error),
             }
-            turn.release().await;
         }
-        Ok(resumed)
+        Ok(report)
+    }
+
+    async fn resume_wanted_on(
+        &self,
+        resource: &ResourceRef,
+        wanted: fn(&Attempt) -> bool,
+    ) -> Result<usize, JournalError> {
+        let turn = self.journal.turn(resource, None).await?;
+        let mut concluded = 0;
+        for attempt in self.unfinished_on(resource) {
+            if wanted(&attempt) {
+                self.finish(&attempt).await?;
+                concluded += 1;
+            }
+        }
+        turn.release().await;
+        Ok(concluded)
+    }
+
+    /// Concludes the undo of `fix` that a stop cut off, if there is one, and says how it ended. The
+    /// caller has the resource's turn and was asked by a person.
+    pub(super) async fn resume_undo_of(
+        &self,
+        fix: &Attempt,
+    ) -> Result<Option<Outcome>, JournalError> {
+        let unfinished = self.unfinished_on(&fix.change.resource);
+        let cut_off = unfinished.iter().find(|it| it.undoes.as_deref() == Some(fix.id.as_str()));
+        let Some(undo) = cut_off else { return Ok(None) };
+        self.finish(undo).await?;
+        Ok(self.journal.history().outcome(&undo.id).cloned())
     }
 
     /// Concludes what a stop cut off on one resource, before it is judged anew; the caller has its
@@ -85,7 +149,8 @@ impl Pipeline {
         self.record(vec![fact]).await
     }
 
-    /// Re-reads and re-decides what stands open because something held it back.
+    /// Re-reads and re-decides what stands open because something held it back. What can't be
+    /// looked at now is counted as failed, and the others are looked at all the same.
     pub async fn retry(&self, filter: &RetryFilter) -> Result<RetryReport, JournalError> {
         let mut report = RetryReport::default();
         for (key, resource, policy) in self.held_back(filter) {
@@ -94,14 +159,13 @@ impl Pipeline {
                 report.failed += 1;
                 continue;
             };
-            let turn = self.journal.turn(&resource, None).await?;
-            let mut facts = Vec::new();
-            match self.look(&resource, &[policy], None, &mut facts).await {
-                Err(PipelineError::Journal(error)) => return Err(error),
-                Err(_) => report.failed += 1,
-                Ok(_) => {
-                    self.record(facts).await?;
-                    turn.release().await;
+            match self.look_again(&resource, policy).await {
+                Err(PipelineError::Journal(error @ JournalError::Broken(_))) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(finding = key, %error, "a finding was not looked at again");
+                    report.failed += 1;
+                }
+                Ok(()) => {
                     let history = self.journal.history();
                     let open = history.finding(&key).is_some_and(|it| it.status.is_open());
                     report.open += usize::from(open);
@@ -112,19 +176,35 @@ impl Pipeline {
         Ok(report)
     }
 
+    async fn look_again(
+        &self,
+        resource: &ResourceRef,
+        policy: &Policy,
+    ) -> Result<(), PipelineError> {
+        let turn = self.journal.turn(resource, None).await?;
+        let mut facts = Vec::new();
+        self.look(resource, &[policy], None, &mut facts).await?;
+        self.record(facts).await?;
+        turn.release().await;
+        Ok(())
+    }
+
+    /// What waits for a person is looked at again where the time to answer is over, or where it is
+    /// named: its resource may have moved, and then another change must be approved.
     fn held_back(&self, filter: &RetryFilter) -> Vec<(String, ResourceRef, String)> {
         let any = |wanted: &[String], fits: &dyn Fn(&str) -> bool| {
             wanted.is_empty() || wanted.iter().any(|it| fits(it))
         };
+        let now = self.clock.now();
+        let is_held_back = |it: &Open| match it.status {
+            Status::Withheld | Status::Failed | Status::Uncorrected | Status::Indeterminate => true,
+            Status::AwaitingApproval => !filter.keys.is_empty() || is_expired(&it.verdict, now),
+            _ => false,
+        };
         self.journal
             .history()
             .findings()
-            .filter(|it| {
-                matches!(
-                    it.status,
-                    Status::Withheld | Status::Failed | Status::Uncorrected | Status::Indeterminate
-                )
-            })
+            .filter(|it| is_held_back(it))
             .filter(|it| any(&filter.keys, &|key| it.finding.key.starts_with(key)))
             .filter(|it| any(&filter.policies, &|pattern| glob(pattern, &it.finding.policy)))
             .map(|it| {
@@ -133,4 +213,9 @@ impl Pipeline {
             })
             .collect()
     }
+}
+
+/// Whether no approval is taken any more.
+fn is_expired(verdict: &Verdict, now: Timestamp) -> bool {
+    matches!(verdict, Verdict::AwaitApproval { expires, .. } if *expires <= now)
 }

@@ -6,6 +6,7 @@
 //! again is recognized by the ids of its events. What can't be read is put aside with its place and
 //! the reason; its bytes stay where they are.
 
+use super::work::Work;
 use super::{Intake, Settled, Source, SourceError, stopped};
 use crate::replay::Watcher;
 use crate::replay::inputs::{Input, Inputs, Place};
@@ -17,10 +18,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 
 /// How often a followed folder is looked at, in milliseconds.
 pub const FOLLOW_MS: u64 = 500;
+const SOURCE_NAME: &str = "files";
 /// Records read ahead of the workers.
 const READ_AHEAD: usize = 64;
 
@@ -46,7 +47,7 @@ impl Files {
 
 impl Source for Files {
     fn name(&self) -> String {
-        "files".to_owned()
+        SOURCE_NAME.to_owned()
     }
 
     fn run(
@@ -60,7 +61,7 @@ impl Source for Files {
                 let stop = stop.clone();
                 move || self.read(&send, &stop)
             });
-            let mut work = JoinSet::new();
+            let mut work = Work::default();
             let mut until = stop;
             loop {
                 let found = tokio::select! {
@@ -74,15 +75,15 @@ impl Source for Files {
                     settle(&intake, found).await;
                     drop(slot);
                 });
-                while work.try_join_next().is_some() {}
             }
             drop(receive);
-            while work.join_next().await.is_some() {}
+            let worked = work.finish(SOURCE_NAME).await;
             if *until.borrow() {
                 // It may wait for standard input, which nothing can interrupt.
-                return Ok(());
+                return worked;
             }
-            reader.await.unwrap_or_else(|it| Err(failed(it.to_string())))
+            let read = reader.await.unwrap_or_else(|it| Err(failed(it.to_string())));
+            worked.and(read)
         })
     }
 }
@@ -91,10 +92,10 @@ async fn settle(intake: &Intake, found: Found) {
     let _: Settled = match found {
         Found::Record(place, bytes) => match intake.settle(&place, &bytes).await {
             // A file is not delivered again.
-            Settled::Again(why) => intake.put_aside(&place, &bytes, why).await,
+            Settled::Again(why) => intake.put_aside_for_good(&place, &bytes, why).await,
             other => other,
         },
-        Found::Broken(place, why) => intake.put_aside(&place, &[], why).await,
+        Found::Broken(place, why) => intake.put_aside_for_good(&place, &[], why).await,
     };
 }
 
@@ -204,5 +205,5 @@ impl Watcher for Unwatched {
 }
 
 fn failed(problem: String) -> SourceError {
-    SourceError { source_name: "files".to_owned(), problem }
+    SourceError { source_name: SOURCE_NAME.to_owned(), problem }
 }

@@ -1,19 +1,20 @@
 //! SQS: EventBridge rules deliver to a queue, we poll it.
 //!
-//! Long polling; the visibility of a message is extended while it is worked on, and it is deleted
-//! only when everything that it demanded is durable. What can never be processed is kept beside the
+//! Long polling; no more is received than can be worked on, so that the rest is left in the queue
+//! for others. The visibility of a message is extended from its receipt on, and it is deleted only
+//! when everything that it demanded is durable. What can never be processed is kept beside the
 //! ledger with its reason and deleted, so that a poison message does not come back forever. What
 //! fails for the time being stays in the queue and comes again: how often, and where it goes then,
 //! is the queue's redrive policy.
 
+use super::work::Work;
 use super::{Intake, Settled, Source, SourceError, stopped};
 use crate::telemetry::trace::{self, TraceId};
 use futures::future::BoxFuture;
-use quell_library::aws::queue::{Message, Queue};
+use quell_library::aws::queue::{MESSAGES_PER_POLL_MAX, Message, Queue};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 /// How long a message stays invisible, in seconds; extended at half of it.
 pub const VISIBILITY_S: i32 = 60;
@@ -43,38 +44,35 @@ impl Source for Sqs {
     ) -> BoxFuture<'static, Result<(), SourceError>> {
         Box::pin(async move {
             let source = Arc::new(*self);
-            let mut work = JoinSet::new();
+            let mut work = Work::default();
             loop {
-                while work.try_join_next().is_some() {}
-                // A slot first: what cannot be worked on is left in the queue for others.
+                // Behind what was received and waits: a slot is given to whoever asked first.
                 let slot = tokio::select! {
                     slot = intake.slot() => slot,
                     () = stopped(&mut stop) => None,
                 };
                 let Some(slot) = slot else { break };
                 drop(slot);
+                // Not held through the poll: an empty queue would keep the other sources waiting.
+                let free = i32::try_from(intake.free_slots()).unwrap_or(MESSAGES_PER_POLL_MAX);
                 let messages = tokio::select! {
-                    messages = source.poll() => messages,
+                    messages = source.poll(free) => messages,
                     () = stopped(&mut stop) => break,
                 };
                 for message in messages {
-                    let Some(slot) = intake.slot().await else { break };
                     let (source, intake) = (Arc::clone(&source), Arc::clone(&intake));
-                    work.spawn(async move {
-                        source.work(&intake, message).await;
-                        drop(slot);
-                    });
+                    let slot = intake.free_slot();
+                    work.spawn(async move { source.work(&intake, slot, message).await });
                 }
             }
-            while work.join_next().await.is_some() {}
-            Ok(())
+            work.finish(&source.name()).await
         })
     }
 }
 
 impl Sqs {
-    async fn poll(&self) -> Vec<Message> {
-        match self.0.receive(VISIBILITY_S).await {
+    async fn poll(&self, messages_max: i32) -> Vec<Message> {
+        match self.0.receive(messages_max, VISIBILITY_S).await {
             Ok(messages) => messages,
             Err(error) => {
                 tracing::error!(%error, queue = self.0.url(), "poll failed");
@@ -84,10 +82,19 @@ impl Sqs {
         }
     }
 
-    async fn work(&self, intake: &Intake, message: Message) {
+    /// Works on a message, with its slot or, where another source took that meanwhile, when one
+    /// is free again.
+    async fn work(&self, intake: &Intake, slot: Option<OwnedSemaphorePermit>, message: Message) {
         let name = self.name();
         let trace_id = message.trace_header.as_deref().and_then(TraceId::from_xray);
-        let settle = trace::carried(trace_id, intake.settle(&name, message.body.as_bytes()));
+        let settle = async {
+            let slot = match slot {
+                Some(slot) => Some(slot),
+                None => intake.slot().await,
+            };
+            let Some(_slot) = slot else { return Settled::Keep };
+            trace::carried(trace_id, intake.settle(&name, message.body.as_bytes())).await
+        };
         let settled = tokio::select! {
             settled = settle => settled,
             () = self.keep_invisible(&message.receipt) => Settled::Keep,

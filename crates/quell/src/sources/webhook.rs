@@ -152,7 +152,11 @@ async fn take(State(door): State<Door>, request: Request) -> StatusCode {
     });
     match work.await {
         Ok(Settled::Forget) => StatusCode::OK,
-        Ok(Settled::Again(_) | Settled::Keep) | Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Ok(Settled::Again(_) | Settled::Keep) => StatusCode::SERVICE_UNAVAILABLE,
+        Err(error) => {
+            tracing::error!(%error, "a delivery broke off: this is a bug in Quell");
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     }
 }
 

@@ -51,7 +51,12 @@ impl LogFormat {
 pub fn start(format: LogFormat, level: &str) {
     let filter = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| level.to_owned());
     let filter = EnvFilter::try_new(&filter).unwrap_or_else(|_| EnvFilter::new(level));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A line that can't be written is lost; told of on standard error, which nobody may read any
+    // more, it would end the work that it is about with a panic.
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .log_internal_errors(false);
     // A second start can only happen in a test that runs commands in one process.
     let _ = match format {
         LogFormat::Json => log.fmt_fields(JsonFields::new()).event_format(JsonLines).try_init(),

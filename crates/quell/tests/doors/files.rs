@@ -247,6 +247,24 @@ fn whatever_a_file_holds_its_good_records_are_worked_on_and_the_rest_is_named() 
     scene.must(&["audit", "verify"]);
 }
 
+/// `quell run … 2>&1 | head`, or a log collector that died: the log is lost, no delivery is.
+#[test]
+fn what_nobody_reads_the_log_of_is_worked_on_all_the_same() {
+    let scene = Scene::new();
+    let events = scene.path("events");
+    let lines = format!("{{\"not\": \"closed\"\n{}\n", event(1));
+    fs::write(events.join("1.jsonl"), lines).unwrap();
+    let data = scene.path("data");
+    let arguments = ["--data-dir", data.as_str(), "-vvv", "run", events.as_str()];
+    let mut command = scene.quell.command(&arguments);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(3), "one delivery is put aside");
+    assert_eq!(scene.facts("dead_lettered").len(), 1);
+    assert_eq!(scene.processed(), [id(&event(1))]);
+}
+
 /// An event on a pipe is worked on when it comes, and an open pipe does not hold up the end.
 #[test]
 fn standard_input_is_read_line_by_line_until_the_process_is_asked_to_stop() {

@@ -26,16 +26,21 @@ pub fn works(world: &World, tool: &mut dyn Tool) {
     world.allow_quirks();
     tool.set_guardrails(world, AS_THEY_COME);
     storm::falls_back(world);
+    world.tell("held back in a storm");
     tool.set_guardrails(world, RAISED);
     storm::is_finished_by_a_scan(world);
+    world.tell("finished the storm by a scan");
     rules::match_what_they_must(world);
     heal::everything(world);
+    world.tell("healed every kind of violation");
     watch::heartbeat_is_tried(world);
     watch::ledger_verifies(world);
     watch::checkpoint_verifies(world);
     watch::alarm_arrives(world);
     assert_eq!(tool.drift(world), Vec::<String>::new());
+    world.tell("kept evidence, told people, has not drifted");
     heal::without_any_statement_something_is_not(world);
+    world.tell("could not do with less");
 }
 
 /// It goes, and nothing is left.

@@ -30,7 +30,7 @@ mod terraform;
 mod watch;
 mod world;
 
-use std::env;
+use std::{env, thread};
 use testkit::e2e_opted_in;
 
 /// The zip of `cargo xtask dist`, which `cargo xtask e2e deploy` names.
@@ -41,7 +41,10 @@ fn main() {
         return;
     }
     let zip = env::var(ZIP_VARIABLE).expect("run it with `cargo xtask e2e deploy`");
-    terraform::deploys_heals_and_leaves_nothing(&zip);
-    stacks::deploy_heal_and_leave_nothing(&zip);
+    // Both wait most of the time. A scope ends with a panic where either of them did.
+    thread::scope(|scope| {
+        scope.spawn(|| terraform::deploys_heals_and_leaves_nothing(&zip));
+        scope.spawn(|| stacks::deploy_heal_and_leave_nothing(&zip));
+    });
     println!("2 passed, 0 failed");
 }

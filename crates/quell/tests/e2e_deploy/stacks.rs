@@ -1,8 +1,10 @@
 //! The CloudFormation templates, as a stranger makes stacks of them.
 //!
 //! ministack leaves pseudo parameters alone in `Conditions`, so the region is written there
-//! ([`with_region`]); it makes buckets without Object Lock, which our rules on the template demand,
-//! and takes the text `false` for a protected table.
+//! ([`with_region`]); it hands the queue's concurrency on as text, which its own poller cannot
+//! compare, so the number is written there ([`hub_template`]); it makes buckets without Object
+//! Lock, which our rules on the template demand and the test puts on, and takes the text `false`
+//! for a protected table.
 
 use crate::e2e::{MINISTACK_ACCOUNT, text};
 use crate::life::{self, Settings, Tool};
@@ -25,7 +27,7 @@ const KEPT: [&str; 5] = [
 
 /// Makes both stacks; the deployment works, and both are deleted.
 pub fn deploy_heal_and_leave_nothing(zip: &str) {
-    let world = World::new();
+    let world = World::new("CloudFormation");
     world.admin.call("s3", "create_bucket", json!({ "Bucket": ARTIFACTS }));
     let body = json!({ "file": zip });
     let zip = json!({ "Bucket": ARTIFACTS, "Key": "quell-lambda.zip", "Body": body });
@@ -33,7 +35,7 @@ pub fn deploy_heal_and_leave_nothing(zip: &str) {
     let mut stacks = Stacks::new(&world);
     life::works(&world, &mut stacks);
     life::ends(&world, &mut stacks);
-    println!("cloudformation: created, healed, audited, alarmed, deleted");
+    world.tell("left nothing");
 }
 
 /// Parameters of a stack.
@@ -67,6 +69,9 @@ impl Stacks {
             ("ExternalId", EXTERNAL_ID.to_owned()),
         ]);
         put(world, "create_stack", "spoke", &with_region(&template("spoke")), &spoke);
+        let lock = json!({ "ObjectLockEnabled": "Enabled" });
+        let wanted = json!({ "Bucket": checkpoints(), "ObjectLockConfiguration": lock });
+        world.admin.call("s3", "put_object_lock_configuration", wanted);
         Stacks { hub, configuration: world.configuration() }
     }
 }
@@ -136,9 +141,14 @@ fn template(name: &str) -> String {
 
 /// The hub's. What is delivered again comes back sooner than after twelve minutes.
 fn hub_template() -> String {
-    let template = template("hub");
-    assert!(template.contains("VisibilityTimeout: 720\n"));
-    template.replace("VisibilityTimeout: 720\n", "VisibilityTimeout: 180\n")
+    let changes = [
+        ("VisibilityTimeout: 720\n", "VisibilityTimeout: 180\n"),
+        ("MaximumConcurrency: !Ref QueueConcurrency ", "MaximumConcurrency: 9 "),
+    ];
+    changes.iter().fold(template("hub"), |template, (from, to)| {
+        assert!(template.contains(from), "{from}");
+        template.replace(from, to)
+    })
 }
 
 /// The template with the region in its conditions.
@@ -189,9 +199,14 @@ fn put(
     outputs
 }
 
+/// The bucket of checkpoints.
+fn checkpoints() -> String {
+    format!("{PREFIX}-checkpoints-{MINISTACK_ACCOUNT}-us-east-1")
+}
+
 /// An administrator passes the retention.
 fn delete_checkpoints(world: &World) {
-    let bucket = format!("{PREFIX}-checkpoints-{MINISTACK_ACCOUNT}-us-east-1");
+    let bucket = checkpoints();
     world.admin.call("s3", "delete_bucket_policy", json!({ "Bucket": bucket }));
     let found = world.admin.call("s3", "list_object_versions", json!({ "Bucket": bucket }));
     for it in found["Versions"].as_array().into_iter().flatten() {

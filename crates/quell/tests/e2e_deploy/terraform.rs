@@ -20,14 +20,15 @@ const OVERRIDE: &str = "module \"hub\" {\n  function_timeout_s = 30\n  receives_
 
 /// Applies; the deployment works, stands a big storm, and is destroyed.
 pub fn deploys_heals_and_leaves_nothing(zip: &str) {
-    let world = World::new();
+    let world = World::new("Terraform");
     let mut example = Example::new(zip, &world.ministack.endpoint());
     example.run(&["init", "-input=false"]);
     example.apply();
     life::works(&world, &mut example);
     storm::passes(&world);
+    world.tell("stood a storm of a thousand");
     life::ends(&world, &mut example);
-    println!("terraform: applied, healed, audited, alarmed, destroyed");
+    world.tell("left nothing");
 }
 
 struct Example {

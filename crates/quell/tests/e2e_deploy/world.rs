@@ -23,11 +23,14 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 pub struct World {
     pub admin: Person,
     pub ministack: Ministack,
+    /// What made the deployment in it.
+    tool: &'static str,
+    started: Instant,
 }
 
 impl World {
     /// A fresh emulator that enforces IAM, with nothing in it but the queue for alarms.
-    pub fn new() -> World {
+    pub fn new(tool: &'static str) -> World {
         let ministack = Ministack::start(true).unwrap();
         let admin = Person::at(&ministack.endpoint(), &Venv::SERVICES);
         let may = policy(&[json!({
@@ -39,7 +42,12 @@ impl World {
         let attributes = json!({ "Policy": may.to_string() });
         let wanted = json!({ "QueueName": ALERTS, "Attributes": attributes });
         admin.call("sqs", "create_queue", wanted);
-        World { admin, ministack }
+        World { admin, ministack, tool, started: Instant::now() }
+    }
+
+    /// Tells whoever waits how far it has come.
+    pub fn tell(&self, what: &str) {
+        println!("{:>5} s  {}: {what}", self.started.elapsed().as_secs(), self.tool);
     }
 
     /// The URL of a queue.

@@ -304,7 +304,7 @@ impl Run {
                 () = fuse.burnt() => None,
             };
             if let Some(resumed) = resumed {
-                tally.resumed += resumed;
+                tally.resumed += resumed.concluded;
                 return (pipeline, fuse);
             }
         }
@@ -338,7 +338,7 @@ impl Run {
             self.problems.push(format!("{left} attempts that no delivery concluded"));
         }
         let (pipeline, _) = self.process();
-        tally.resumed += pipeline.resume().await.unwrap();
+        tally.resumed += pipeline.resume().await.unwrap().concluded;
         for _ in 0..3 {
             self.clock.advance(Duration::from_secs(60));
             pipeline.retry(&RetryFilter::default()).await.unwrap();

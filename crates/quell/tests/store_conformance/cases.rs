@@ -5,7 +5,7 @@ use quell::journal::{Journal, JournalError};
 use quell::pipeline::Ack;
 use quell_core::exemption::Exemption;
 use quell_core::history::Status;
-use quell_core::record::Fact;
+use quell_core::record::{Exempted, Fact};
 use quell_core::scope::Scope;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,9 +58,13 @@ async fn what_holds_for_the_fleet_is_known_in_every_turn() {
         let until = in_s(900);
         let first = place.open().await;
         let facts = vec![
-            Fact::Exempted(exemption("kept")),
-            Fact::Exempted(exemption("gone")),
-            Fact::ExemptionRemoved { id: "gone".to_owned(), by: "eve".to_owned() },
+            Fact::Exempted(Exempted { exemption: exemption("kept"), by: None }),
+            Fact::Exempted(Exempted { exemption: exemption("gone"), by: Some("eve".to_owned()) }),
+            Fact::ExemptionRemoved {
+                id: "gone".to_owned(),
+                by: "eve".to_owned(),
+                reason: Some("r".to_owned()),
+            },
             Fact::BreakerOpened { until, reason: "a storm".to_owned() },
         ];
         first.append(now(), facts).await.unwrap();

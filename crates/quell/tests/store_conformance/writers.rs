@@ -1,6 +1,7 @@
 //! Several writers on the same tables: leases, fences, chains, the common budget.
 
 use crate::support::*;
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::join_all;
 use quell::clock::Clock as _;
 use quell::journal::{FleetCap, Journal, JournalError, Reserved};
@@ -11,6 +12,10 @@ use quell::telemetry::metric::{Dimension, Metric};
 use quell::telemetry::watched::Watched;
 use quell::telemetry::{Samples, Series, Telemetry};
 use quell_core::history::Status;
+use quell_core::ledger::chain::Chain;
+use quell_core::ledger::ids::ChainId;
+use quell_core::ledger::line::FactJson;
+use quell_core::record::Fact;
 use quell_core::resource::State;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,6 +38,39 @@ async fn a_turn_is_one_writers_and_brings_the_next_up_to_date() {
     first.append(now(), vec![concluded("a", "r")]).await.unwrap();
     turn.release().await;
     assert_eq!(waiting.await.unwrap(), Status::Corrected);
+}
+
+/// Somebody who may write to the state table, and to nothing else, makes lines whose digests are
+/// right.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_the_state_table_alone_commands_nothing() {
+    let shared = Shared::new().await;
+    let forged = |fact: &Fact| {
+        let mut line = String::new();
+        let chain = ChainId::new("forged").unwrap();
+        let json = FactJson::encode(fact).unwrap();
+        Chain::new(chain).seal(now(), (), &json, &mut line);
+        line.trim_end().to_owned()
+    };
+    let put = async |partition: &str, sort: &str, line: String| {
+        let text = |it: &str| AttributeValue::S(it.to_owned());
+        let put = shared.client.put_item().table_name(format!("{}-state", shared.settings.name));
+        let put = put.item("pk", text(partition)).item("sk", text(sort));
+        put.item("line", text(&line)).send().await.unwrap();
+    };
+    let of_a = "resource#AWS::S3::Bucket#111122223333#eu-central-1#a";
+    put(of_a, "fact#00000000000000000009#000001", forged(&attempted("a"))).await;
+
+    let store = shared.open();
+    let refused = store.turn(&resource("a"), None).await.unwrap_err();
+    assert!(matches!(&refused, JournalError::Broken(it) if it.contains("the ledger does not")));
+    assert_eq!(store.history().unfinished().count(), 0);
+    // Another resource is not concerned, until it is everybody's exemption.
+    drop(store.turn(&resource("b"), None).await.unwrap());
+    let removed =
+        Fact::ExemptionRemoved { id: "website".to_owned(), by: "eve".to_owned(), reason: None };
+    put("fleet", "exemption#website", forged(&removed)).await;
+    assert!(matches!(store.turn(&resource("b"), None).await, Err(JournalError::Broken(_))));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,9 +13,6 @@ deny contains finding if {
 
 name := split(input.resource.id, "/")[1]
 
-caution := {} if not input.resource.facts.foreign
-
-caution := {"notify_only": reason} if {
-	input.resource.facts.foreign
-	reason := sprintf("only its owner, account %s, can start it", [input.resource.facts.owner])
-}
+caution := {} if {
+	not input.resource.facts.foreign
+} else := {"notify_only": sprintf("only its owner, account %s, can start it", [input.resource.facts.owner])}

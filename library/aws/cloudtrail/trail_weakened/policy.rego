@@ -62,11 +62,13 @@ not_understood contains "the baseline's `ReadWriteType` is none of All, ReadOnly
 
 events := input.resource.facts.management_events
 
-kinds := ["read", "write"] if object.get(baseline, "ReadWriteType", "All") == "All"
-
-kinds := ["read"] if baseline.ReadWriteType == "ReadOnly"
-
-kinds := ["write"] if baseline.ReadWriteType == "WriteOnly"
+kinds := ["read", "write"] if {
+	object.get(baseline, "ReadWriteType", "All") == "All"
+} else := ["read"] if {
+	baseline.ReadWriteType == "ReadOnly"
+} else := ["write"] if {
+	baseline.ReadWriteType == "WriteOnly"
+}
 
 holes contains sprintf("%s management events", [kind]) if {
 	baseline.IncludeManagementEvents
@@ -81,9 +83,6 @@ holes contains sprintf("%s management events of %s", [kind, service]) if {
 	not service in object.get(baseline, "ExcludeManagementEventSources", [])
 }
 
-caution := {} if not input.resource.facts.foreign
-
-caution := {"notify_only": reason} if {
-	input.resource.facts.foreign
-	reason := sprintf("only its owner, account %s, can change it", [input.resource.facts.owner])
-}
+caution := {} if {
+	not input.resource.facts.foreign
+} else := {"notify_only": sprintf("only its owner, account %s, can change it", [input.resource.facts.owner])}

@@ -44,9 +44,9 @@ reached(rule) := [port |
 	port <= open.to
 ]
 
-closing(others) := "" if count(others) == 0
-
-closing(others) := sprintf("; the fix closes %s too", [listed(others)]) if count(others) > 0
+closing(others) := "" if {
+	count(others) == 0
+} else := sprintf("; the fix closes %s too", [listed(others)])
 
 # The ports of the rule between the reached ones: what a fix closes besides.
 also_closes(rule, ports) := [span(edge + 1, edges[i + 1] - 1) |
@@ -55,16 +55,13 @@ also_closes(rule, ports) := [span(edge + 1, edges[i + 1] - 1) |
 	edge + 1 < edges[i + 1]
 ]
 
-span(from, to) := sprintf("%v", [from]) if from == to
-
-span(from, to) := sprintf("%v-%v", [from, to]) if from < to
+span(from, to) := sprintf("%v", [from]) if {
+	from == to
+} else := sprintf("%v-%v", [from, to])
 
 # At most six of them in a sentence; the evidence has them all.
-listed(items) := joined(items) if count(items) <= 6
-
-listed(items) := sprintf("%s and %v more", [first, count(items) - 5]) if {
-	count(items) > 6
-	first := joined(array.slice(items, 0, 5))
-}
+listed(items) := joined(items) if {
+	count(items) <= 6
+} else := sprintf("%s and %v more", [joined(array.slice(items, 0, 5)), count(items) - 5])
 
 joined(items) := concat(", ", [sprintf("%v", [it]) | some it in items])

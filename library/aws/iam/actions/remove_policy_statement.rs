@@ -83,7 +83,7 @@ impl Fix for RemovePolicyStatement {
             (Facet { pointer: POINTER.to_owned(), element: id }, Value::Null)
         };
         let discards = oldest_in_the_way(&state.properties);
-        let approval = approval(empties, discards.as_deref());
+        let approval = approval(empties.then_some(statements.len()), discards.as_deref());
         let change = Change { discards, ..Change::fix(META.name, state, facet, after) };
         Ok(Some(Plan { change, approval }))
     }
@@ -108,11 +108,18 @@ fn oldest_in_the_way(properties: &Value) -> Option<String> {
     oldest.as_str().map(str::to_owned)
 }
 
-fn approval(empties: bool, discards: Option<&str>) -> Option<String> {
-    let empties = empties.then(|| {
-        "no statement would be left, so an inert one would take their place and the policy would \
-         grant nothing"
-            .to_owned()
+/// Why a person must approve it: `empties` is how many statements go where none would be left. Some
+/// of them may be exempt.
+fn approval(empties: Option<usize>, discards: Option<&str>) -> Option<String> {
+    let empties = empties.map(|count| {
+        let together = match count {
+            1 => String::new(),
+            _ => format!("all {count} of them would go together, "),
+        };
+        format!(
+            "no statement would be left, so {together}an inert one would take their place and the \
+             policy would grant nothing"
+        )
     });
     let discards = discards.map(|version| {
         format!(

@@ -10,9 +10,16 @@ path := object.get(input.resource.properties, "Path", "")
 
 default only_aws := null
 
-only_aws := "AWS made this role, and only AWS can change it" if startswith(path, "/aws-reserved/")
+# IAM keeps these paths to AWS for roles alone: anyone may make a user or policy under them.
+only_aws := "AWS made this role, and only AWS can change it" if {
+	input.resource.type == "AWS::IAM::Role"
+	startswith(path, "/aws-reserved/")
+}
 
-only_aws := "AWS made this role, and only AWS can change it" if startswith(path, "/aws-service-role/")
+only_aws := "AWS made this role, and only AWS can change it" if {
+	input.resource.type == "AWS::IAM::Role"
+	startswith(path, "/aws-service-role/")
+}
 
 deny contains {
 	"element": it.arn,

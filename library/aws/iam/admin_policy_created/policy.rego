@@ -2,17 +2,24 @@ package quell.aws.iam.admin_policy_created
 
 facts := input.resource.facts
 
-place(it) := sprintf("the inline policy %s", [it.policy]) if it.policy
-
-place(it) := "the default version" if not it.policy
+place(it) := sprintf("the inline policy %s", [it.policy]) if {
+	it.policy
+} else := "the default version"
 
 path := object.get(input.resource.properties, "Path", "")
 
 default only_aws := null
 
-only_aws := "AWS made this role, and only AWS can change it" if startswith(path, "/aws-reserved/")
+# IAM keeps these paths to AWS for roles alone: anyone may make a user or policy under them.
+only_aws := "AWS made this role, and only AWS can change it" if {
+	input.resource.type == "AWS::IAM::Role"
+	startswith(path, "/aws-reserved/")
+}
 
-only_aws := "AWS made this role, and only AWS can change it" if startswith(path, "/aws-service-role/")
+only_aws := "AWS made this role, and only AWS can change it" if {
+	input.resource.type == "AWS::IAM::Role"
+	startswith(path, "/aws-service-role/")
+}
 
 deny contains {
 	"element": it.element,

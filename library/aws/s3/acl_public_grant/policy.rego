@@ -12,9 +12,9 @@ where := "; it has no effect while public ACLs are ignored or ACLs are disabled"
 	facts.acl_neutral == "yes"
 }
 
-everyone(group) := "everyone with an AWS account" if endswith(group, "/AuthenticatedUsers")
-
-everyone(group) := "everyone" if not endswith(group, "/AuthenticatedUsers")
+everyone(group) := "everyone with an AWS account" if {
+	endswith(group, "/AuthenticatedUsers")
+} else := "everyone"
 
 deny contains {
 	"element": grant.id,

@@ -14,9 +14,9 @@ default where := ""
 where := "; RestrictPublicBuckets takes its effect away" if facts.policy_neutral == "yes"
 
 # By its name, where it has one.
-name(statement) := sprintf("statement `%s`", [statement.sid]) if is_string(statement.sid)
-
-name(statement) := sprintf("statement %d", [statement.index + 1]) if not is_string(statement.sid)
+name(statement) := sprintf("statement `%s`", [statement.sid]) if {
+	is_string(statement.sid)
+} else := sprintf("statement %d", [statement.index + 1])
 
 deny contains {
 	"element": statement.id,

@@ -3,8 +3,8 @@
 //! - Actions: `*`, `*:*` or another pattern of wildcards alone; or `NotAction` with exceptions that
 //!   leave IAM, since whoever may use IAM gives himself the rest. `NotAction` of `iam:*` is AWS's
 //!   PowerUserAccess, not an administrator.
-//! - Resources: `*`, an ARN of wildcards alone (`arn:aws:*:*:*:*`), or `NotResource` with
-//!   exceptions that leave IAM's resources.
+//! - Resources: `*`, an ARN of wildcards alone (`arn:aws:*:*:*:*`) or of wildcards and the account
+//!   (`arn:aws:*:*:111122223333:*`), or `NotResource` with exceptions that leave IAM's resources.
 //! - Conditions: one that everybody in the account passes, or can pass by choice, holds nothing
 //!   back; see [`holds_back`]'s list.
 //! - Denies: one that surely takes IAM away, on every resource and without a condition, leaves no
@@ -106,12 +106,24 @@ fn is_every_resource(resource: &str) -> bool {
     let rest: Vec<&str> = parts.collect();
     wildcard::is_all(resource)
         || resource == "arn:*"
-        || (is_arn && partition && !rest.is_empty() && rest.iter().all(|it| wildcard::is_all(it)))
+        || (is_arn && partition && !rest.is_empty() && rest.iter().enumerate().all(is_any))
 }
 
+/// Whether a part of an ARN, counted from the service on, leaves everything in the account. The
+/// account's own id is as good as a wildcard: all of its IAM is under it.
+fn is_any((place, part): (usize, &&str)) -> bool {
+    let is_account = part.len() == ACCOUNT_ID_DIGITS && part.bytes().all(|it| it.is_ascii_digit());
+    wildcard::is_all(part) || (place == ACCOUNT_PLACE && is_account)
+}
+
+/// Where the account stands in an ARN, after the service and the region.
+const ACCOUNT_PLACE: usize = 2;
+/// Length of an account id.
+const ACCOUNT_ID_DIGITS: usize = 12;
+
 /// Keys whose values everybody who has the policy meets, or can meet by choice: the account's own
-/// identity and resources, the time, the client.
-const NOT_HOLDING_BACK: [&str; 18] = [
+/// identity and resources, the time, the client, what a session calls itself.
+const NOT_HOLDING_BACK: [&str; 19] = [
     "aws:currenttime",
     "aws:epochtime",
     "aws:principalaccount",
@@ -125,12 +137,18 @@ const NOT_HOLDING_BACK: [&str; 18] = [
     "aws:resourceorgid",
     "aws:resourceorgpaths",
     "aws:securetransport",
+    "aws:sourceidentity",
     "aws:tokenissuetime",
     "aws:useragent",
     "aws:userid",
     "aws:username",
     "aws:viaawsservice",
 ];
+
+/// Tags of the caller, which an administrator gives himself.
+const OWN_TAGS: &str = "aws:principaltag/";
+/// Whether the caller signed in with MFA: only its being true demands anything.
+const MFA_PRESENT: &str = "aws:multifactorauthpresent";
 
 /// The regions in which IAM is called, one per partition: who may do everything there may use IAM,
 /// and gives himself the rest. Source: "aws:RequestedRegion" among the global condition keys in the
@@ -147,21 +165,25 @@ fn admits_iam(region: &str) -> bool {
 /// passes when the key is absent.
 fn holds_back(condition: &Condition) -> bool {
     let Some(operator) = condition.operator else { return false };
-    if operator.passes_when_absent() || NOT_HOLDING_BACK.contains(&condition.key.as_str()) {
+    let key = condition.key.as_str();
+    if operator.passes_when_absent() || NOT_HOLDING_BACK.contains(&key) || key.starts_with(OWN_TAGS)
+    {
         return false;
     }
     let values = &condition.values;
-    if condition.key == "aws:requestedregion" && values.iter().any(|it| admits_iam(it)) {
+    let are_true = values.iter().all(|it| it.eq_ignore_ascii_case("true"));
+    if key == "aws:requestedregion" && values.iter().any(|it| admits_iam(it)) {
         return false;
     }
     match operator.base {
+        Base::Equals | Base::Like if key == MFA_PRESENT => !values.is_empty() && are_true,
         Base::Equals | Base::Like | Base::Arn => {
             !values.is_empty() && !values.iter().any(|it| wildcard::is_all(it))
         }
-        Base::Bool => values.iter().all(|it| it.eq_ignore_ascii_case("true")),
+        Base::Bool => are_true,
         Base::Ip => ip_limit(values).is_some(),
         Base::Binary => true,
-        Base::Numeric => condition.key == "aws:multifactorauthage",
+        Base::Numeric => key == "aws:multifactorauthage",
         Base::NotEquals
         | Base::NotLike
         | Base::NotArn

@@ -2,8 +2,9 @@
 //!
 //! Reading is needed in every mode, writing and undoing only where the configuration lets a policy
 //! fix something: one document per role. Two more are for roles that do more than answer events:
-//! what scans list goes to the reading role, what heartbeats write goes to the writing one. All of
-//! it is derived from the permissions that stand beside the calls that need them.
+//! what scans list goes to the reading role; what heartbeats write, where the configuration has
+//! any, goes to the writing one. All of it is derived from the permissions that stand beside the
+//! calls that need them.
 
 use crate::cli::global::Global;
 use crate::cli::modes::{AskedMode, most};
@@ -61,10 +62,13 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
     let config = global.acting_config()?;
     let library = Global::library(&config)?;
     let policies: Vec<&Policy> = library.policies().iter().collect();
-    let all = needed(&library, &policies, |policy| match args.mode {
+    let mut all = needed(&library, &policies, |policy| match args.mode {
         Some(asked) => asked.into(),
         None => most(&config.guardrails.modes, policy.meta()),
     });
+    if config.heartbeat.is_none() {
+        all.retain(|it| it.purpose != Purpose::Heartbeat);
+    }
     match args.format {
         Format::Text => text(args, &all, out)?,
         Format::Json => out.json(&json(args, &all))?,
@@ -94,17 +98,17 @@ fn json(args: &Args, all: &BTreeSet<Permission>) -> Value {
 fn text(args: &Args, all: &BTreeSet<Permission>, out: &mut Out) -> io::Result<()> {
     let fill = fill_wide(&args.partition, &args.account);
     let mut rows = table::table(&["ROLE", "ACTION", "RESOURCE", "CONDITION"]);
+    // Several resource types may need the same, each by its own template.
+    let mut told = BTreeSet::new();
     for (purpose, _) in ROLES {
         for it in of_role(all, purpose) {
             let condition = it.condition.map_or(String::new(), |(operator, key, value)| {
                 format!("{operator} {key} = {}", fill(value))
             });
-            rows.add_row([
-                cell(word(&it.purpose)),
-                cell(it.action),
-                cell(fill(it.resource)),
-                cell(condition),
-            ]);
+            let row = [word(&it.purpose), it.action.to_owned(), fill(it.resource), condition];
+            if told.insert(row.clone()) {
+                rows.add_row(row.map(cell));
+            }
         }
     }
     table::write(out, &mut rows)?;

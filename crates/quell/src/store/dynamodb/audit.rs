@@ -7,13 +7,14 @@ use crate::config::DynamoConfig;
 use crate::journal::JournalError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
 use quell_core::ledger::ids::{ChainId, Head};
 use quell_core::ledger::keys::PublicKey;
 use quell_core::ledger::line::Record;
 use quell_core::ledger::verify::{Audit, Report, Walk};
 use quell_core::record::Fact;
 use quell_library::aws::Aws;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use thiserror::Error;
 
 /// How many chains are read at once.
@@ -149,28 +150,37 @@ impl Tables {
     /// The records of all listed chains, merged by time. A writer's clock never falls behind what
     /// it had read, so a record stands after all that led to it.
     pub(super) async fn all_records(&self) -> Result<Vec<Record<Fact>>, JournalError> {
-        let chains = self.chain_names().await?;
-        let per_chain: Vec<Vec<Record<Fact>>> = stream::iter(chains)
-            .map(|it| async move { self.chain_records(&it).await })
-            .buffered(CHAINS_AT_ONCE_MAX)
-            .try_collect()
-            .await?;
-        let mut records: Vec<Record<Fact>> = per_chain.into_iter().flatten().collect();
-        records.sort_by(|a, b| (a.time, &a.chain, a.sequence).cmp(&(b.time, &b.chain, b.sequence)));
+        let mut records = Vec::new();
+        self.each_record(|it| records.push(it)).await?;
         Ok(records)
     }
 
-    /// The records of a chain, each held against the one before.
-    async fn chain_records(&self, chain: &ChainId) -> Result<Vec<Record<Fact>>, JournalError> {
-        let lines = self.chain_lines(chain, 0).await?;
-        let mut walk = Audit::new(&[]).walk(chain.clone());
-        let broken = |it: String| JournalError::Broken(format!("the ledger is corrupt: {it}"));
-        let mut records = Vec::with_capacity(lines.len());
-        for (_, line) in &lines {
-            let line = walk.line(line.as_bytes()).map_err(|it| broken(it.to_string()))?;
-            records.push(line.record().map_err(|it| broken(it.to_string()))?);
+    /// Hands over what [`Tables::all_records`] gives, one by one: a page of each chain is held.
+    pub(super) async fn each_record(
+        &self,
+        mut each: impl FnMut(Record<Fact>),
+    ) -> Result<(), JournalError> {
+        let chains = self.chain_names().await?;
+        let mut chains: Vec<Chain> = stream::iter(chains)
+            .map(|it| async move {
+                let mut chain = Chain::new(it);
+                chain.turn_page(self).await.map(|()| chain)
+            })
+            .buffered(CHAINS_AT_ONCE_MAX)
+            .try_collect()
+            .await?;
+        // The chains stand in the order of their names, so equal times are merged by name.
+        while let Some(chain) =
+            chains.iter_mut().filter(|it| it.next_time().is_some()).min_by_key(|it| it.next_time())
+        {
+            if let Some(record) = chain.page.pop_front() {
+                each(record);
+            }
+            if chain.page.is_empty() && chain.more {
+                chain.turn_page(self).await?;
+            }
         }
-        Ok(records)
+        Ok(())
     }
 
     async fn chain_lines(
@@ -204,5 +214,40 @@ impl Tables {
                 return Ok(());
             }
         }
+    }
+}
+
+/// A chain that is read page by page, each record held against the one before.
+struct Chain {
+    name: ChainId,
+    walk: Walk,
+    page: VecDeque<Record<Fact>>,
+    last: u64,
+    more: bool,
+}
+
+impl Chain {
+    fn new(name: ChainId) -> Chain {
+        let walk = Audit::new(&[]).walk(name.clone());
+        Chain { name, walk, page: VecDeque::new(), last: 0, more: true }
+    }
+
+    fn next_time(&self) -> Option<Timestamp> {
+        self.page.front().map(|it| it.time)
+    }
+
+    /// Reads on until there is a record or no page is left.
+    async fn turn_page(&mut self, tables: &Tables) -> Result<(), JournalError> {
+        let broken = |it: String| JournalError::Broken(format!("the ledger is corrupt: {it}"));
+        while self.page.is_empty() && self.more {
+            let (lines, more) = tables.lines(&self.name, self.last).await?;
+            self.more = more;
+            for (sequence, line) in &lines {
+                let line = self.walk.line(line.as_bytes()).map_err(|it| broken(it.to_string()))?;
+                self.page.push_back(line.record().map_err(|it| broken(it.to_string()))?);
+                self.last = *sequence;
+            }
+        }
+        Ok(())
     }
 }

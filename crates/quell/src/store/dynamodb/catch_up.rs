@@ -3,12 +3,17 @@
 //! All that is read is lines of the ledger, wherever a copy of them stands, and each is folded into
 //! the history once. So the history is the same fold as the embedded store's, over the part that
 //! matters for the turn.
+//!
+//! The state table alone commands nothing: anybody who may write to it can make a line whose digest
+//! is right. So a line that would have something done or let something pass is believed only if the
+//! ledger, which is chained and signed, has the very same.
 
 use super::Inner;
 use super::items::{DONE, FACT, FLEET, Item, LINE, OURS, SORT, event_partition, key};
 use super::items::{request_partition, resource_partition, text_of};
 use crate::journal::{JournalError, lock};
 use futures::future::{join, try_join, try_join3};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use quell_core::event::Event;
 use quell_core::history::History;
@@ -17,6 +22,9 @@ use quell_core::ledger::line::{Line, Record};
 use quell_core::record::Fact;
 use quell_core::resource::ResourceRef;
 use std::collections::{HashMap, HashSet};
+
+/// How many lines are looked for in the ledger at once.
+const LINES_AT_ONCE_MAX: usize = 8;
 
 /// What is folded into the history already.
 #[derive(Debug, Default)]
@@ -39,6 +47,11 @@ impl Known {
     /// Facts of a resource up to this sort key are known.
     pub(super) fn reached(&mut self, resource: &ResourceRef, sort: &str) {
         self.last.insert(resource.clone(), sort.to_owned());
+    }
+
+    /// Whether a record is folded in.
+    fn has(&self, record: &Record<Fact>) -> bool {
+        self.records.contains(&(record.chain.clone(), record.sequence))
     }
 
     /// Folds a record in, if it is new.
@@ -67,8 +80,8 @@ impl Inner {
         let (told, ()) = join(told, self.catch_up_with_actor(event)).await;
         let (mut facts, marks, ()) = told?;
         facts.retain(|it| text_of(it, SORT).is_some_and(|it| it.starts_with(FACT)));
-        self.fold_items(&facts)?;
-        self.fold_items(&marks)?;
+        self.fold_items(&facts).await?;
+        self.fold_items(&marks).await?;
         if let Some(sort) = facts.last().and_then(|it| text_of(it, SORT)) {
             lock(&self.known).reached(resource, sort);
         }
@@ -79,7 +92,7 @@ impl Inner {
     pub(super) async fn catch_up_with_fleet(&self) -> Result<(), JournalError> {
         let items = self.tables.partition(FLEET, " ").await?;
         let told: Vec<Item> = items.into_iter().filter(|it| it.contains_key(LINE)).collect();
-        self.fold_items(&told)
+        self.fold_items(&told).await
     }
 
     /// Whether the event is done, and whether its request was ours.
@@ -98,21 +111,46 @@ impl Inner {
 
     /// Replaces the history by the fold over the whole ledger.
     pub(super) async fn load(&self) -> Result<(), JournalError> {
-        let records = self.tables.all_records().await?;
         let (mut fresh, mut known) = (History::default(), Known::default());
-        for record in &records {
-            known.fold(&mut fresh, record);
-        }
+        self.tables.each_record(|it| known.fold(&mut fresh, &it)).await?;
         let mut current = lock(&self.known);
         *lock(&self.history) = fresh;
         *current = known;
         Ok(())
     }
 
-    fn fold_items(&self, items: &[Item]) -> Result<(), JournalError> {
+    async fn fold_items(&self, items: &[Item]) -> Result<(), JournalError> {
         let records: Vec<Record<Fact>> = items.iter().map(record).collect::<Result<_, _>>()?;
+        let mut looks = Vec::new();
+        {
+            let known = lock(&self.known);
+            let ended: HashSet<&str> = records.iter().filter_map(|it| ended(&it.fact)).collect();
+            for (record, item) in records.iter().zip(items) {
+                if !known.has(record) && commands(&record.fact, &ended) {
+                    let line = text_of(item, LINE).unwrap_or_default();
+                    looks.push(self.stands_in_ledger(record, line));
+                }
+            }
+        }
+        stream::iter(looks).buffer_unordered(LINES_AT_ONCE_MAX).try_collect::<()>().await?;
         self.fold(&records);
         Ok(())
+    }
+
+    async fn stands_in_ledger(
+        &self,
+        record: &Record<Fact>,
+        line: &str,
+    ) -> Result<(), JournalError> {
+        let (chain, sequence) = (&record.chain, record.sequence);
+        let kept = self.tables.line(chain, sequence).await?;
+        if kept.as_deref() == Some(line) {
+            return Ok(());
+        }
+        Err(JournalError::Broken(format!(
+            "the state table tells of record {sequence} of chain `{chain}`, and the ledger does \
+             not: somebody wrote to the state table"
+        )))
     }
 
     /// Folds durable records in.
@@ -122,6 +160,24 @@ impl Inner {
         for record in records {
             known.fold(&mut history, record);
         }
+    }
+}
+
+/// The attempt that a fact ends.
+fn ended(fact: &Fact) -> Option<&str> {
+    match fact {
+        Fact::Concluded { attempt, .. } => Some(attempt),
+        _ => None,
+    }
+}
+
+/// Whether a fact has something done, or lets something pass: an attempt that did not end is made
+/// again, an approval is carried out, an exemption holds everything back.
+fn commands(fact: &Fact, ended: &HashSet<&str>) -> bool {
+    match fact {
+        Fact::Attempted(attempt) => !ended.contains(attempt.id.as_str()),
+        Fact::Approval { .. } | Fact::Exempted(_) | Fact::ExemptionRemoved { .. } => true,
+        _ => false,
     }
 }
 

@@ -134,6 +134,25 @@ impl Tables {
         Ok((lines.collect(), more))
     }
 
+    /// The line of one record, as the ledger has it.
+    pub(super) async fn line(
+        &self,
+        chain: &ChainId,
+        sequence: u64,
+    ) -> Result<Option<String>, JournalError> {
+        let call = self.client.query().table_name(&self.ledger).consistent_read(true);
+        let answer = call
+            .key_condition_expression("#chain = :chain AND #sequence = :sequence")
+            .expression_attribute_names("#chain", CHAIN)
+            .expression_attribute_names("#sequence", SEQUENCE)
+            .expression_attribute_values(":chain", text(chain.as_str()))
+            .expression_attribute_values(":sequence", number(sequence))
+            .send()
+            .await
+            .map_err(|it| failed("dynamodb:Query", &it))?;
+        Ok(answer.items.unwrap_or_default().into_iter().next().map(|it| numbered_line(it).1))
+    }
+
     /// The last record of a chain.
     pub(super) async fn head(&self, chain: &ChainId) -> Result<Head, JournalError> {
         let call = self.client.query().table_name(&self.ledger).consistent_read(true);

@@ -79,7 +79,7 @@ module "spoke_hub_global" {
   function_role_arn = module.hub.function_role_arn
   external_id       = var.external_ids["hub"]
   roles             = false
-  depends_on        = [module.spoke_hub]
+  forward_role_arn  = module.spoke_hub.forward_role_arn
 }
 
 module "spoke_member" {
@@ -100,5 +100,5 @@ module "spoke_member_global" {
   function_role_arn = module.hub.function_role_arn
   external_id       = var.external_ids["member"]
   roles             = false
-  depends_on        = [module.spoke_member]
+  forward_role_arn  = module.spoke_member.forward_role_arn
 }

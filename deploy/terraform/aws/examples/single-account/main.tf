@@ -67,7 +67,7 @@ module "spoke_global" {
   function_role_arn = module.hub.function_role_arn
   external_id       = var.external_id
   roles             = false
-  depends_on        = [module.spoke]
+  forward_role_arn  = module.spoke.forward_role_arn
 }
 
 module "trail" {

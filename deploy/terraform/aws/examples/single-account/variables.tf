@@ -27,12 +27,9 @@ variable "mode" {
 }
 
 variable "mode_rules" {
-  description = "Modes by scope, the last that covers a finding wins; scopes as in docs/reference/config.md."
-  type = list(object({
-    mode  = string
-    scope = map(any)
-  }))
-  default = []
+  description = "Modes by scope, a list of `{ mode, scope }`, the last that covers a finding wins; scopes as in docs/reference/config.md."
+  type        = any
+  default     = []
 }
 
 variable "fixes" {
@@ -54,7 +51,7 @@ variable "deployers" {
 }
 
 variable "guardrails" {
-  description = "Further settings of `guardrails`, as docs/reference/config.md has them."
+  description = "Further settings of `guardrails`, without `modes`, as docs/reference/config.md has them."
   type        = any
   default     = {}
 }
@@ -66,7 +63,7 @@ variable "secret_arns" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "Permissions boundary of every role that is made here."
+  description = "Permissions boundary of every role that is made here. Named `<prefix>-…`, it is out of the roles' own reach."
   type        = string
   default     = null
 }

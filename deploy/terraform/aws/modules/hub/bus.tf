@@ -29,11 +29,12 @@ data "aws_iam_policy_document" "bus" {
   }
 }
 
+# Only what AWS itself sends: whoever may put events into a bus may not call their source `aws.…`.
 resource "aws_cloudwatch_event_rule" "receive" {
   name           = "${var.prefix}-receive"
   description    = "Events of the watched accounts go to Quell's queue"
   event_bus_name = aws_cloudwatch_event_bus.hub.name
-  event_pattern  = jsonencode({ account = keys(var.accounts) })
+  event_pattern  = jsonencode({ account = keys(var.accounts), source = [{ prefix = "aws." }] })
 }
 
 resource "aws_cloudwatch_event_target" "queue" {

@@ -49,6 +49,11 @@ locals {
       }
     }
   }
+  # What the configuration will have, known before there are keys: all that may grow, and at most
+  # 1,024 for the rest.
+  configuration_bytes = 1024 + length(jsonencode([
+    local.configuration.aws, local.configuration.guardrails, var.policies, var.deployers,
+  ]))
 }
 
 resource "aws_ssm_parameter" "configuration" {
@@ -58,4 +63,11 @@ resource "aws_ssm_parameter" "configuration" {
   key_id      = local.key_id
   tier        = "Intelligent-Tiering"
   value       = jsonencode(local.configuration)
+  lifecycle {
+    # Source: "Managing parameter tiers" in the Systems Manager user guide.
+    precondition {
+      condition     = local.configuration_bytes <= 8192
+      error_message = "The configuration has more than the 8 KB that SSM keeps: fewer accounts, or shorter external ids, `mode_rules`, `guardrails`."
+    }
+  }
 }

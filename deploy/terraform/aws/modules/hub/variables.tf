@@ -18,6 +18,10 @@ variable "accounts" {
     error_message = "At least one account; account ids have twelve digits."
   }
   validation {
+    condition     = length(var.accounts) <= 35
+    error_message = "At most 35 accounts: their roles must fit into the configuration, and SSM keeps 8 KB. Deploy a further hub, with another prefix, for more."
+  }
+  validation {
     condition     = alltrue([for it in values(var.accounts) : can(regex("^[A-Za-z0-9+=,.@:/_-]{16,128}$", it))])
     error_message = "An external id has 16 to 128 characters of A-Z a-z 0-9 + = , . @ : / _ -."
   }
@@ -46,15 +50,17 @@ variable "mode" {
 }
 
 variable "mode_rules" {
-  description = "Modes by scope, the last that covers a finding wins; scopes as in docs/reference/config.md."
-  type = list(object({
-    mode  = string
-    scope = map(any)
-  }))
+  description = "Modes by scope, a list of `{ mode, scope }`, the last that covers a finding wins; scopes as in docs/reference/config.md."
+  # No narrower type: scopes have keys of different types, and a list of objects takes only one.
+  type    = any
   default = []
   validation {
-    condition     = alltrue([for it in var.mode_rules : contains(["observe", "notify", "approve", "enforce"], it.mode)])
-    error_message = "Each mode is one of observe, notify, approve, enforce."
+    condition = try(alltrue([
+      for it in var.mode_rules :
+      toset(keys(it)) == toset(["mode", "scope"]) && can(keys(it.scope)) &&
+      contains(["observe", "notify", "approve", "enforce"], it.mode)
+    ]), false)
+    error_message = "Each rule has a `mode`, one of observe, notify, approve, enforce, and a `scope`, an object."
   }
 }
 
@@ -72,6 +78,10 @@ variable "guardrails" {
   description = "Further settings of `guardrails` (budgets, windows, exemptions), as docs/reference/config.md has them."
   type        = any
   default     = {}
+  validation {
+    condition     = try(!contains(keys(var.guardrails), "modes"), false)
+    error_message = "An object without `modes`: these are set by the variables `mode` and `mode_rules`."
+  }
 }
 
 variable "undo" {
@@ -244,7 +254,7 @@ variable "deletion_protection" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "Permissions boundary of every role that is made here."
+  description = "Permissions boundary of every role that is made here. Named `<prefix>-…`, it is out of the roles' own reach."
   type        = string
   default     = null
 }

@@ -118,6 +118,40 @@ data "aws_iam_policy_document" "read_1" {
 
 data "aws_iam_policy_document" "write_1" {
   statement {
+    sid    = "OwnRolesStay"
+    effect = "Deny"
+    actions = [
+      "iam:CreatePolicyVersion",
+      "iam:DeleteGroupPolicy",
+      "iam:DeletePolicyVersion",
+      "iam:DeleteRolePolicy",
+      "iam:DeleteUserPolicy",
+      "iam:DetachGroupPolicy",
+      "iam:DetachRolePolicy",
+      "iam:DetachUserPolicy",
+      "iam:PutGroupPolicy",
+      "iam:PutRolePolicy",
+      "iam:PutUserPolicy",
+    ]
+    resources = [
+      "arn:${local.partition}:iam::${local.account}:policy/${var.prefix}-*",
+      "arn:${local.partition}:iam::${local.account}:role/${var.prefix}-*",
+    ]
+  }
+  statement {
+    sid    = "OwnBucketsStay"
+    effect = "Deny"
+    actions = [
+      "s3:DeleteBucketPolicy",
+      "s3:PutBucketAcl",
+      "s3:PutBucketPolicy",
+      "s3:PutBucketPublicAccessBlock",
+    ]
+    resources = [
+      "arn:${local.partition}:s3:::${var.prefix}-*",
+    ]
+  }
+  statement {
     actions = [
       "cloudtrail:PutEventSelectors",
       "cloudtrail:StartLogging",
@@ -224,6 +258,36 @@ data "aws_iam_policy_document" "heartbeat_1" {
 }
 
 data "aws_iam_policy_document" "undo_1" {
+  statement {
+    sid    = "OwnRolesStay"
+    effect = "Deny"
+    actions = [
+      "iam:AttachGroupPolicy",
+      "iam:AttachRolePolicy",
+      "iam:AttachUserPolicy",
+      "iam:CreatePolicyVersion",
+      "iam:PutGroupPolicy",
+      "iam:PutRolePolicy",
+      "iam:PutUserPolicy",
+      "iam:SetDefaultPolicyVersion",
+    ]
+    resources = [
+      "arn:${local.partition}:iam::${local.account}:policy/${var.prefix}-*",
+      "arn:${local.partition}:iam::${local.account}:role/${var.prefix}-*",
+    ]
+  }
+  statement {
+    sid    = "OwnBucketsStay"
+    effect = "Deny"
+    actions = [
+      "s3:PutBucketAcl",
+      "s3:PutBucketPolicy",
+      "s3:PutBucketPublicAccessBlock",
+    ]
+    resources = [
+      "arn:${local.partition}:s3:::${var.prefix}-*",
+    ]
+  }
   statement {
     actions = [
       "cloudtrail:PutEventSelectors",

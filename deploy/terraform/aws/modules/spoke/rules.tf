@@ -25,7 +25,7 @@ resource "aws_cloudwatch_event_target" "hub" {
   rule      = each.value.name
   target_id = "hub"
   arn       = var.bus_arn
-  role_arn  = local.forward_role_arn
   # The role may also be made by the call for another region.
+  role_arn   = coalesce(var.forward_role_arn, local.forward_role_arn)
   depends_on = [aws_iam_role_policy.forward]
 }

@@ -41,6 +41,12 @@ variable "roles" {
   default     = true
 }
 
+variable "forward_role_arn" {
+  description = "Where `roles` is false: the output of the same name of the call that makes the roles, which is then waited for. Not `depends_on`, with which no plan knows the region."
+  type        = string
+  default     = null
+}
+
 variable "fixes" {
   description = "Whether the write role may fix; false while the account is only watched."
   type        = bool
@@ -68,7 +74,7 @@ variable "undo_principals" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "Permissions boundary of every role that is made here."
+  description = "Permissions boundary of every role that is made here. Named `<prefix>-…`, it is out of the roles' own reach."
   type        = string
   default     = null
 }

@@ -50,6 +50,10 @@ run "defaults" {
     error_message = "the bus admits the forwarders of the listed accounts only"
   }
   assert {
+    condition     = aws_cloudwatch_event_rule.receive.event_pattern == jsonencode({ account = ["111122223333", "444455556666"], source = [{ prefix = "aws." }] })
+    error_message = "the queue gets what AWS sends, and nothing that somebody put into a bus"
+  }
+  assert {
     condition     = 0 < aws_lambda_function.quell.reserved_concurrent_executions && aws_lambda_event_source_mapping.queue.function_response_types == toset(["ReportBatchItemFailures"])
     error_message = "the function may run, and answers for each message"
   }
@@ -87,11 +91,75 @@ run "boundary_and_no_key" {
   }
 }
 
+run "modes_by_scopes_of_different_types" {
+  command = plan
+  variables {
+    mode_rules = [
+      { mode = "approve", scope = { accounts = ["444455556666"] } },
+      { mode = "enforce", scope = { tags = { stage = "test" }, policies = ["aws.s3.*"] } },
+    ]
+    guardrails = { fleet_changes_max = 25 }
+  }
+  assert {
+    condition     = jsonencode(local.configuration.guardrails.modes.rules) == jsonencode(var.mode_rules)
+    error_message = "modes by scope are what was given"
+  }
+  assert {
+    condition     = local.configuration.guardrails.fleet_changes_max == 25
+    error_message = "further guardrails stand beside the modes"
+  }
+}
+
+run "refuses_modes_among_guardrails" {
+  command = plan
+  variables { guardrails = { modes = { default = "enforce" } } }
+  expect_failures = [var.guardrails]
+}
+
+run "refuses_rules_without_scope" {
+  command = plan
+  variables { mode_rules = [{ mode = "enforce" }] }
+  expect_failures = [var.mode_rules]
+}
+
+run "thirty_five_accounts" {
+  command = plan
+  variables {
+    accounts = { for it in range(35) : format("%012d", it) => "00000000-0000-0000-0000-000000000000" }
+  }
+  assert {
+    condition     = length(aws_cloudwatch_event_rule.receive.event_pattern) <= 2048
+    error_message = "EventBridge takes no longer pattern"
+  }
+  assert {
+    condition     = length(data.aws_iam_policy_document.bus.json) <= 10240
+    error_message = "EventBridge takes no longer policy"
+  }
+}
+
+run "refuses_more_accounts" {
+  command = plan
+  variables {
+    accounts = { for it in range(36) : format("%012d", it) => "00000000-0000-0000-0000-000000000000" }
+  }
+  expect_failures = [var.accounts]
+}
+
+run "refuses_a_configuration_that_ssm_would_not_keep" {
+  command = plan
+  variables {
+    accounts = { for it in range(35) : format("%012d", it) => "00000000-0000-0000-0000-000000000000" }
+    undo     = true
+  }
+  expect_failures = [aws_ssm_parameter.configuration]
+}
+
 run "refuses_bad_values" {
   command = plan
   variables {
     accounts                  = { "1" = "short" }
     mode                      = "fix-everything"
+    mode_rules                = [{ mode = "fix-everything", scope = {} }]
     reserved_concurrency      = 0
     checkpoint_lock_mode      = "NONE"
     log_retention_days        = 7
@@ -101,7 +169,7 @@ run "refuses_bad_values" {
     secret_arns               = ["arn:aws:secretsmanager:eu-west-1:111122223333:secret:*"]
   }
   expect_failures = [
-    var.accounts, var.mode, var.reserved_concurrency, var.checkpoint_lock_mode, var.log_retention_days,
+    var.accounts, var.mode, var.mode_rules, var.reserved_concurrency, var.checkpoint_lock_mode, var.log_retention_days,
     var.message_retention_days, var.checkpoint_retention_days, var.notification_https_urls, var.secret_arns,
   ]
 }

@@ -62,6 +62,10 @@ run "other_regions_have_rules_only" {
     condition     = !contains(keys(aws_cloudwatch_event_rule.forward), "iam") && contains(keys(aws_cloudwatch_event_rule.forward), "s3")
     error_message = "IAM's events don't come here"
   }
+  assert {
+    condition     = alltrue([for it in aws_cloudwatch_event_target.hub : it.role_arn == "arn:aws:iam::444455556666:role/quell-forward"])
+    error_message = "rules forward by the account's one role"
+  }
 }
 
 run "undo_is_for_people" {
