@@ -9,6 +9,7 @@ pub mod clients;
 pub mod cloudtrail;
 pub mod defaults;
 pub mod deployment;
+pub mod dictionary;
 pub mod ec2;
 pub mod errors;
 pub mod events;

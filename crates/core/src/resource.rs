@@ -190,6 +190,8 @@ pub struct KindMeta {
     pub asff: &'static str,
     /// ARN template: `{partition}`, `{region}`, `{account}` and `{id}` are filled in.
     pub arn: &'static str,
+    /// The top-level properties that a state of it may have: all that a policy can look at.
+    pub properties: &'static [&'static str],
     /// Calls that a read makes. Empty for a type that is never read: what an event proves of it is
     /// all that is judged ([`KindMeta::is_proven_by_events`]).
     pub reads: &'static [Permission],

@@ -49,6 +49,7 @@ static META: KindMeta = KindMeta {
     custodian: "aws.security-group",
     asff: "AwsEc2SecurityGroup",
     arn: "arn:{partition}:ec2:{region}:{account}:security-group/{id}",
+    properties: &["GroupName", PREFIX_LISTS, INGRESS, "VpcId"],
     reads: &[
         Permission::read(DESCRIBE_GROUPS, "*"),
         Permission::read("ec2:DescribeSecurityGroupRules", "*"),

@@ -44,6 +44,14 @@ static META: KindMeta = KindMeta {
     custodian: "aws.event-rule",
     asff: "AwsEventsRule",
     arn: ARN,
+    properties: &[
+        "EventBusName",
+        "EventPattern",
+        "Name",
+        "ScheduleExpression",
+        "State",
+        "Targets",
+    ],
     reads: &[
         Permission::read("events:DescribeRule", ARN),
         Permission::read(LIST_TAGS, ARN),

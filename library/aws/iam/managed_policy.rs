@@ -43,6 +43,7 @@ static META: KindMeta = KindMeta {
     custodian: "iam-policy",
     asff: "AwsIamPolicy",
     arn: ARN,
+    properties: &PROPERTIES,
     reads: &[
         Permission::read("iam:GetPolicy", ARN),
         Permission::read("iam:GetPolicyVersion", ARN),

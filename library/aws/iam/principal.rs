@@ -53,6 +53,7 @@ static GROUP: KindMeta = KindMeta {
     custodian: "iam-group",
     asff: "AwsIamGroup",
     arn: GROUP_ARN,
+    properties: &PROPERTIES,
     reads: &[
         Permission::read("iam:GetGroup", GROUP_ARN),
         Permission::read("iam:GetGroup", GROUP_IN_PATH_ARN),
@@ -75,6 +76,7 @@ static ROLE: KindMeta = KindMeta {
     custodian: "iam-role",
     asff: "AwsIamRole",
     arn: ROLE_ARN,
+    properties: &PROPERTIES,
     reads: &[
         Permission::read("iam:GetRole", ROLE_ARN),
         Permission::read("iam:GetRole", ROLE_IN_PATH_ARN),
@@ -97,6 +99,7 @@ static USER: KindMeta = KindMeta {
     custodian: "iam-user",
     asff: "AwsIamUser",
     arn: USER_ARN,
+    properties: &PROPERTIES,
     reads: &[
         Permission::read("iam:GetUser", USER_ARN),
         Permission::read("iam:GetUser", USER_IN_PATH_ARN),

@@ -29,6 +29,7 @@ static META: KindMeta = KindMeta {
     custodian: "account",
     asff: "AwsS3AccountPublicAccessBlock",
     arn: "arn:{partition}:iam::{account}:root",
+    properties: &[block::PROPERTY],
     reads: &[READ],
     // There is exactly one: no call is needed to find it.
     lists: &[],

@@ -47,6 +47,7 @@ static META: KindMeta = KindMeta {
     custodian: "s3",
     asff: "AwsS3Bucket",
     arn: ARN,
+    properties: &PROPERTIES,
     reads: &[
         account::READ,
         Permission::read("s3:GetBucketAcl", ARN),
