@@ -18,6 +18,7 @@ pub mod iam;
 pub mod planned;
 pub mod queue;
 pub mod s3;
+mod written;
 
 pub use clients::{AccountAccess, Aws, AwsSettings};
 

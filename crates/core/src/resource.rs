@@ -5,7 +5,7 @@
 //! cannot see is listed in [`State::unknown`]: unknown is a value, never "absent".
 
 use crate::event::{CloudScope, Event};
-use crate::plan::{Intent, Place, Plan};
+use crate::plan::{Intent, Language, Place, Plan};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -314,6 +314,19 @@ pub trait Kind: Sync {
         Vec::new()
     }
 
+    /// The declarations that make a resource what a state says: [`Kind::planned`] the other way
+    /// round. What is unknown in the state is left out.
+    ///
+    /// # Errors
+    ///
+    /// Why the language cannot say it.
+    fn written(&self, _state: &State, _language: Language) -> Written {
+        Err("no infrastructure code is read for this type".to_owned())
+    }
+
     /// What the properties mean.
     fn facts(&self, state: &State, trust: &Trust) -> Value;
 }
+
+/// Declarations, each with its type in the language and its properties; or why there are none.
+pub type Written = Result<Vec<(&'static str, Value)>, String>;
