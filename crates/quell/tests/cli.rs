@@ -79,6 +79,22 @@ fn data_keeps_its_bytes_and_texts_obey_none() {
     assert!(!text.contains(['\u{7}', '\u{202e}']), "{text:?}");
 }
 
+/// A new policy passes its own checks, whatever type it is about.
+#[test]
+fn a_new_policy_is_complete_for_every_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let quell = Quell::new(env!("CARGO_BIN_EXE_quell"));
+    for (at, kind) in quell_library::resources().map(|it| it.meta().cloudformation).enumerate() {
+        let folder = folder.path().join(at.to_string());
+        let folder = folder.to_str().unwrap();
+        let new = ["policy", "new", "acme.any.owner_tag", "--resource", kind, "--dir", folder];
+        for arguments in [&new[..], &["policy", "lint", folder], &["policy", "test", folder]] {
+            let ran = quell.run(arguments).unwrap();
+            assert_eq!(ran.code, Some(0), "{kind} {arguments:?}: {}{}", ran.stdout, ran.stderr);
+        }
+    }
+}
+
 /// Some editors begin a file with a byte order mark, which is no part of it.
 #[test]
 fn a_byte_order_mark_is_no_part_of_a_file() {

@@ -2,14 +2,26 @@
 
 use super::managed_policy::{self, is_customer_managed};
 use super::principal::Principal;
+use crate::aws::written::tags;
 use quell_core::plan::Language;
 use quell_core::resource::{State, Written, partition};
 use serde_json::{Map, Value, json};
 
 /// A managed policy.
 pub fn managed_policy(state: &State, language: Language) -> Written {
-    let document = state.properties.get("PolicyDocument").ok_or("its document is unknown")?;
-    Ok(vec![policy(state, &state.resource.id, document, language)?])
+    let document = state.properties.get("PolicyDocument").cloned();
+    let document = document.unwrap_or_else(|| json!({ "Version": "2012-10-17", "Statement": [] }));
+    let (kind, mut written) = policy(state, &state.resource.id, &document, language)?;
+    match (language, written.as_object_mut()) {
+        (Language::Terraform, Some(fields)) => {
+            fields.insert("tags".to_owned(), tags(state, language));
+        }
+        (Language::CloudFormation, _) if !state.tags.is_empty() => {
+            return Err("CloudFormation gives a managed policy no tags".to_owned());
+        }
+        _ => {}
+    }
+    Ok(vec![(kind, written)])
 }
 
 /// A managed policy by its ARN, from which its path and name are.
@@ -71,6 +83,9 @@ fn names(principal: Principal) -> Names {
 
 /// A user, role or group, and the account's own policies that are attached to it.
 pub fn principal(state: &State, principal: Principal, language: Language) -> Written {
+    if principal == Principal::Group && !state.tags.is_empty() {
+        return Err("a group has no tags".to_owned());
+    }
     let (id, properties) = (&state.resource.id, &state.properties);
     let path = properties.get("Path").cloned().unwrap_or_else(|| json!("/"));
     let entries =
@@ -93,7 +108,8 @@ pub fn principal(state: &State, principal: Principal, language: Language) -> Wri
             for arn in arns {
                 written.push((attachment, json!({ word: id, "policy_arn": arn })));
             }
-            written.push((own, json!({ "name": id, "path": path })));
+            let tags = tags(state, language);
+            written.push((own, json!({ "name": id, "path": path, "tags": tags })));
         }
         Language::CloudFormation => {
             let named = |(name, document): (&String, &Value)| json!({ "PolicyName": name, "PolicyDocument": document });
@@ -103,6 +119,7 @@ pub fn principal(state: &State, principal: Principal, language: Language) -> Wri
             let own = Map::from_iter([
                 (name, json!(id)),
                 ("Path".to_owned(), path),
+                ("Tags".to_owned(), tags(state, language)),
                 ("ManagedPolicyArns".to_owned(), json!(arns)),
                 ("Policies".to_owned(), json!(policies)),
             ]);

@@ -28,6 +28,9 @@ pub fn bucket(state: &State, language: Language) -> Written {
 
 /// The account's block.
 pub fn account(state: &State, language: Language) -> Written {
+    if !state.tags.is_empty() {
+        return Err("an account's public access block has no tags".to_owned());
+    }
     match language {
         Language::Terraform => {
             let mut block = flags(state, BLOCK);
