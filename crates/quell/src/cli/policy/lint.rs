@@ -354,10 +354,10 @@ mod tests {
         check(
             block,
             "\"PublicAccessBlockConfiguration\"",
-            "\"PublicAccesBlockConfiguration\"",
+            "\"PublicAccessBlocksConfiguration\"",
             &[
-                "`properties.PublicAccesBlockConfiguration`, which `reads` does not list",
-                "policy.rego:3: there is no property `PublicAccesBlockConfiguration` of \
+                "`properties.PublicAccessBlocksConfiguration`, which `reads` does not list",
+                "policy.rego:3: there is no property `PublicAccessBlocksConfiguration` of \
                  AWS::S3::Bucket; did you mean `PublicAccessBlockConfiguration`?",
             ],
         );

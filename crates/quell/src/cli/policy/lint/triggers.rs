@@ -254,12 +254,15 @@ mod tests {
     #[test]
     fn what_never_happens_is_told_with_the_nearest_name() {
         check(
-            &of_s3(json!(["PutBucketAcl", "PutBucketAlc"])),
-            &["`PutBucketAlc` never happens, by the dictionary of "],
+            &of_s3(json!(["PutBucketAcl", "PutBucketAcls"])),
+            &["`PutBucketAcls` never happens, by the dictionary of "],
         );
-        let told = found(&of_s3(json!(["PutBucketAlc"])));
+        let told = found(&of_s3(json!(["PutBucketAcls"])));
         assert!(told[0].ends_with("did you mean `PutBucketAcl`?"), "{told:?}");
-        check(&of_s3(json!([{ "prefix": "PutBukcet" }])), &["`{\"prefix\":\"PutBukcet\"}` never"]);
+        check(
+            &of_s3(json!([{ "prefix": "PutBuckets" }])),
+            &["`{\"prefix\":\"PutBuckets\"}` never"],
+        );
         check(&of_s3(json!(["ListBuckets"])), &["no event whose name begins with `List`"]);
         let mut elsewhere = of_s3(json!(["PutBucketAcl"]));
         elsewhere["source"] = json!(["aws.s3", "aws.iam"]);
