@@ -333,9 +333,25 @@ fn identity_policy() -> impl Strategy<Value = Value> {
 /// How many configurations of each type are taken; `PROPTEST_CASES` may ask for more.
 const CASES: u32 = 2_500;
 
-/// Principals: CloudFormation's type, and Terraform's word.
-const PRINCIPALS: [(&str, &str); 3] =
-    [("AWS::IAM::Group", "group"), ("AWS::IAM::Role", "role"), ("AWS::IAM::User", "user")];
+/// Principals: CloudFormation's type, Terraform's word, and its types of a principal, of an inline
+/// policy and of an attachment.
+const PRINCIPALS: [(&str, &str, [&str; 3]); 3] = [
+    (
+        "AWS::IAM::Group",
+        "group",
+        ["aws_iam_group", "aws_iam_group_policy", "aws_iam_group_policy_attachment"],
+    ),
+    (
+        "AWS::IAM::Role",
+        "role",
+        ["aws_iam_role", "aws_iam_role_policy", "aws_iam_role_policy_attachment"],
+    ),
+    (
+        "AWS::IAM::User",
+        "user",
+        ["aws_iam_user", "aws_iam_user_policy", "aws_iam_user_policy_attachment"],
+    ),
+];
 
 /// Types that no infrastructure code is read for: quell's own deployment is watched by events.
 const NOT_PLANNED: [&str; 2] = ["AWS::Events::Rule", "Quell::Deployment::Part"];
@@ -350,7 +366,7 @@ fn every_type_is_generated() {
         "AWS::S3::AccountPublicAccessBlock",
         "AWS::S3::Bucket",
     ]);
-    generated.extend(PRINCIPALS.map(|(kind, _)| kind));
+    generated.extend(PRINCIPALS.map(|(kind, ..)| kind));
     generated.extend(NOT_PLANNED);
     let judged = LIBRARY.policies().iter().flat_map(|it| it.meta().resources());
     assert_eq!(judged.map(|(kind, _)| kind).collect::<BTreeSet<_>>(), generated);
@@ -558,7 +574,7 @@ proptest! {
 
     #[test]
     fn principals(
-        (kind, word) in prop::sample::select(PRINCIPALS.to_vec()),
+        (kind, word, types) in prop::sample::select(PRINCIPALS.to_vec()),
         policies in prop::collection::vec(identity_policy(), 0..3),
         managed in prop::option::of(identity_policy()),
         administrator in any::<bool>(),
@@ -568,12 +584,8 @@ proptest! {
     ) {
         const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
         let own_arn = format!("arn:aws:iam::{ACCOUNT}:policy/m");
-        let (own, policy_part, attachment_part) = match word {
-            "group" => ("aws_iam_group", "aws_iam_group_policy", "aws_iam_group_policy_attachment"),
-            "role" => ("aws_iam_role", "aws_iam_role_policy", "aws_iam_role_policy_attachment"),
-            _ => ("aws_iam_user", "aws_iam_user_policy", "aws_iam_user_policy_attachment"),
-        };
-        // Of the principals only a role may hold policies in its own declaration.
+        let [own, policy_part, attachment_part] = types;
+        // Only a role may hold policies in its own declaration.
         let inline = inline && word == "role";
         let mut principal = json!({ "name": "r" });
         let (mut parts, mut templates) = (Vec::new(), Vec::new());

@@ -112,8 +112,10 @@ pub fn principal(state: &State, principal: Principal, language: Language) -> Wri
             written.push((own, json!({ "name": id, "path": path, "tags": tags })));
         }
         Language::CloudFormation => {
-            let named = |(name, document): (&String, &Value)| json!({ "PolicyName": name, "PolicyDocument": document });
-            let policies: Vec<Value> = entries("Policies").map(named).collect();
+            let mut policies = Vec::new();
+            for (name, document) in entries("Policies") {
+                policies.push(json!({ "PolicyName": name, "PolicyDocument": document }));
+            }
             let kind = principal.type_name();
             let name = format!("{}Name", kind.rsplit("::").next().unwrap_or_default());
             let own = Map::from_iter([
