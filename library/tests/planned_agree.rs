@@ -587,10 +587,8 @@ proptest! {
         let [own, policy_part, attachment_part] = types;
         // Only a role may hold policies in its own declaration.
         let inline = inline && word == "role";
-        let mut principal = json!({ "name": "r" });
-        let (mut parts, mut templates) = (Vec::new(), Vec::new());
-        let named = kind.replace("AWS::IAM::", "") + "Name";
-        let mut template = json!({ named: "r" });
+        let (mut role, mut parts, mut templates) = (json!({ "name": "r" }), Vec::new(), Vec::new());
+        let mut template = json!({ (kind.replace("AWS::IAM::", "") + "Name"): "r" });
         let (mut documents, mut arns, mut attached) = (Map::new(), Vec::new(), Map::new());
         let (mut blocks, mut list) = (Vec::new(), Vec::new());
         for (at, policy) in policies.iter().enumerate() {
@@ -618,14 +616,14 @@ proptest! {
                 json!({ "ManagedPolicyName": "m", "PolicyDocument": it })));
         }
         if inline {
-            principal["inline_policy"] = json!(blocks);
-            principal["managed_policy_arns"] = json!(arns);
+            role["inline_policy"] = json!(blocks);
+            role["managed_policy_arns"] = json!(arns);
         } else {
             parts.extend(
                 arns.iter().map(|it| (attachment_part, json!({ word: "r", "policy_arn": it }))),
             );
         }
-        parts.push((own, principal));
+        parts.push((own, role));
         template["Policies"] = json!(list);
         template["ManagedPolicyArns"] = json!(arns);
         templates.push((kind, template));
