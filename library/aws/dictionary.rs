@@ -2,8 +2,8 @@
 //! requests hold: what `quell policy lint` proves a trigger against.
 //!
 //! `dictionary.json` is made out of AWS's own service models by `cargo xtask codegen`;
-//! `xtask/src/codegen/dictionary.py` says what it leaves out. Names in a request are CloudTrail's, as
-//! far as rules tell them. What is inside a parameter, and what a call answers, is not in it.
+//! `xtask/src/codegen/dictionary.py` says what it leaves out. Names in a request are CloudTrail's,
+//! as far as rules tell them. What is inside a parameter, and what a call answers, is not in it.
 
 use quell_core::event::Event;
 use quell_core::normalize;

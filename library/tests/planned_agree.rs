@@ -1,6 +1,6 @@
 //! One configuration, three clocks: what a plan of Terraform, its source (in either syntax), a
-//! template of CloudFormation and a read say of it is judged the same, wherever everything is known.
-//! And where one value is not known yet, no policy that is violated falls silent.
+//! template of CloudFormation and a read say of it is judged the same, wherever everything is
+//! known. And where one value is not known yet, no policy that is violated falls silent.
 //!
 //! `cargo xtask e2e agree` takes 10,000 configurations of each type; here it is fewer.
 #![allow(

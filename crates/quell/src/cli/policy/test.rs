@@ -5,7 +5,8 @@
 //! `insta` gives its snapshots, so the built-in library's own tests read the same files.
 //!
 //! What the event led to, a scan must find, and so must the gate: it is given infrastructure code
-//! written out of the case's state. A clock that can say nothing of a case is named with its reason.
+//! written out of the case's state. A clock that can say nothing of a case is named with its
+//! reason.
 
 use crate::cli::global::{Global, bad_policy};
 use crate::exit::{CliError, Exit};
