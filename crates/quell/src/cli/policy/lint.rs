@@ -200,11 +200,13 @@ fn trigger(_: &PolicyFolder, policy: &Policy) -> Vec<String> {
     problems
 }
 
-/// What the Rego looks at must be read: an unread property is unknown, and the verdict with it.
+/// What the Rego looks at must be read: an unread property is unknown, and the verdict with it. Of
+/// one that has a default, the policy itself says what its absence means.
 fn reads(folder: &PolicyFolder, policy: &Policy) -> Vec<String> {
     let listed: BTreeSet<&str> = policy.meta().reads.iter().map(String::as_str).collect();
     let references = references(&folder.rego);
-    let used: BTreeSet<&str> = references.iter().filter_map(Reference::property).collect();
+    let used = references.iter().filter(|it| !it.has_default);
+    let used: BTreeSet<&str> = used.filter_map(Reference::property).collect();
     used.into_iter()
         .filter(|it| !listed.contains(it))
         .map(|it| format!("policy.rego looks at `properties.{it}`, which `reads` does not list"))
@@ -229,7 +231,7 @@ fn known(folder: &PolicyFolder, policy: &Policy) -> Vec<String> {
         }
     };
     let of = format!("of {kinds}");
-    for Reference { line, path } in references(&folder.rego) {
+    for Reference { line, path, .. } in references(&folder.rego) {
         let place = format!("policy.rego:{line}");
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         match (path.as_slice(), &facts) {
@@ -355,11 +357,8 @@ mod tests {
             block,
             "\"PublicAccessBlockConfiguration\"",
             "\"PublicAccessBlocksConfiguration\"",
-            &[
-                "`properties.PublicAccessBlocksConfiguration`, which `reads` does not list",
-                "policy.rego:3: there is no property `PublicAccessBlocksConfiguration` of \
-                 AWS::S3::Bucket; did you mean `PublicAccessBlockConfiguration`?",
-            ],
+            &["policy.rego:3: there is no property `PublicAccessBlocksConfiguration` of \
+                 AWS::S3::Bucket; did you mean `PublicAccessBlockConfiguration`?"],
         );
         check(
             "aws.s3.acl_public_grant",

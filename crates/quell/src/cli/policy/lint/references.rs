@@ -12,6 +12,9 @@ pub struct Reference {
     pub line: usize,
     /// Its steps.
     pub path: Vec<String>,
+    /// Whether it says what stands for it where it is not there: the third argument of
+    /// `object.get`.
+    pub has_default: bool,
 }
 
 impl Reference {
@@ -101,11 +104,11 @@ fn reference(tokens: &Tokens, start: usize) -> Option<(Reference, usize)> {
         && is_sign(tokens, start - 1, '(')
         && word(tokens, start - 2) == Some("get")
         && word(tokens, start - 4) == Some("object");
-    if is_got && is_sign(tokens, at, ',') {
-        path.extend(text(tokens, at + 1).map(str::to_owned));
-    }
+    let got = text(tokens, at + 1).filter(|_| is_got && is_sign(tokens, at, ','));
+    let has_default = got.is_some();
+    path.extend(got.map(str::to_owned));
     let line = tokens.get(start).map_or(0, |(line, _)| *line);
-    Some((Reference { line, path }, at))
+    Some((Reference { line, path, has_default }, at))
 }
 
 /// The name that stands for a reference: `name := reference`, and nothing more on the line.
@@ -175,7 +178,8 @@ mod tests {
     fn what_a_function_gets_is_found() {
         let rego = "block := object.get(input.resource.properties, \"Block\", {})";
         assert_eq!(paths(rego), ["block", "object get", "input resource properties Block"]);
-        assert_eq!(references(rego)[2].property(), Some("Block"));
+        let got = &references(rego)[2];
+        assert_eq!((got.property(), got.has_default), (Some("Block"), true));
     }
 
     #[test]
