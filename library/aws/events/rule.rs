@@ -44,14 +44,7 @@ static META: KindMeta = KindMeta {
     custodian: "aws.event-rule",
     asff: "AwsEventsRule",
     arn: ARN,
-    properties: &[
-        "EventBusName",
-        "EventPattern",
-        "Name",
-        "ScheduleExpression",
-        "State",
-        "Targets",
-    ],
+    properties: &["EventBusName", "EventPattern", "Name", "ScheduleExpression", "State", "Targets"],
     reads: &[
         Permission::read("events:DescribeRule", ARN),
         Permission::read(LIST_TAGS, ARN),
