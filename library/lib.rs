@@ -8,6 +8,7 @@
 //! [`Action`] applies. Nothing here decides.
 
 pub mod aws;
+pub mod clocks;
 pub mod cloud;
 pub mod folder;
 pub mod live;

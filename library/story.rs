@@ -23,6 +23,8 @@ use thiserror::Error;
 /// A told case.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Story {
+    /// Whether the event led to a judgment at all.
+    pub judged: bool,
     /// Whether the policy found a violation.
     pub violates: bool,
     /// The text.
@@ -75,11 +77,11 @@ pub fn tell(
         .map_err(|it| StoryError::Event(it.to_string()))?;
     if !triggered {
         let _ = writeln!(text, "trigger   does not match: nothing is looked at");
-        return Ok(Story { violates: false, text });
+        return Ok(Story { judged: false, violates: false, text });
     }
     if let Status::Failure { code, .. } = &event.status {
         let _ = writeln!(text, "failed    {code}: a signal, never a trigger to fix");
-        return Ok(Story { violates: false, text });
+        return Ok(Story { judged: false, violates: false, text });
     }
     let mut state: State =
         serde_json::from_str(state).map_err(|it| StoryError::State(it.to_string()))?;
@@ -105,10 +107,11 @@ pub fn tell(
     for finding in &detection.findings {
         tell_finding(library, policy, &event, &state, finding, &mut text)?;
     }
-    Ok(Story { violates: !detection.findings.is_empty(), text })
+    Ok(Story { judged: true, violates: !detection.findings.is_empty(), text })
 }
 
-fn one_event(text: &str) -> Result<Event, StoryError> {
+/// The one event of a case.
+pub(crate) fn one_event(text: &str) -> Result<Event, StoryError> {
     let events =
         normalize::document(text.as_bytes()).map_err(|it| StoryError::Event(it.to_string()))?;
     let [event]: [_; 1] = events

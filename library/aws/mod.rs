@@ -9,6 +9,7 @@ pub mod clients;
 pub mod cloudtrail;
 pub mod defaults;
 pub mod deployment;
+pub mod dictionary;
 pub mod ec2;
 pub mod errors;
 pub mod events;
@@ -17,6 +18,7 @@ pub mod iam;
 pub mod planned;
 pub mod queue;
 pub mod s3;
+mod written;
 
 pub use clients::{AccountAccess, Aws, AwsSettings};
 

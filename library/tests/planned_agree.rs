@@ -1,6 +1,8 @@
-//! One configuration, three clocks: what a plan of Terraform, its source, a template's resources and
-//! a read say of it is judged the same, wherever everything is known. And where one value is not
-//! known yet, no policy that is violated falls silent.
+//! One configuration, three clocks: what a plan of Terraform, its source (in either syntax), a
+//! template of CloudFormation and a read say of it is judged the same, wherever everything is
+//! known. And where one value is not known yet, no policy that is violated falls silent.
+//!
+//! `cargo xtask e2e agree` takes 10,000 configurations of each type; here it is fewer.
 #![allow(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -13,7 +15,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use quell_core::detect::detect;
 use quell_core::plan::hcl::{self, Options, Sources};
-use quell_core::plan::{Declared, Intent, Language, Plan, terraform};
+use quell_core::plan::{Plan, cloudformation, terraform};
 use quell_core::policy::{Policy, PolicyLimits};
 use quell_core::resource::{ResourceRef, State, Trust};
 use quell_library::{Library, folder, planned, resource};
@@ -59,33 +61,61 @@ fn by_plan(kind: &str, declared: &[(&str, Value)]) -> BTreeSet<String> {
     by(kind, plan)
 }
 
-/// The same as source without a plan, in its JSON form.
-fn by_source(kind: &str, declared: &[(&str, Value)]) -> BTreeSet<String> {
-    let mut resources: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
-    for (at, (kind, written)) in declared.iter().enumerate() {
-        resources.entry(*kind).or_default().insert(format!("x{at}"), written.clone());
-    }
+/// The same as source without a plan: in Terraform's own syntax, or in its JSON form.
+fn by_source(kind: &str, declared: &[(&str, Value)], native: bool) -> BTreeSet<String> {
     let mut sources = Sources::default();
-    sources.insert("main.tf.json", json!({ "resource": resources }).to_string()).unwrap();
+    if native {
+        let mut text = String::new();
+        for (at, (kind, written)) in declared.iter().enumerate() {
+            text.push_str(&format!("resource \"{kind}\" \"x{at}\" {{\n{}}}\n", body(written)));
+        }
+        sources.insert("main.tf", text).unwrap();
+    } else {
+        let mut resources: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+        for (at, (kind, written)) in declared.iter().enumerate() {
+            resources.entry(*kind).or_default().insert(format!("x{at}"), written.clone());
+        }
+        sources.insert("main.tf.json", json!({ "resource": resources }).to_string()).unwrap();
+    }
     by(kind, hcl::read(&sources, &Options::default()).unwrap())
 }
 
+/// The inside of a block in HCL: a list of objects is blocks of that name.
+fn body(fields: &Value) -> String {
+    let mut text = String::new();
+    for (name, value) in fields.as_object().unwrap() {
+        match value.as_array() {
+            Some(list) if list.first().is_some_and(Value::is_object) => {
+                for it in list {
+                    text.push_str(&format!("{name} {{\n{}}}\n", body(it)));
+                }
+            }
+            _ => text.push_str(&format!("{name} = {}\n", expression(value))),
+        }
+    }
+    text
+}
+
+/// A value in HCL, whose texts may hold what only looks like a template. Of objects there are
+/// none: the policy documents here are texts.
+fn expression(value: &Value) -> String {
+    match value {
+        Value::Array(list) => {
+            format!("[{}]", list.iter().map(expression).collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string().replace("${", "$${").replace("%{", "%%{"),
+    }
+}
+
+/// The same as a template, in the JSON that is YAML, too.
 fn by_template(kind: &str, declared: &[(&str, Value)]) -> BTreeSet<String> {
-    let one = |(at, (kind, properties)): (usize, &(&str, Value))| Declared {
-        language: Language::CloudFormation,
-        kind: (*kind).to_owned(),
-        address: format!("X{at}"),
-        properties: properties.clone(),
-        unknown: BTreeSet::new(),
-        references: BTreeMap::new(),
-        drafts: BTreeMap::new(),
-        intent: Intent::Create,
-        before: None,
-        at: None,
-        places: BTreeMap::new(),
+    let one = |(at, (kind, properties)): (usize, &(&str, Value))| {
+        (format!("X{at}"), json!({ "Type": kind, "Properties": properties }))
     };
-    let declared = declared.iter().enumerate().map(one).collect();
-    by(kind, Plan { declared, ..Plan::default() })
+    let resources: Map<String, Value> = declared.iter().enumerate().map(one).collect();
+    let text = json!({ "Resources": resources }).to_string();
+    let options = cloudformation::Options::default();
+    by(kind, cloudformation::read("template.json", &text, &options).unwrap())
 }
 
 fn by(kind: &str, mut plan: Plan) -> BTreeSet<String> {
@@ -300,6 +330,48 @@ fn identity_policy() -> impl Strategy<Value = Value> {
     })
 }
 
+/// How many configurations of each type are taken; `PROPTEST_CASES` may ask for more.
+const CASES: u32 = 2_500;
+
+/// Principals: CloudFormation's type, Terraform's word, and its types of a principal, of an inline
+/// policy and of an attachment.
+const PRINCIPALS: [(&str, &str, [&str; 3]); 3] = [
+    (
+        "AWS::IAM::Group",
+        "group",
+        ["aws_iam_group", "aws_iam_group_policy", "aws_iam_group_policy_attachment"],
+    ),
+    (
+        "AWS::IAM::Role",
+        "role",
+        ["aws_iam_role", "aws_iam_role_policy", "aws_iam_role_policy_attachment"],
+    ),
+    (
+        "AWS::IAM::User",
+        "user",
+        ["aws_iam_user", "aws_iam_user_policy", "aws_iam_user_policy_attachment"],
+    ),
+];
+
+/// Types that no infrastructure code is read for: quell's own deployment is watched by events.
+const NOT_PLANNED: [&str; 2] = ["AWS::Events::Rule", "Quell::Deployment::Part"];
+
+/// A policy on a type that nobody generates is not shown to agree with itself.
+#[test]
+fn every_type_is_generated() {
+    let mut generated = BTreeSet::from([
+        "AWS::CloudTrail::Trail",
+        "AWS::EC2::SecurityGroup",
+        "AWS::IAM::ManagedPolicy",
+        "AWS::S3::AccountPublicAccessBlock",
+        "AWS::S3::Bucket",
+    ]);
+    generated.extend(PRINCIPALS.map(|(kind, ..)| kind));
+    generated.extend(NOT_PLANNED);
+    let judged = LIBRARY.policies().iter().flat_map(|it| it.meta().resources());
+    assert_eq!(judged.map(|(kind, _)| kind).collect::<BTreeSet<_>>(), generated);
+}
+
 /// As a read has it: a list of statements.
 fn listed(mut document: Value) -> Value {
     if document["Statement"].is_object() {
@@ -309,8 +381,7 @@ fn listed(mut document: Value) -> Value {
 }
 
 proptest! {
-    // `PROPTEST_CASES=10000` takes more of them.
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(2_500)))]
+    #![proptest_config(ProptestConfig::with_cases(CASES.max(ProptestConfig::default().cases)))]
 
     #[test]
     fn buckets(
@@ -320,6 +391,7 @@ proptest! {
         policy in prop::option::of(bucket_policy()),
         inline in any::<bool>(),
         pick in any::<prop::sample::Index>(),
+        native in any::<bool>(),
     ) {
         let flags = |names: fn(&(&'static str, &'static str)) -> &'static str| {
             block.map(|on| {
@@ -377,7 +449,7 @@ proptest! {
         ]);
         let read = by_read("AWS::S3::Bucket", "logs", read);
         prop_assert_eq!(&by_plan("AWS::S3::Bucket", &parts), &read);
-        prop_assert_eq!(&by_source("AWS::S3::Bucket", &parts), &read);
+        prop_assert_eq!(&by_source("AWS::S3::Bucket", &parts, native), &read);
         prop_assert_eq!(&by_template("AWS::S3::Bucket", &templates), &read);
         check_unknown(&read, &parts, pick)?;
     }
@@ -386,6 +458,7 @@ proptest! {
     fn groups(
         rules in prop::collection::vec(rule(), 0..5),
         pick in any::<prop::sample::Index>(),
+        native in any::<bool>(),
     ) {
         let (mut inline, mut parts, mut templates) = (Vec::new(), Vec::new(), Vec::new());
         let (mut listed, mut read): (Vec<Value>, Vec<Value>) = (Vec::new(), Vec::new());
@@ -427,7 +500,7 @@ proptest! {
         let read = json!({ "SecurityGroupIngress": read, "PrefixLists": {} });
         let read = by_read(kind, "sg-1", read);
         prop_assert_eq!(&by_plan(kind, &parts), &read);
-        prop_assert_eq!(&by_source(kind, &parts), &read);
+        prop_assert_eq!(&by_source(kind, &parts, native), &read);
         prop_assert_eq!(&by_template(kind, &templates), &read);
         check_unknown(&read, &parts, pick)?;
     }
@@ -444,6 +517,7 @@ proptest! {
             0..3,
         ),
         pick in any::<prop::sample::Index>(),
+        native in any::<bool>(),
     ) {
         const NAMES: [(&str, &str, bool); 4] = [
             ("EnableLogFileValidation", "enable_log_file_validation", false),
@@ -476,23 +550,45 @@ proptest! {
         let read = by_read(kind, &id, read);
         let parts = [("aws_cloudtrail", plan)];
         prop_assert_eq!(&by_plan(kind, &parts), &read);
-        prop_assert_eq!(&by_source(kind, &parts), &read);
+        prop_assert_eq!(&by_source(kind, &parts, native), &read);
         check_unknown(&read, &parts, pick)?;
         prop_assert_eq!(&by_template(kind, &[(kind, template)]), &read);
     }
 
     #[test]
+    fn accounts(block in any::<[bool; 4]>(), native in any::<bool>()) {
+        let flags = |names: fn(&(&'static str, &'static str)) -> &'static str| {
+            let flag = |(it, on)| (names(it).to_owned(), json!(on));
+            Value::Object(FLAGS.iter().zip(block).map(flag).collect())
+        };
+        let mut written = flags(|it| it.1);
+        written["account_id"] = json!(ACCOUNT);
+        // CloudFormation has no type for it.
+        let parts = [("aws_s3_account_public_access_block", written)];
+        let kind = "AWS::S3::AccountPublicAccessBlock";
+        let read = json!({ "PublicAccessBlockConfiguration": flags(|it| it.0) });
+        let read = by_read(kind, ACCOUNT, read);
+        prop_assert_eq!(&by_plan(kind, &parts), &read);
+        prop_assert_eq!(&by_source(kind, &parts, native), &read);
+    }
+
+    #[test]
     fn principals(
+        (kind, word, types) in prop::sample::select(PRINCIPALS.to_vec()),
         policies in prop::collection::vec(identity_policy(), 0..3),
         managed in prop::option::of(identity_policy()),
         administrator in any::<bool>(),
         inline in any::<bool>(),
         pick in any::<prop::sample::Index>(),
+        native in any::<bool>(),
     ) {
         const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
         let own_arn = format!("arn:aws:iam::{ACCOUNT}:policy/m");
+        let [own, policy_part, attachment_part] = types;
+        // Only a role may hold policies in its own declaration.
+        let inline = inline && word == "role";
         let (mut role, mut parts, mut templates) = (json!({ "name": "r" }), Vec::new(), Vec::new());
-        let mut template = json!({ "RoleName": "r" });
+        let mut template = json!({ (kind.replace("AWS::IAM::", "") + "Name"): "r" });
         let (mut documents, mut arns, mut attached) = (Map::new(), Vec::new(), Map::new());
         let (mut blocks, mut list) = (Vec::new(), Vec::new());
         for (at, policy) in policies.iter().enumerate() {
@@ -504,8 +600,8 @@ proptest! {
                 blocks.push(block);
             } else {
                 let mut block = block;
-                block["role"] = json!("r");
-                parts.push(("aws_iam_role_policy", block));
+                block[word] = json!("r");
+                parts.push((policy_part, block));
             }
         }
         if administrator {
@@ -519,31 +615,31 @@ proptest! {
             templates.push(("AWS::IAM::ManagedPolicy",
                 json!({ "ManagedPolicyName": "m", "PolicyDocument": it })));
         }
-        role["inline_policy"] = json!(blocks);
         if inline {
+            role["inline_policy"] = json!(blocks);
             role["managed_policy_arns"] = json!(arns);
         } else {
-            parts.extend(arns.iter().map(|it| {
-                ("aws_iam_role_policy_attachment", json!({ "role": "r", "policy_arn": it }))
-            }));
+            parts.extend(
+                arns.iter().map(|it| (attachment_part, json!({ word: "r", "policy_arn": it }))),
+            );
         }
-        parts.push(("aws_iam_role", role));
+        parts.push((own, role));
         template["Policies"] = json!(list);
         template["ManagedPolicyArns"] = json!(arns);
-        templates.push(("AWS::IAM::Role", template));
+        templates.push((kind, template));
         arns.sort();
         let read = json!({ "Path": "/", "ManagedPolicyArns": arns, "Policies": documents,
             "AttachedPolicyDocuments": attached });
-        let read = by_read("AWS::IAM::Role", "r", read);
-        prop_assert_eq!(&by_plan("AWS::IAM::Role", &parts), &read);
-        prop_assert_eq!(&by_source("AWS::IAM::Role", &parts), &read);
-        prop_assert_eq!(&by_template("AWS::IAM::Role", &templates), &read);
+        let read = by_read(kind, "r", read);
+        prop_assert_eq!(&by_plan(kind, &parts), &read);
+        prop_assert_eq!(&by_source(kind, &parts, native), &read);
+        prop_assert_eq!(&by_template(kind, &templates), &read);
         check_unknown(&read, &parts, pick)?;
         if let Some(it) = managed {
             let kind = "AWS::IAM::ManagedPolicy";
             let read = by_read(kind, &own_arn, json!({ "PolicyDocument": listed(it) }));
             prop_assert_eq!(&by_plan(kind, &parts), &read);
-            prop_assert_eq!(&by_source(kind, &parts), &read);
+            prop_assert_eq!(&by_source(kind, &parts, native), &read);
             prop_assert_eq!(&by_template(kind, &templates), &read);
         }
     }

@@ -2,9 +2,12 @@
 //!
 //! Each is the test binary `e2e_NAME` of `crates/quell`; `loop` first proves that the emulator
 //! itself works. They are always built with the other tests, and do their work only when
-//! `QUELL_E2E` names them: see `testkit::e2e_opted_in`.
+//! `QUELL_E2E` names them: see `testkit::e2e_opted_in`. `agree` is an ordinary test of the library
+//! over more cases.
 
 mod deploy;
+
+use std::env;
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -18,6 +21,7 @@ Examples:
   cargo xtask e2e loop
   cargo xtask e2e kill -- --nocapture
   cargo xtask e2e deploy
+  PROPTEST_CASES=50000 cargo xtask e2e agree -- buckets
 
 `deploy` needs `terraform` and the provider `hashicorp/aws`; QUELL_TERRAFORM_PLUGINS names its
 folder. It builds the package first (`cargo xtask dist`).
@@ -39,7 +43,13 @@ enum Name {
     Kill,
     /// ministack: Terraform and CloudFormation deploy the function, it heals under its own role
     Deploy,
+    /// No emulator: plan, source, template and read are judged alike, 10,000 times for each type
+    Agree,
 }
+
+/// How many configurations `agree` takes of each type, unless this variable is set.
+const AGREE_CASES: &str = "10000";
+const AGREE_CASES_VARIABLE: &str = "PROPTEST_CASES";
 
 impl Name {
     /// As on the command line and in `QUELL_E2E`.
@@ -48,6 +58,7 @@ impl Name {
             Name::Loop => "loop",
             Name::Kill => "kill",
             Name::Deploy => "deploy",
+            Name::Agree => "agree",
         }
     }
 
@@ -58,13 +69,16 @@ impl Name {
             Name::Loop => &["--workspace", "--test", "localemu", "--test", "e2e_loop"],
             Name::Kill => &["--workspace", "--test", "e2e_kill"],
             Name::Deploy => &["--workspace", "--test", "e2e_deploy"],
+            Name::Agree => &["--workspace", "--test", "planned_agree"],
         }
     }
 
-    fn environment(self) -> &'static Venv {
+    /// The Python environment that it needs, if any.
+    fn environment(self) -> Option<&'static Venv> {
         match self {
-            Name::Loop => &Venv::LOCALEMU,
-            Name::Kill | Name::Deploy => &Venv::SERVICES,
+            Name::Loop => Some(&Venv::LOCALEMU),
+            Name::Kill | Name::Deploy => Some(&Venv::SERVICES),
+            Name::Agree => None,
         }
     }
 }
@@ -72,13 +86,19 @@ impl Name {
 /// Runs the test; `false` means that it failed.
 pub fn run(arguments: &Arguments) -> Result<bool> {
     let name = arguments.name.as_str();
-    let environment = arguments.name.environment();
-    let python = venv::prepared(environment)?;
     let mut cargo = run::cargo(&["test", "--release"])?;
     cargo.args(arguments.name.targets()).arg("--").args(&arguments.test_arguments);
     if let Name::Deploy = arguments.name {
         let Some(zip) = deploy::zip()? else { return Ok(false) };
         cargo.env(deploy::ZIP_VARIABLE, zip);
     }
-    run::succeeds(cargo.env(E2E_VARIABLE, name).env(environment.variable, python))
+    if let Some(environment) = arguments.name.environment() {
+        cargo.env(environment.variable, venv::prepared(environment)?);
+    }
+    if let Name::Agree = arguments.name
+        && env::var_os(AGREE_CASES_VARIABLE).is_none()
+    {
+        cargo.env(AGREE_CASES_VARIABLE, AGREE_CASES);
+    }
+    run::succeeds(cargo.env(E2E_VARIABLE, name))
 }

@@ -5,7 +5,7 @@
 //! cannot see is listed in [`State::unknown`]: unknown is a value, never "absent".
 
 use crate::event::{CloudScope, Event};
-use crate::plan::{Intent, Place, Plan};
+use crate::plan::{Intent, Language, Place, Plan};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -190,6 +190,8 @@ pub struct KindMeta {
     pub asff: &'static str,
     /// ARN template: `{partition}`, `{region}`, `{account}` and `{id}` are filled in.
     pub arn: &'static str,
+    /// The top-level properties that a state of it may have: all that a policy can look at.
+    pub properties: &'static [&'static str],
     /// Calls that a read makes. Empty for a type that is never read: what an event proves of it is
     /// all that is judged ([`KindMeta::is_proven_by_events`]).
     pub reads: &'static [Permission],
@@ -312,6 +314,19 @@ pub trait Kind: Sync {
         Vec::new()
     }
 
+    /// The declarations that make a resource what a state says: [`Kind::planned`] the other way
+    /// round. What is unknown in the state is left out.
+    ///
+    /// # Errors
+    ///
+    /// Why the language cannot say it.
+    fn written(&self, _state: &State, _language: Language) -> Written {
+        Err("no infrastructure code is read for this type".to_owned())
+    }
+
     /// What the properties mean.
     fn facts(&self, state: &State, trust: &Trust) -> Value;
 }
+
+/// Declarations, each with its type in the language and its properties; or why there are none.
+pub type Written = Result<Vec<(&'static str, Value)>, String>;

@@ -79,6 +79,59 @@ fn data_keeps_its_bytes_and_texts_obey_none() {
     assert!(!text.contains(['\u{7}', '\u{202e}']), "{text:?}");
 }
 
+/// A new policy passes its own checks, whatever type it is about.
+#[test]
+fn a_new_policy_is_complete_for_every_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let quell = Quell::new(env!("CARGO_BIN_EXE_quell"));
+    for (at, kind) in quell_library::resources().map(|it| it.meta().cloudformation).enumerate() {
+        let folder = folder.path().join(at.to_string());
+        let folder = folder.to_str().unwrap();
+        let new = ["policy", "new", "acme.any.owner_tag", "--resource", kind, "--dir", folder];
+        for arguments in [&new[..], &["policy", "lint", folder], &["policy", "test", folder]] {
+            let ran = quell.run(arguments).unwrap();
+            assert_eq!(ran.code, Some(0), "{kind} {arguments:?}: {}{}", ran.stdout, ran.stderr);
+        }
+    }
+}
+
+/// What the guide has its reader write passes the checks that it says it passes.
+#[test]
+fn the_guide_to_policies_is_true() {
+    let guide = testkit::repository().unwrap().join("docs/guides/write-a-policy.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let block = |language: &str| {
+        let (_, rest) = guide.split_once(&format!("\n```{language}\n")).unwrap();
+        rest.split_once("```").unwrap().0
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let quell = Quell::new(env!("CARGO_BIN_EXE_quell"));
+    let root = folder.path().join("policies");
+    let policies = root.to_str().unwrap();
+    let (id, kind) = ("acme.ec2.metrics_open", "AWS::EC2::SecurityGroup");
+    let new = ["policy", "new", id, "--resource", kind, "--dir", policies];
+    assert_eq!(quell.run(&new).unwrap().code, Some(0));
+    let own = root.join("acme/ec2/metrics_open");
+    std::fs::write(own.join("policy.yaml"), block("yaml")).unwrap();
+    std::fs::write(own.join("policy.rego"), block("rego")).unwrap();
+    let cases = own.join("cases");
+    std::fs::rename(cases.join("bad_no_owner"), cases.join("bad_all_traffic")).unwrap();
+    std::fs::rename(cases.join("good_owner"), cases.join("good_web_only")).unwrap();
+    let state = cases.join("good_web_only/state.json");
+    let text = std::fs::read_to_string(&state).unwrap();
+    let mut good: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let rules = good.pointer_mut("/properties/SecurityGroupIngress").unwrap();
+    rules.as_array_mut().unwrap().retain(|it| it.get("IpProtocol") != Some(&"-1".into()));
+    std::fs::write(&state, good.to_string()).unwrap();
+    let told = |arguments: &[&str]| {
+        let ran = quell.run(arguments).unwrap();
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+        assert!(guide.contains(&format!("\n{}```", ran.stdout)), "{}", ran.stdout);
+    };
+    told(&["policy", "lint", policies]);
+    told(&["policy", "test", policies, "--update"]);
+}
+
 /// Some editors begin a file with a byte order mark, which is no part of it.
 #[test]
 fn a_byte_order_mark_is_no_part_of_a_file() {

@@ -13,6 +13,7 @@ pub mod start_logging;
 pub mod trail;
 mod trail_event;
 pub mod update_trail;
+mod written;
 
 use crate::cloud::{Action, Resource};
 

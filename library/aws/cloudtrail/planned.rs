@@ -12,7 +12,7 @@ static TRAILS: Types =
     Types { whole: &["aws_cloudtrail", TYPE], names: &["/name", "/TrailName"], parts: &[] };
 
 /// What a flag is called in Terraform. CloudFormation's names are the properties'.
-const TERRAFORM_FLAGS: [(&str, &str); 5] = [
+pub(super) const TERRAFORM_FLAGS: [(&str, &str); 5] = [
     ("EnableLogFileValidation", "enable_log_file_validation"),
     ("IncludeGlobalServiceEvents", "include_global_service_events"),
     ("IsLogging", "enable_logging"),
@@ -21,7 +21,7 @@ const TERRAFORM_FLAGS: [(&str, &str); 5] = [
 ];
 
 /// What a selector's member is called in Terraform.
-const TERRAFORM_MEMBERS: [(&str, &str); 15] = [
+pub(super) const TERRAFORM_MEMBERS: [(&str, &str); 15] = [
     ("read_write_type", "ReadWriteType"),
     ("include_management_events", "IncludeManagementEvents"),
     ("exclude_management_event_sources", "ExcludeManagementEventSources"),

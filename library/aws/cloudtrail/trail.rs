@@ -11,7 +11,7 @@
 
 use super::management_events::{ADVANCED, BASIC, coverage};
 use super::selectors::{AdvancedEventSelector, EventSelector};
-use super::{planned, trail_event};
+use super::{planned, trail_event, written};
 use crate::aws::Aws;
 use crate::aws::errors::{cloud_error, code};
 use crate::cloud::{CloudError, CloudErrorKind, Listing, Resource, Seen};
@@ -23,9 +23,9 @@ use quell_core::action::ActionMeta;
 use quell_core::change::Change;
 use quell_core::decide::authorized::Authorized;
 use quell_core::event::{CloudScope, Event};
-use quell_core::plan::Plan;
+use quell_core::plan::{Language, Plan};
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust,
+    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, Written,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -49,6 +49,20 @@ static META: KindMeta = KindMeta {
     custodian: "aws.cloudtrail",
     asff: "AwsCloudTrailTrail",
     arn: "{id}",
+    properties: &[
+        ADVANCED,
+        "Arn",
+        "EnableLogFileValidation",
+        BASIC,
+        "HomeRegion",
+        "IncludeGlobalServiceEvents",
+        "IsLogging",
+        "IsMultiRegionTrail",
+        "IsOrganizationTrail",
+        "KMSKeyId",
+        "S3BucketName",
+        "TrailName",
+    ],
     reads: &[
         Permission::read("cloudtrail:GetTrail", ANY_ARN),
         Permission::read("cloudtrail:GetTrailStatus", ANY_ARN),
@@ -74,6 +88,10 @@ impl Kind for Trail {
 
     fn planned(&self, plan: &Plan) -> Vec<Planned> {
         planned::trails(plan)
+    }
+
+    fn written(&self, state: &State, language: Language) -> Written {
+        written::trail(state, language)
     }
 
     /// `owner`: the account in the ARN. `foreign`: whether that is another one than we look from.

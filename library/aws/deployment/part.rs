@@ -26,6 +26,7 @@ static META: KindMeta = KindMeta {
     custodian: "",
     asff: "Other",
     arn: "{id}",
+    properties: &["Call", "Caller"],
     reads: &[],
     lists: &[],
     global: false,

@@ -7,6 +7,7 @@ mod ingress_event;
 mod planned;
 pub mod revoke_ingress_rule;
 pub mod security_group;
+mod written;
 
 use crate::cloud::{Action, Resource};
 

@@ -7,7 +7,7 @@
 //! Deliberately absent: egress rules, the tags of rules, and what a group is attached to. A group
 //! that is attached to nothing may be attached at any time.
 
-use super::{ingress_event, planned};
+use super::{ingress_event, planned, written};
 use crate::aws::Aws;
 use crate::aws::errors::{cloud_error, code};
 use crate::cloud::{CloudError, Listing, Resource, Seen};
@@ -18,9 +18,9 @@ use quell_core::change::element_id;
 use quell_core::event::{CloudScope, Event};
 use quell_core::facts::net::PortRange;
 use quell_core::facts::net::exposure::{ExposedBy, Exposure, IngressRule, PrefixLists, exposures};
-use quell_core::plan::Plan;
+use quell_core::plan::{Language, Plan};
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust,
+    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, Written,
 };
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +49,7 @@ static META: KindMeta = KindMeta {
     custodian: "aws.security-group",
     asff: "AwsEc2SecurityGroup",
     arn: "arn:{partition}:ec2:{region}:{account}:security-group/{id}",
+    properties: &["GroupName", PREFIX_LISTS, INGRESS, "VpcId"],
     reads: &[
         Permission::read(DESCRIBE_GROUPS, "*"),
         Permission::read("ec2:DescribeSecurityGroupRules", "*"),
@@ -98,6 +99,10 @@ impl Kind for SecurityGroup {
 
     fn planned(&self, plan: &Plan) -> Vec<Planned> {
         planned::groups(plan)
+    }
+
+    fn written(&self, state: &State, language: Language) -> Written {
+        written::group(state, language)
     }
 
     /// `open_to_world`: one entry per rule that lets the world in, with the ports that the world

@@ -45,6 +45,7 @@ static META: KindMeta = KindMeta {
     custodian: "aws.event-rule",
     asff: "AwsEventsRule",
     arn: ARN,
+    properties: &["EventBusName", "EventPattern", "Name", "ScheduleExpression", "State", "Targets"],
     reads: &[
         Permission::read(DESCRIBE, ARN),
         Permission::read(LIST_TAGS, ARN),

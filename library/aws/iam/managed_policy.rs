@@ -11,7 +11,7 @@
 //! and attaching one is a matter of the principal.
 
 use super::calls::{client, found, tags};
-use super::{document, event, planned};
+use super::{document, event, planned, written};
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::cloud::{CloudError, Listing, Resource, Seen};
@@ -19,9 +19,9 @@ use aws_sdk_iam::Client;
 use aws_sdk_iam::types::PolicyScopeType;
 use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
-use quell_core::plan::Plan;
+use quell_core::plan::{Language, Plan};
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, is_home,
+    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, Written, is_home,
 };
 use serde_json::{Value, json};
 
@@ -43,6 +43,7 @@ static META: KindMeta = KindMeta {
     custodian: "iam-policy",
     asff: "AwsIamPolicy",
     arn: ARN,
+    properties: &PROPERTIES,
     reads: &[
         Permission::read("iam:GetPolicy", ARN),
         Permission::read("iam:GetPolicyVersion", ARN),
@@ -77,6 +78,10 @@ impl Kind for ManagedPolicy {
 
     fn planned(&self, plan: &Plan) -> Vec<Planned> {
         planned::managed_policies(plan)
+    }
+
+    fn written(&self, state: &State, language: Language) -> Written {
+        written::managed_policy(state, language)
     }
 
     /// `admin`: the administrator statements, each with `element`, `statement` (its name) and

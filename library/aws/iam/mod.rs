@@ -13,6 +13,7 @@ mod calls;
 mod document;
 mod event;
 mod planned;
+mod written;
 
 pub mod actions;
 pub mod managed_policy;

@@ -16,16 +16,16 @@
 
 use super::calls::{self, Calls};
 use super::managed_policy::{default_document, is_customer_managed};
-use super::{document, event, planned};
+use super::{document, event, planned, written};
 use crate::aws::Aws;
 use crate::cloud::{CloudError, Resource, Seen};
 use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
 use quell_core::facts::iam_policy::admin::is_admin_managed_policy;
 use quell_core::facts::tri::Tri;
-use quell_core::plan::Plan;
+use quell_core::plan::{Language, Plan};
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, is_home,
+    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, Written, is_home,
 };
 use serde_json::{Map, Value, json};
 
@@ -53,6 +53,7 @@ static GROUP: KindMeta = KindMeta {
     custodian: "iam-group",
     asff: "AwsIamGroup",
     arn: GROUP_ARN,
+    properties: &PROPERTIES,
     reads: &[
         Permission::read("iam:GetGroup", GROUP_ARN),
         Permission::read("iam:GetGroup", GROUP_IN_PATH_ARN),
@@ -75,6 +76,7 @@ static ROLE: KindMeta = KindMeta {
     custodian: "iam-role",
     asff: "AwsIamRole",
     arn: ROLE_ARN,
+    properties: &PROPERTIES,
     reads: &[
         Permission::read("iam:GetRole", ROLE_ARN),
         Permission::read("iam:GetRole", ROLE_IN_PATH_ARN),
@@ -97,6 +99,7 @@ static USER: KindMeta = KindMeta {
     custodian: "iam-user",
     asff: "AwsIamUser",
     arn: USER_ARN,
+    properties: &PROPERTIES,
     reads: &[
         Permission::read("iam:GetUser", USER_ARN),
         Permission::read("iam:GetUser", USER_IN_PATH_ARN),
@@ -155,6 +158,10 @@ impl Kind for Principal {
 
     fn planned(&self, plan: &Plan) -> Vec<Planned> {
         planned::principals(plan, *self)
+    }
+
+    fn written(&self, state: &State, language: Language) -> Written {
+        written::principal(state, *self, language)
     }
 
     /// `admin`: the administrator statements of the inline policies, each with `element`, `policy`,

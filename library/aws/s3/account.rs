@@ -4,14 +4,14 @@
 //! Control, and it holds in all regions; it is addressed in the partition's first one, so that one
 //! account is one resource whichever region an event came from.
 
-use super::{block, client, event, planned, read};
+use super::{block, client, event, planned, read, written};
 use crate::aws::Aws;
 use crate::cloud::{CloudError, Listing, Resource, Seen};
 use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
-use quell_core::plan::Plan;
+use quell_core::plan::{Language, Plan};
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, home_region, is_home,
+    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, Written, home_region, is_home,
     partition,
 };
 use serde_json::{Map, Value};
@@ -29,6 +29,7 @@ static META: KindMeta = KindMeta {
     custodian: "account",
     asff: "AwsS3AccountPublicAccessBlock",
     arn: "arn:{partition}:iam::{account}:root",
+    properties: &[block::PROPERTY],
     reads: &[READ],
     // There is exactly one: no call is needed to find it.
     lists: &[],
@@ -81,6 +82,10 @@ impl Kind for AccountPublicAccessBlock {
 
     fn planned(&self, plan: &Plan) -> Vec<Planned> {
         planned::accounts(plan)
+    }
+
+    fn written(&self, state: &State, language: Language) -> Written {
+        written::account(state, language)
     }
 
     fn facts(&self, _state: &State, _trust: &Trust) -> Value {

@@ -9,16 +9,16 @@
 //! | `AccessControlList` (the API's form: `Owner`, `Grants`) | never absent in a read |
 //! | `OwnershipControls` | ACLs count (`ObjectWriter`) |
 
-use super::{account, client, event, facts, planned, read};
+use super::{account, client, event, facts, planned, read, written};
 use crate::aws::Aws;
 use crate::aws::errors::cloud_error;
 use crate::cloud::{CloudError, CloudErrorKind, Listing, Resource, Seen};
 use aws_sdk_s3::types::Bucket as Listed;
 use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
-use quell_core::plan::Plan;
+use quell_core::plan::{Language, Plan};
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust,
+    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, Written,
 };
 use serde_json::Value;
 
@@ -47,6 +47,7 @@ static META: KindMeta = KindMeta {
     custodian: "s3",
     asff: "AwsS3Bucket",
     arn: ARN,
+    properties: &PROPERTIES,
     reads: &[
         account::READ,
         Permission::read("s3:GetBucketAcl", ARN),
@@ -84,6 +85,10 @@ impl Kind for Bucket {
 
     fn planned(&self, plan: &Plan) -> Vec<Planned> {
         planned::buckets(plan)
+    }
+
+    fn written(&self, state: &State, language: Language) -> Written {
+        written::bucket(state, language)
     }
 
     fn facts(&self, state: &State, trust: &Trust) -> Value {

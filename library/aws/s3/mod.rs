@@ -17,6 +17,7 @@ pub mod facts;
 pub mod guardrail;
 pub mod planned;
 pub mod read;
+mod written;
 
 use crate::cloud::{Action, Resource};
 

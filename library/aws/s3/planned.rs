@@ -31,7 +31,7 @@ static BUCKETS: Types = Types {
 };
 
 /// What a block is written as in Terraform.
-const TERRAFORM_FLAGS: [(&str, &str, bool); 4] = [
+pub(super) const TERRAFORM_FLAGS: [(&str, &str, bool); 4] = [
     ("BlockPublicAcls", "block_public_acls", false),
     ("IgnorePublicAcls", "ignore_public_acls", false),
     ("BlockPublicPolicy", "block_public_policy", false),
@@ -48,7 +48,7 @@ const CLOUDFORMATION_FLAGS: [(&str, &str, bool); 4] = [
 
 /// CloudFormation's spellings of the canned ACLs.
 /// Source: `AccessControl` of `AWS::S3::Bucket` in the CloudFormation template reference.
-const CANNED: [(&str, &str); 8] = [
+pub(super) const CANNED: [(&str, &str); 8] = [
     ("AuthenticatedRead", "authenticated-read"),
     ("AwsExecRead", "aws-exec-read"),
     ("BucketOwnerFullControl", "bucket-owner-full-control"),

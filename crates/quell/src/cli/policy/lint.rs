@@ -4,14 +4,19 @@
 //! compiled policy run when it compiles. What a policy says about its cases is tested by `quell
 //! policy test`.
 
+mod near;
+mod references;
+mod triggers;
+
 use crate::cli::global::Global;
 use crate::exit::{CliError, Exit};
 use crate::output::{Format, Out, count};
 use quell_core::action::{ActionMeta, Reversibility};
 use quell_core::policy::{Policy, PolicyLimits};
 use quell_core::report::shown::{lines, visible};
-use quell_core::resource::{Purpose, State};
+use quell_core::resource::{Purpose, State, Trust};
 use quell_library::folder::{self, PolicyFolder};
+use references::{Reference, references};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -115,7 +120,7 @@ fn lint(folder: &PolicyFolder) -> Vec<String> {
 type Rule = fn(&PolicyFolder, &Policy) -> Vec<String>;
 
 /// The rules that need the compiled policy.
-const RULES: [Rule; 8] = [id, words, resource, action, trigger, reads, seen, violated];
+const RULES: [Rule; 9] = [id, words, resource, action, trigger, reads, known, seen, violated];
 
 /// One name everywhere: the folder's is the last part of the id.
 fn id(folder: &PolicyFolder, policy: &Policy) -> Vec<String> {
@@ -185,28 +190,103 @@ fn undeclared(action: &ActionMeta) -> Vec<String> {
     problems
 }
 
-/// A trigger without event names would wake Quell for every call of a service.
+/// A trigger without event names would wake Quell for every call of a service; one that no event
+/// fits, never.
 fn trigger(_: &PolicyFolder, policy: &Policy) -> Vec<String> {
+    let mut problems = triggers::problems(policy);
     if policy.trigger_event_names().is_empty() {
-        return vec!["policy.yaml: `trigger` names no `detail.eventName`".to_owned()];
+        problems.push("policy.yaml: `trigger` names no `detail.eventName`".to_owned());
     }
-    vec![]
+    problems
 }
 
-/// What the Rego looks at must be read: an unread property is unknown, and the verdict with it.
+/// What the Rego looks at must be read: an unread property is unknown, and the verdict with it. Of
+/// one that has a default, the policy itself says what its absence means.
 fn reads(folder: &PolicyFolder, policy: &Policy) -> Vec<String> {
     let listed: BTreeSet<&str> = policy.meta().reads.iter().map(String::as_str).collect();
-    let used = properties_used(&folder.rego);
+    let references = references(&folder.rego);
+    let used = references.iter().filter(|it| !it.has_default);
+    let used: BTreeSet<&str> = used.filter_map(Reference::property).collect();
     used.into_iter()
         .filter(|it| !listed.contains(it))
         .map(|it| format!("policy.rego looks at `properties.{it}`, which `reads` does not list"))
         .collect()
 }
 
+/// What there is not is undefined, and a rule that hangs on it is silent for ever.
+fn known(folder: &PolicyFolder, policy: &Policy) -> Vec<String> {
+    let kinds: Vec<&str> = policy.meta().resources().map(|(kind, _)| kind).collect();
+    let resources = kinds.iter().filter_map(|it| quell_library::resource(it));
+    let properties: Vec<&str> = resources.flat_map(|it| it.meta().properties).copied().collect();
+    let params: Vec<&str> = policy.meta().params.keys().map(String::as_str).collect();
+    let facts = facts(folder, &kinds);
+    let facts: Option<Vec<&str>> = facts.as_ref().map(|it| it.iter().map(String::as_str).collect());
+    let kinds = kinds.join(" or ");
+    let mut problems = Vec::new();
+    let mut told = BTreeSet::new();
+    let mut check = |place: String, (what, of): (&str, &str), name: &str, known: &[&str]| {
+        if !known.contains(&name) && told.insert(format!("{what} {of} {name}")) {
+            let instead = near::instead(name, known.iter().copied());
+            problems.push(format!("{place}: there is no {what} `{name}` {of}{instead}"));
+        }
+    };
+    let of = format!("of {kinds}");
+    for Reference { line, path, .. } in references(&folder.rego) {
+        let place = format!("policy.rego:{line}");
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        match (path.as_slice(), &facts) {
+            (["input", "resource", "properties", name, ..], _) if !properties.is_empty() => {
+                check(place, ("property", &of), name, &properties);
+            }
+            (["input", "resource", "facts", name, ..], Some(facts)) => {
+                check(place, ("fact", &of), name, facts);
+            }
+            (["input", "resource", name, ..], _) => {
+                check(place, ("part", "of `input.resource`"), name, RESOURCE);
+            }
+            (["input", "params", name, ..], _) => {
+                check(place, ("parameter", "in policy.yaml"), name, &params);
+            }
+            (["input", name, ..], _) => check(place, ("part", "of `input`"), name, INPUT),
+            _ => {}
+        }
+    }
+    for name in policy.meta().reads.iter().filter(|_| !properties.is_empty()) {
+        check("policy.yaml, `reads`".to_owned(), ("property", &of), name, &properties);
+    }
+    problems
+}
+
+/// What a policy's input holds.
+const INPUT: &[&str] = &["event", "params", "resource"];
+/// What its resource holds: see [`State::input`].
+const RESOURCE: &[&str] =
+    &["account", "facts", "id", "properties", "region", "tags", "type", "unknown"];
+
+/// The names of the facts of these types, as the cases' states have them; `None` where a type has
+/// no case: then nothing is known of its facts.
+fn facts(folder: &PolicyFolder, kinds: &[&str]) -> Option<BTreeSet<String>> {
+    let states = states(folder);
+    let mut names = BTreeSet::new();
+    for kind in kinds {
+        let resource = quell_library::resource(kind)?;
+        let mut of_kind = states.iter().filter(|it| it.resource.kind == *kind).peekable();
+        of_kind.peek()?;
+        for state in of_kind {
+            let facts = resource.facts(state, &Trust::default());
+            names.extend(facts.as_object().into_iter().flat_map(|it| it.keys().cloned()));
+        }
+    }
+    Some(names)
+}
+
+fn states(folder: &PolicyFolder) -> Vec<State> {
+    folder.cases.values().filter_map(|it| serde_json::from_str(&it.state).ok()).collect()
+}
+
 /// A property that no case has is misspelled, or its verdict is never tried.
 fn seen(folder: &PolicyFolder, policy: &Policy) -> Vec<String> {
-    let states = folder.cases.values().filter_map(|it| serde_json::from_str(&it.state).ok());
-    let states: Vec<State> = states.collect();
+    let states = states(folder);
     let has = |state: &State, name: &str| {
         state.properties.get(name).is_some() || state.unknown.contains(name)
     };
@@ -230,17 +310,6 @@ fn violated(folder: &PolicyFolder, policy: &Policy) -> Vec<String> {
     without.map(|(kind, _)| format!("no case `cases/bad_…` is about a `{kind}`")).collect()
 }
 
-/// The names after `properties.` in Rego, comments aside.
-fn properties_used(rego: &str) -> BTreeSet<&str> {
-    let code = rego.lines().map(|it| it.split('#').next().unwrap_or(it));
-    let after = code.flat_map(|it| it.split("properties.").skip(1));
-    let is_name = |it: char| it.is_ascii_alphanumeric() || it == '_';
-    after
-        .map(|it| it.split(|it| !is_name(it)).next().unwrap_or_default())
-        .filter(|it| !it.is_empty())
-        .collect()
-}
-
 /// A policy without a violating and a compliant example is not known to work.
 fn cases(folder: &PolicyFolder) -> Vec<String> {
     let mut problems = Vec::new();
@@ -260,9 +329,48 @@ fn cases(folder: &PolicyFolder) -> Vec<String> {
 mod tests {
     use super::*;
 
+    /// What is wrong with a built-in policy in which one thing is written otherwise.
+    #[track_caller]
+    fn check(id: &str, from: &str, to: &str, expected: &[&str]) {
+        let folders = folder::builtin().unwrap();
+        let mut folder = folders.into_iter().find(|it| it.id == id).unwrap();
+        assert!(folder.rego.contains(from), "{}", folder.rego);
+        folder.rego = folder.rego.replacen(from, to, 1);
+        let found = lint(&folder);
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.contains(expected), "{found}");
+        }
+    }
+
     #[test]
-    fn properties_are_found_in_code_only() {
-        let rego = "# properties.Comment\nx := input.resource.properties.Acl\nproperties.Tags[_]";
-        assert_eq!(properties_used(rego), BTreeSet::from(["Acl", "Tags"]));
+    fn what_there_is_not_is_told_with_the_nearest_name() {
+        let block = "aws.s3.bucket_public_block";
+        check(block, "flags", "flags", &[]);
+        check(
+            block,
+            "input.params.flags",
+            "input.params.flag",
+            &["there is no parameter `flag` in policy.yaml; did you mean `flags`?"],
+        );
+        check(
+            block,
+            "\"PublicAccessBlockConfiguration\"",
+            "\"PublicAccessBlocksConfiguration\"",
+            &["policy.rego:3: there is no property `PublicAccessBlocksConfiguration` of \
+                 AWS::S3::Bucket; did you mean `PublicAccessBlockConfiguration`?"],
+        );
+        check(
+            "aws.s3.acl_public_grant",
+            "in facts.grants",
+            "in facts.grant",
+            &["there is no fact `grant` of AWS::S3::Bucket; did you mean `grants`?"],
+        );
+        check(
+            "aws.cloudtrail.trail_stopped",
+            "input.resource.id",
+            "input.resource.name",
+            &["there is no part `name` of `input.resource`"],
+        );
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The new policy asks for an `owner` tag, so it can be linted, tested and tried at once; what it
 //! really shall ask for is written over that. Its cases start from a built-in policy's case of the
-//! same resource type, so they are real events and real states.
+//! same resource type, so they are real events and real states, and its trigger names the calls of
+//! that policy that lead to this type.
 
 use crate::cli::global::Global;
 use crate::exit::{CliError, Exit};
@@ -11,6 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use quell_core::policy::Policy;
 use quell_core::resource::State;
 use quell_library::Library;
+use quell_library::aws::dictionary::{Call, DICTIONARY};
 use quell_library::folder::Case;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -50,7 +52,7 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
         return Err(error.hint("choose another id, or remove the folder"));
     }
     let states = states(&case.state)?;
-    write(&folder.join("policy.yaml"), &yaml(args, model))?;
+    write(&folder.join("policy.yaml"), &yaml(args, &trigger(args, model, case)?))?;
     write(&folder.join("policy.rego"), &rego(&args.id))?;
     for (name, state) in [("bad_no_owner", &states.0), ("good_owner", &states.1)] {
         let cases = folder.join("cases").join(name);
@@ -109,7 +111,31 @@ fn states(model: &str) -> Result<(Value, Value), CliError> {
     Ok((without, with))
 }
 
-fn yaml(args: &Args, model: &Policy) -> String {
+/// What the case's event is, and which other calls of the model's trigger lead to the type.
+fn trigger(args: &Args, model: &Policy, case: &Case) -> Result<Value, CliError> {
+    let event: Value = serde_json::from_str(&case.event)
+        .map_err(|it| CliError::bug("a built-in case is not readable").because(it))?;
+    let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (source, own) = (text("/detail/eventSource"), text("/detail/eventName"));
+    let is_of_type = |call: &Call<'_>| {
+        let kind = quell_library::resource(&args.resource);
+        call.source == source
+            && kind
+                .is_some_and(|it| call.events().iter().any(|event| !it.targets(event).is_empty()))
+    };
+    let names = model.meta().trigger.pointer("/detail/eventName").and_then(Value::as_array);
+    let names = names.into_iter().flatten().filter_map(Value::as_str);
+    let leads =
+        |name: &&str| DICTIONARY.calls().filter(|it| it.name == *name).any(|it| is_of_type(&it));
+    let names: BTreeSet<&str> = names.filter(leads).chain([own]).collect();
+    Ok(json!({
+        "source": [text("/source")],
+        "detail-type": [text("/detail-type")],
+        "detail": { "eventSource": [source], "eventName": names },
+    }))
+}
+
+fn yaml(args: &Args, trigger: &Value) -> String {
     format!(
         "\
 id: {id}
@@ -129,7 +155,6 @@ highest_mode: notify
 ",
         id = args.id,
         resource = args.resource,
-        trigger = model.meta().trigger,
     )
 }
 

@@ -1,14 +1,19 @@
-//! `quell policy test`: the stories of policies' cases, told and compared.
+//! `quell policy test`: the stories of policies' cases, told and compared; every clock's verdict.
 //!
 //! A case named `bad_…` must violate and one named `good_…` must not. Where a `story.snap` lies
 //! beside the case, the story must be that one; `--update` writes it. The file has the head that
 //! `insta` gives its snapshots, so the built-in library's own tests read the same files.
+//!
+//! What the event led to, a scan must find, and so must the gate: it is given infrastructure code
+//! written out of the case's state. A clock that can say nothing of a case is named with its
+//! reason.
 
 use crate::cli::global::{Global, bad_policy};
 use crate::exit::{CliError, Exit};
 use crate::output::{Format, Out};
 use quell_core::policy::{Policy, PolicyLimits};
 use quell_core::report::shown::{lines, visible};
+use quell_library::clocks::{self, Agreement, Clock};
 use quell_library::folder::{self, Case, PolicyFolder};
 use quell_library::{Library, story};
 use serde::Serialize;
@@ -49,6 +54,27 @@ struct Told {
     case: String,
     passed: bool,
     problem: Option<String>,
+    /// The clocks that judged it, and said the same.
+    clocks: Vec<Clock>,
+    /// The clocks that can say nothing of it, and why.
+    silent: BTreeMap<Clock, String>,
+}
+
+impl Told {
+    fn new(policy: &Policy, case: &str, told: Result<Agreement, String>) -> Told {
+        let (agreement, problem) = match told {
+            Ok(agreement) => (agreement, None),
+            Err(problem) => (Agreement::default(), Some(problem)),
+        };
+        Told {
+            policy: policy.id().to_owned(),
+            case: case.to_owned(),
+            passed: problem.is_none(),
+            problem,
+            clocks: agreement.clocks,
+            silent: agreement.silent,
+        }
+    }
 }
 
 /// Tells all stories.
@@ -57,16 +83,14 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
     let mut all_passed = true;
     for (policy, folder) in library.policies().iter().zip(library.folders()) {
         for (name, case) in &folder.cases {
-            let problem = tell(args, &library, policy, folder, name, case)?;
-            all_passed &= problem.is_none();
-            let policy = policy.id().to_owned();
-            let told = Told { policy, case: name.clone(), passed: problem.is_none(), problem };
+            let told = tell(args, &library, policy, folder, name, case)?;
+            let told = Told::new(policy, name, told);
+            all_passed &= told.passed;
             print(args.format, &told, out)?;
         }
         if folder.cases.is_empty() {
             all_passed = false;
-            let (policy, problem) = (policy.id().to_owned(), Some("has no cases".to_owned()));
-            print(args.format, &Told { policy, case: String::new(), passed: false, problem }, out)?;
+            print(args.format, &Told::new(policy, "", Err("has no cases".to_owned())), out)?;
         }
     }
     Ok(if all_passed { Exit::Fine } else { Exit::Findings })
@@ -88,7 +112,13 @@ fn print(format: Format, told: &Told, out: &mut Out) -> io::Result<()> {
     match (format, &told.problem) {
         (Format::Json, _) => out.json_line(told),
         (Format::Text, None) => {
-            writeln!(out, "ok      {} {}", visible(&told.policy), visible(&told.case))
+            let clocks: Vec<String> = told.clocks.iter().map(Clock::to_string).collect();
+            let clocks = clocks.join(", ");
+            writeln!(out, "ok      {} {} ({clocks})", visible(&told.policy), visible(&told.case))?;
+            for (clock, why) in &told.silent {
+                writeln!(out, "        not by {clock}: {}", visible(why))?;
+            }
+            Ok(())
         }
         (Format::Text, Some(problem)) => {
             writeln!(out, "FAILED  {} {}", visible(&told.policy), visible(&told.case))?;
@@ -101,7 +131,7 @@ fn indented(text: &str) -> String {
     text.lines().map(|it| format!("    {it}\n")).collect::<String>().trim_end().to_owned()
 }
 
-/// What is wrong with a case, if anything.
+/// What the clocks say of a case, or what is wrong with it.
 fn tell(
     args: &Args,
     library: &Library,
@@ -109,24 +139,26 @@ fn tell(
     folder: &PolicyFolder,
     name: &str,
     case: &Case,
-) -> Result<Option<String>, CliError> {
+) -> Result<Result<Agreement, String>, CliError> {
     let told = match story::tell(library, policy, &case.event, &case.state) {
         Ok(told) => told,
-        Err(error) => return Ok(Some(error.to_string())),
+        Err(error) => return Ok(Err(error.to_string())),
     };
     let expected = match name.split_once('_') {
         Some(("bad", _)) => true,
         Some(("good", _)) => false,
-        _ => return Ok(Some("a case is named `bad_…` or `good_…`".to_owned())),
+        _ => return Ok(Err("a case is named `bad_…` or `good_…`".to_owned())),
     };
     if told.violates != expected {
         let wanted = if expected { "a violation" } else { "no violation" };
-        return Ok(Some(format!("{wanted} is expected, but:\n{told}")));
+        return Ok(Err(format!("{wanted} is expected, but:\n{told}")));
     }
-    if args.folders.is_empty() {
-        return Ok(None);
+    let agreement = clocks::judge(policy, case, &told);
+    if args.folders.is_empty() || agreement.is_err() {
+        return Ok(agreement);
     }
-    compare(args.update, &story_file(folder, name), &told.text)
+    let problem = compare(args.update, &story_file(folder, name), &told.text)?;
+    Ok(problem.map_or(agreement, Err))
 }
 
 fn story_file(folder: &PolicyFolder, case: &str) -> PathBuf {
