@@ -14,6 +14,7 @@ mod excuses;
 mod formats;
 mod faulty;
 mod rego;
+mod own;
 
 use jiff::Timestamp;
 use quell::config::Config;
