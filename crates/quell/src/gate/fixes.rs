@@ -92,15 +92,26 @@ impl Fixes<'_> {
     ) {
         let detection = detect(&[policy], None, &planned.state);
         let is_sure = |it: &&Finding| it.indeterminate.is_none();
-        let all: Vec<&Finding> = detection.findings.iter().filter(is_sure).collect();
-        for finding in &all {
+        let is_open = |it: &&Finding| entries.iter().any(|(_, of)| of.element == it.element);
+        let sure = detection.findings.iter().filter(is_sure);
+        // What is excused stays, and what stays may keep the others.
+        let is_all = sure.clone().all(|it| is_open(&it));
+        let open: Vec<&Finding> = sure.filter(is_open).collect();
+        for finding in &open {
             let mut of_finding = entries.iter().filter(|(_, it)| it.element == finding.element);
             let Some((number, _)) = of_finding.next() else { continue };
             let patch = match left.checked_sub(1) {
                 None => Err(format!("patches are tried for {PATCHES_MAX} violations at most")),
                 Some(fewer) => {
                     *left = fewer;
-                    self.patch(policy, planned, finding, &all)
+                    let alone = self.patch_of(policy, planned, &[finding], false);
+                    // Where only all of the policy's together can be written, theirs.
+                    match alone {
+                        Err(why) if 1 < open.len() => {
+                            self.patch_of(policy, planned, &open, is_all).map_err(|_| why)
+                        }
+                        alone => alone,
+                    }
                 }
             };
             made.extend(of_finding.map(|(number, _)| (*number, patch.clone())));
@@ -108,31 +119,19 @@ impl Fixes<'_> {
         }
     }
 
-    /// The patch for one violation; where only all of the policy's together can be written, theirs.
-    fn patch(
-        &self,
-        policy: &Policy,
-        planned: &Planned,
-        finding: &Finding,
-        all: &[&Finding],
-    ) -> Result<String, String> {
-        let alone = self.patch_of(policy, planned, &[finding]);
-        match alone {
-            Err(why) if 1 < all.len() => self.patch_of(policy, planned, all).map_err(|_| why),
-            alone => alone,
-        }
-    }
-
+    /// The patch after which violations are gone; `is_all` says that they are all of the policy's
+    /// on this resource.
     fn patch_of(
         &self,
         policy: &Policy,
         planned: &Planned,
         findings: &[&Finding],
+        is_all: bool,
     ) -> Result<String, String> {
         if self.input.sources.is_empty() {
             return Err("a plan does not hold its source: give that, too".to_owned());
         }
-        let wanted = self.wanted(policy, planned, findings)?;
+        let wanted = self.wanted(policy, planned, findings, is_all)?;
         let nobody = || "the code has no words of its own for what should change".to_owned();
         let edits = edits(planned, &wanted).ok_or_else(nobody)?;
         let changed = edit::rewrite(&self.input.plan, &self.input.sources, &edits);
@@ -157,6 +156,7 @@ impl Fixes<'_> {
         policy: &Policy,
         planned: &Planned,
         findings: &[&Finding],
+        is_all: bool,
     ) -> Result<Value, String> {
         let action = self.judge.library.action_of(policy, &planned.state.resource.kind);
         let action = action.ok_or("the policy only tells people")?;
@@ -166,7 +166,8 @@ impl Fixes<'_> {
             let plan = plan.map_err(|it| it.to_string())?;
             let plan = plan.ok_or("the policy's fix finds nothing to change")?;
             let people = finding.notify_only.as_ref().or(finding.approval.as_ref());
-            if let Some(why) = people.or(plan.approval.as_ref()) {
+            // An action asks because more goes than one finding; here that is what is looked at.
+            if let Some(why) = people.or(plan.approval.as_ref().filter(|_| !is_all)) {
                 return Err(format!("a person must decide: {why}"));
             }
             plan.change.apply_to(&mut wanted).map_err(|it| it.to_string())?;

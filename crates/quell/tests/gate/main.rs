@@ -15,6 +15,7 @@ mod formats;
 mod faulty;
 mod rego;
 mod own;
+mod fixes;
 
 use jiff::Timestamp;
 use quell::config::Config;
