@@ -97,7 +97,7 @@ impl Fixes<'_> {
         // What is excused stays, and what stays may keep the others.
         let is_all = sure.clone().all(|it| is_open(&it));
         let open: Vec<&Finding> = sure.filter(is_open).collect();
-        for finding in &open {
+        for finding in open.iter().copied() {
             let mut of_finding = entries.iter().filter(|(_, it)| it.element == finding.element);
             let Some((number, _)) = of_finding.next() else { continue };
             let patch = match left.checked_sub(1) {

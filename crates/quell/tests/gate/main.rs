@@ -16,6 +16,7 @@ mod faulty;
 mod rego;
 mod own;
 mod fixes;
+mod ci;
 
 use jiff::Timestamp;
 use quell::config::Config;
