@@ -7,8 +7,8 @@
 //!
 //! Whether the new text means what it should nobody knows here: read it again and compare.
 //!
-//! Deliberately absent: Terraform's JSON syntax, resources of its provider `awscc`, and taking parts
-//! out of templates in JSON.
+//! Deliberately absent: Terraform's JSON syntax, resources of its provider `awscc`, and taking
+//! parts out of templates in JSON.
 
 mod hcl;
 mod text;

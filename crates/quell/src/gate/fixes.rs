@@ -1,8 +1,8 @@
 //! Fixes of the source: the patch after which the code declares what the policy wants.
 //!
-//! The fix is the policy's own. Its action plans a change of the state, as it does at run time; what
-//! the code says of each property ([`Planned::written`]) makes edits of that change; and what comes
-//! of the edits is read again. It counts only if the code then declares the changed state, exactly,
+//! The fix is the policy's own. Its action plans a change of the state, as it does at run time;
+//! what the code says of each property ([`Planned::written`]) makes edits of that change; and what
+//! comes of the edits is read again. It counts only if the code then declares the changed state, exactly,
 //! and everything else as before. So no patch hangs on somebody having thought of everything.
 //!
 //! Where any of it fails there is no patch, and a sentence says why.

@@ -17,6 +17,7 @@ mod rego;
 mod own;
 mod fixes;
 mod ci;
+mod handoff;
 
 use jiff::Timestamp;
 use quell::config::Config;
