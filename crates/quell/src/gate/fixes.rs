@@ -2,8 +2,9 @@
 //!
 //! The fix is the policy's own. Its action plans a change of the state, as it does at run time;
 //! what the code says of each property ([`Planned::written`]) makes edits of that change; and what
-//! comes of the edits is read again. It counts only if the code then declares the changed state, exactly,
-//! and everything else as before. So no patch hangs on somebody having thought of everything.
+//! comes of the edits is read again. It counts only if the code then declares the changed state,
+//! exactly, and everything else as before. So no patch hangs on somebody having thought of
+//! everything.
 //!
 //! Where any of it fails there is no patch, and a sentence says why.
 
@@ -27,19 +28,27 @@ pub const PATCHES_MAX: usize = 200;
 /// Adds patches to the violations in a report, and says of the others why there is none.
 pub fn tell(judge: &Judge<'_>, inputs: &[Input], report: &mut Report) {
     let mut left = PATCHES_MAX;
+    // What one input cannot fix, another one that declares the same may.
+    let mut unfixed: BTreeMap<usize, String> = BTreeMap::new();
     for input in inputs {
-        let made = Fixes { judge, input }.of(&report.entries, &mut left);
-        for (number, patch) in made {
-            let Some(entry) = report.entries.get_mut(number) else { continue };
-            match patch {
-                Ok(patch) => entry.patch = Some(patch),
-                Err(why) => {
-                    let (level, place) = (Level::Warning, entry.place.clone());
-                    let text = format!("no patch for {}: {why}", entry.rule.id);
-                    report.problems.push(Problem { level, place, text });
+        for (number, patch) in (Fixes { judge, input }).of(&report.entries, &mut left) {
+            match (patch, report.entries.get_mut(number)) {
+                (Ok(patch), Some(entry)) => {
+                    unfixed.remove(&number);
+                    entry.patch = Some(patch);
                 }
+                (Err(why), _) => {
+                    unfixed.entry(number).or_insert(why);
+                }
+                (Ok(_), None) => {}
             }
         }
+    }
+    for (number, why) in unfixed {
+        let Some(entry) = report.entries.get(number) else { continue };
+        let (level, place) = (Level::Warning, entry.place.clone());
+        let text = format!("no patch for {}: {why}", entry.rule.id);
+        report.problems.push(Problem { level, place, text });
     }
     report.problems.sort();
     report.problems.dedup();

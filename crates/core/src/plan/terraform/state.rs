@@ -5,7 +5,7 @@
 //!
 //! A state holds secrets. No error shows a value of it.
 //!
-//! Deliberately absent: states of a format before Terraform 0.12, and states that OpenTofu encrypts.
+//! Deliberately absent: formats of before Terraform 0.12, and states that OpenTofu encrypts.
 
 use super::{PLAN_MAX_BYTES, PLAN_RESOURCES_MAX, parse};
 use crate::plan::{Declared, Intent, Language, Plan, PlanError};

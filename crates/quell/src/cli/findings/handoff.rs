@@ -1,7 +1,8 @@
 //! `quell findings handoff`: hands a fix over to the code that declares the resource.
 //!
 //! The next apply of that code takes a fix back. Terraform's state says which declaration a
-//! resource stands for; the source, where it is given, says where that is written and how to change it.
+//! resource stands for; the source, where it is given, says where that is written and how to change
+//! it.
 //!
 //! Deliberately absent: reading a backend. `terraform state pull` reads every one of them, with the
 //! credentials that are there already.
