@@ -192,7 +192,7 @@ impl File<'_> {
         };
         let name = last(pointer).ok_or_else(computed)?;
         let sign = if self.syntax == Syntax::Hcl { '=' } else { ':' };
-        let (_, after) = text::named(self.text, at, &name).ok_or_else(computed)?;
+        let after = text::named(self.text, at, &name).ok_or_else(computed)?;
         let value = text::after_sign(self.text, after, sign).ok_or_else(computed)?;
         let literal = text::literal(self.text, value, self.syntax).ok_or_else(computed)?;
         let is_old = match old {

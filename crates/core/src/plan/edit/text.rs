@@ -13,15 +13,15 @@ pub struct Literal<'a> {
     pub is_quoted: bool,
 }
 
-/// Whether the name at `at` is between quotes, and the offset after it.
-pub fn named(text: &str, at: usize, name: &str) -> Option<(bool, usize)> {
+/// The offset after the name at `at`, and after its quotes.
+pub fn named(text: &str, at: usize, name: &str) -> Option<usize> {
     let rest = text.get(at..)?;
     if rest.starts_with(name) {
-        return Some((false, at + name.len()));
+        return Some(at + name.len());
     }
     let quote = rest.chars().next().filter(|it| matches!(it, '"' | '\''))?;
     let ends = rest.strip_prefix(quote)?.strip_prefix(name)?.starts_with(quote);
-    ends.then_some((true, at + name.len() + 2))
+    ends.then_some(at + name.len() + 2)
 }
 
 /// The offset of what comes after a sign and the blanks around it.

@@ -14,7 +14,7 @@ pub fn with(file: &File<'_>, pointer: &str, at: usize, value: &Value) -> Option<
     let text = file.text;
     let (parent, _) = pointer.rsplit_once('/')?;
     let key = if parent.is_empty() { PROPERTIES.to_owned() } else { last(parent)? };
-    let (_, after) = named(text, at, &key)?;
+    let after = named(text, at, &key)?;
     let after = after_sign(text, after, ':')?;
     let quote = if file.syntax == Syntax::Json { "\"" } else { "" };
     let word = word(value).ok()?;
