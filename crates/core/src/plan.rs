@@ -10,6 +10,7 @@
 pub mod terraform;
 pub mod cloudformation;
 pub mod hcl;
+pub mod edit;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

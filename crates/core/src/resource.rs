@@ -132,6 +132,21 @@ pub struct Planned {
     pub parts: BTreeMap<String, Vec<Part>>,
     /// The properties that nobody declared, so that AWS's defaults of a new resource hold.
     pub defaults: BTreeSet<String>,
+    /// What to write in the code for a change: by JSON pointer into `state.properties`, and by what
+    /// a policy calls an element of one. What is not here cannot be written by anyone but a person.
+    pub written: BTreeMap<String, Vec<Written>>,
+}
+
+/// What a declaration says of a property, or of an element of one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// The declaration's address.
+    pub address: String,
+    /// JSON pointer into the declaration's own properties; of an element, to what goes with it.
+    pub pointer: String,
+    /// The words that the code has for whole values, each with the value that it means. Without
+    /// any, the value is written as it is.
+    pub words: Vec<(String, Value)>,
 }
 
 /// The declaration that a part of a resource comes from.

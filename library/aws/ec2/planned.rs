@@ -188,14 +188,15 @@ fn bare(rule: &Value) -> String {
 fn take(from: &Declared, at: &str, form: &Form, rules: &mut Rules, draft: &mut Draft) {
     let told = |name: &str| from.told(&format!("{at}/{name}"));
     let sources = sources(from, at, form);
-    let only_groups = sources.iter().all(|(_, it)| matches!(it, Source::Group));
+    let only_groups = sources.iter().all(|it| matches!(it.kind, Source::Group));
     let known = (number(told(form.from)), number(told(form.to)), protocol(told(form.protocol)));
     let (Some(from_port), Some(to_port), Some(ip_protocol)) = known else {
         rules.is_partial |= !only_groups;
         return;
     };
     let description = told(form.description).value().and_then(Value::as_str);
-    for (source, kind) in sources {
+    let is_only = sources.len() == 1;
+    for Found { source, kind, pointer } in sources {
         let mut rule = IngressRule {
             ip_protocol: ip_protocol.clone(),
             from_port,
@@ -213,29 +214,39 @@ fn take(from: &Declared, at: &str, form: &Form, rules: &mut Rules, draft: &mut D
         *slot = Some(source);
         let rule = rule_json(&rule);
         draft.from(&element_id(&rule), from, at);
+        // A rule goes with its last source.
+        draft.writes(&element_id(&rule), from, if is_only { at } else { &pointer });
         rules.found.push(rule);
     }
 }
 
+/// A source of a rule, and where it is written.
+struct Found {
+    source: String,
+    kind: Source,
+    pointer: String,
+}
+
 /// The sources of a rule. One that is not known yet goes by what it will be made of.
-fn sources(from: &Declared, at: &str, form: &Form) -> Vec<(String, Source)> {
+fn sources(from: &Declared, at: &str, form: &Form) -> Vec<Found> {
     let mut found = Vec::new();
     for (name, kind) in form.sources {
         let pointer = format!("{at}/{name}");
         match from.told(&pointer) {
             Told::Absent => {}
-            Told::Unknown => found.push(later(from, &pointer, *kind)),
+            Told::Unknown => found.push(later(from, pointer, *kind)),
             Told::Value(Value::Array(list)) => {
                 for (number, it) in list.iter().enumerate() {
+                    let pointer = format!("{pointer}/{number}");
                     found.push(match it.as_str() {
-                        Some(it) => (it.to_owned(), *kind),
-                        None => later(from, &format!("{pointer}/{number}"), *kind),
+                        Some(it) => Found { source: it.to_owned(), kind: *kind, pointer },
+                        None => later(from, pointer, *kind),
                     });
                 }
             }
             Told::Value(it) => {
-                let known = it.as_str().filter(|it| !it.is_empty());
-                found.extend(known.map(|it| (it.to_owned(), *kind)));
+                let known = it.as_str().filter(|it| !it.is_empty()).map(str::to_owned);
+                found.extend(known.map(|source| Found { source, kind: *kind, pointer }));
             }
         }
     }
@@ -243,13 +254,13 @@ fn sources(from: &Declared, at: &str, form: &Form) -> Vec<(String, Source)> {
 }
 
 /// A prefix list that is declared, too, is looked up by its address; a group is a group.
-fn later(from: &Declared, pointer: &str, kind: Source) -> (String, Source) {
-    let refers = from.referred(pointer);
+fn later(from: &Declared, pointer: String, kind: Source) -> Found {
+    let refers = from.referred(&pointer);
     let kind = match (kind, refers) {
         (Source::Group, _) | (Source::PrefixList, [_]) => kind,
         _ => Source::Later,
     };
-    (refers.first().unwrap_or(&from.address).clone(), kind)
+    Found { source: refers.first().unwrap_or(&from.address).clone(), kind, pointer }
 }
 
 /// A port; CloudFormation takes it as a text, too. `None` where it is unknown.

@@ -273,13 +273,20 @@ fn attach(known: &Known<'_>, from: &Declared, at: &str, holds: &mut Holdings, dr
             for (number, it) in list.iter().enumerate() {
                 let at = format!("{at}/{number}");
                 match it.as_str() {
-                    Some(arn) => attach_known(known, arn, (from, &at), holds, draft),
+                    Some(arn) => {
+                        draft.writes(arn, from, &at);
+                        attach_known(known, arn, (from, &at), holds, draft);
+                    }
                     None => attach_later(known, from, &at, holds, draft),
                 }
             }
         }
         Told::Value(it) => match it.as_str() {
-            Some(arn) => attach_known(known, arn, (from, at), holds, draft),
+            Some(arn) => {
+                // An attachment is all that its declaration says.
+                draft.writes(arn, from, "");
+                attach_known(known, arn, (from, at), holds, draft);
+            }
             None => holds.arns_partial = true,
         },
     }

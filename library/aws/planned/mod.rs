@@ -9,7 +9,7 @@ pub mod document;
 
 use jiff::Timestamp;
 use quell_core::plan::{Declared, Intent, Place, Plan, Told};
-use quell_core::resource::{Part, Planned, ResourceRef, State};
+use quell_core::resource::{Part, Planned, ResourceRef, State, Written};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -220,6 +220,7 @@ pub struct Draft {
     unknown: BTreeSet<String>,
     parts: BTreeMap<String, Vec<Part>>,
     defaults: BTreeSet<String>,
+    written: BTreeMap<String, Vec<Written>>,
 }
 
 impl Draft {
@@ -244,6 +245,39 @@ impl Draft {
         }
         if let Some((declared, pointer)) = from {
             self.from(name, declared, pointer);
+            self.writes(&format!("/{name}"), declared, pointer);
+        }
+    }
+
+    /// Takes a property by a table of its members, as [`members`] reads them.
+    pub fn set_members(
+        &mut self,
+        name: &str,
+        property: Property,
+        (declared, at): (&Declared, &str),
+        table: &[(&str, &str, bool)],
+    ) {
+        self.set(name, property, Some((declared, at)));
+        for (member, source, _) in table {
+            self.writes(&format!("/{name}/{member}"), declared, &format!("{at}/{source}"));
+        }
+    }
+
+    /// Notes what to write for a change of a property, or what goes with an element.
+    pub fn writes(&mut self, key: &str, declared: &Declared, pointer: &str) {
+        let (address, pointer) = (declared.address.clone(), pointer.to_owned());
+        let written = Written { address, pointer, words: Vec::new() };
+        let all = self.written.entry(key.to_owned()).or_default();
+        if !all.contains(&written) {
+            all.push(written);
+        }
+    }
+
+    /// Notes the words that the code has for a property's values.
+    pub fn words(&mut self, name: &str, words: Vec<(String, Value)>) {
+        let written = self.written.get_mut(&format!("/{name}")).into_iter().flatten();
+        for it in written {
+            it.words.clone_from(&words);
         }
     }
 
@@ -259,6 +293,7 @@ impl Draft {
     /// Forgets where an element comes from: it turned out to be another declaration's.
     pub fn forget(&mut self, name: &str) {
         self.parts.remove(name);
+        self.written.remove(name);
     }
 
     /// The resource.
@@ -278,6 +313,7 @@ impl Draft {
             at: first.and_then(|it| it.at.clone()),
             parts: self.parts,
             defaults: self.defaults,
+            written: self.written,
         }
     }
 }

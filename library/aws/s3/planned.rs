@@ -10,7 +10,7 @@ use super::bucket::TYPE;
 use super::{event, read};
 use crate::aws::defaults;
 use crate::aws::planned::{self, Draft, Link, Property, Types, Whole, members};
-use quell_core::plan::{Declared, Intent, Plan, Told};
+use quell_core::plan::{Declared, Intent, Language, Plan, Told};
 use quell_core::resource::{Planned, home_region, partition};
 use serde_json::{Map, Value, json};
 
@@ -67,12 +67,18 @@ pub fn buckets(plan: &Plan) -> Vec<Planned> {
     let account = account_block(plan);
     let bucket = |whole: &Whole<'_>| {
         let mut draft = Draft::default();
-        for (name, (property, from)) in [
-            (BLOCK, public_access_block(whole)),
-            ("OwnershipControls", ownership(whole)),
-            ("AccessControlList", acl(whole)),
-        ] {
-            draft.set(name, property, from);
+        match public_access_block(whole) {
+            (property, Some((it, at))) => {
+                let table = if at.is_empty() { &TERRAFORM_FLAGS } else { &CLOUDFORMATION_FLAGS };
+                draft.set_members(BLOCK, property, (it, at), table);
+            }
+            (property, None) => draft.set(BLOCK, property, None),
+        }
+        let ((rule, rule_from), (grants, grants_from)) = (ownership(whole), acl(whole));
+        draft.set("OwnershipControls", rule, rule_from);
+        draft.set("AccessControlList", grants, grants_from);
+        if let Some((it, "/acl" | "/AccessControl")) = grants_from {
+            draft.words("AccessControlList", canned_words(it));
         }
         policy(plan, whole, &mut draft);
         let (property, from) = account.clone();
@@ -90,7 +96,7 @@ pub fn accounts(plan: &Plan) -> Vec<Planned> {
     let one = |declared: &Declared| {
         let whole = Whole { parts: vec![declared], ..Whole::default() };
         let mut draft = Draft::default();
-        draft.set(BLOCK, flags_of(declared), Some((declared, "")));
+        draft.set_members(BLOCK, flags_of(declared), (declared, ""), &TERRAFORM_FLAGS);
         let written = declared.last().get("account_id").and_then(Value::as_str);
         let id = written.unwrap_or(planned::account(plan)).to_owned();
         let home = home_region(partition(plan.region.as_deref().unwrap_or_default()));
@@ -195,6 +201,16 @@ fn acl<'a>(whole: &Whole<'a>) -> Found<'a> {
         return (if whole { known() } else { Property::Unknown }, Some((own, "/grant")));
     }
     (fallback(whole, || event::canned(defaults::BUCKET_ACL).unwrap_or_default()), None)
+}
+
+/// What a declaration calls the canned ACLs, each with its grants.
+fn canned_words(declared: &Declared) -> Vec<(String, Value)> {
+    let is_template = declared.language == Language::CloudFormation;
+    let word = |(template, name): &(&str, &str)| {
+        let word = if is_template { *template } else { *name };
+        Some((word.to_owned(), event::canned(name)?))
+    };
+    CANNED.iter().filter_map(word).collect()
 }
 
 fn grants_of(grants: impl Iterator<Item = Value>) -> Property {

@@ -11,6 +11,7 @@
 
 mod address;
 mod references;
+pub mod state;
 mod unknown;
 mod written;
 

@@ -2,7 +2,7 @@
 
 use crate::support::{MAIN_TF, PATCH};
 use proptest::prelude::*;
-use quell_core::report::patch::{Replacement, replacements};
+use quell_core::report::patch::{Replacement, replacements, unified};
 
 /// Applies replacements of one file, the last one first.
 fn patched(text: &str, replacements: &[Replacement]) -> String {
@@ -69,5 +69,40 @@ proptest! {
         ], 0..12),
     ) {
         replacements(&parts.concat());
+    }
+}
+
+#[test]
+fn a_written_patch_shows_what_stays_around_it() {
+    let new = MAIN_TF.replace("public-read", "private");
+    let patch = unified("main.tf", MAIN_TF, &new).unwrap();
+    assert!(patch.starts_with("--- a/main.tf\n+++ b/main.tf\n@@ -"), "{patch}");
+    assert_eq!(patched(MAIN_TF, &replacements(&patch)), new);
+    let spaced = unified("a b.tf", MAIN_TF, &new).unwrap();
+    assert!(spaced.starts_with("--- a/a b.tf\t\n+++ b/a b.tf\t\n"), "{spaced}");
+    assert!(replacements(&spaced).iter().all(|it| it.file == "a b.tf"), "{spaced}");
+    for (file, new) in [("main.tf", MAIN_TF), ("a\nb", &*new), ("a\"b", &*new), ("", &*new)] {
+        assert_eq!(unified(file, MAIN_TF, new), None, "{file}");
+    }
+    assert_eq!(unified("main.tf", MAIN_TF, new.trim_end()), None);
+}
+
+proptest! {
+    /// Whatever becomes of a text: the patch makes it.
+    #[test]
+    fn a_written_patch_makes_the_new_text(
+        old in prop::collection::vec("[ab]{0,2}", 0..12),
+        new in prop::collection::vec("[ab]{0,2}", 0..12),
+    ) {
+        let text = |lines: &[String]| lines.iter().map(|it| format!("{it}\n")).collect::<String>();
+        let (old, new) = (text(&old), text(&new));
+        match unified("x", &old, &new) {
+            None => prop_assert_eq!(old, new),
+            Some(patch) => {
+                let made = replacements(&patch);
+                prop_assert!(!made.is_empty(), "{}", patch);
+                prop_assert_eq!(patched(&old, &made), new, "{}", patch);
+            }
+        }
     }
 }

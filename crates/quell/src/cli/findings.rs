@@ -1,4 +1,7 @@
-//! `quell findings`: what was found and where it stands; look again at what was held back.
+//! `quell findings`: what was found and where it stands; look again at what was held back; hand a
+//! fix over to the code.
+
+mod handoff;
 
 use super::acting::{self, block_on};
 use super::global::Global;
@@ -28,7 +31,8 @@ Examples:
   quell findings list --all --format json          everything, for machines
   quell findings show 3f9a                         one finding, by the beginning of its id
   quell findings retry                             look again at what a guardrail held back
-  quell findings retry --fleet-changes-max 500     and allow that many changes for it";
+  quell findings retry --fleet-changes-max 500     and allow that many changes for it
+  quell findings handoff --terraform-state FILE    where it is declared, so that a fix stays";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -38,6 +42,8 @@ enum Command {
     Show(Show),
     /// Re-read and re-decide what was withheld, failed, could not be judged or was not answered
     Retry(Retry),
+    /// Name the declarations behind findings, and the patches that keep their fixes
+    Handoff(handoff::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -84,6 +90,7 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
         Command::List(args) => list(args, &acting::history(global)?, out),
         Command::Show(args) => show(args, &acting::history(global)?, out),
         Command::Retry(args) => retry(args, global, out),
+        Command::Handoff(args) => handoff::run(args, global, &acting::history(global)?, out),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::exit::{CliError, Exit};
 use crate::gate::inputs::{self, Context, Input};
 use crate::gate::judge::Judge;
-use crate::gate::{ignores, rego};
+use crate::gate::{fixes, ignores, rego};
 use crate::output::Out;
 use clap::ValueEnum;
 use quell_core::plan::Place;
@@ -66,6 +66,9 @@ pub struct Args {
     /// Tell also what an exemption, an ignore or the baseline covers
     #[arg(long)]
     excused: bool,
+    /// Tell also how to change the source, as a patch, where that is mechanical; else why it is not
+    #[arg(long)]
+    diff: bool,
     /// How to print the report
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -137,6 +140,7 @@ Examples:
   quell gate plan.json --write-baseline known.json
   quell gate plan.json --baseline known.json
   quell gate plan.json --rego policy/            also by existing packages of conftest
+  quell gate infra/ --diff                       with the fix, where it is mechanical
 
 Nothing is called and nothing is changed. The same policies judge as at run time, with the same
 parameters and exemptions. Only what deploying creates or changes is judged, and what it takes a
@@ -161,6 +165,9 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
     ignores::apply(&inputs, &mut report, now);
     if let Some(path) = &args.baseline {
         apply_baseline(path, &mut report)?;
+    }
+    if args.diff {
+        fixes::tell(&judge, &inputs, &mut report);
     }
     if let Some(path) = &args.write_baseline {
         fs::write(path, baseline::write(&report))

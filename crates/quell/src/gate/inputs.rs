@@ -11,9 +11,10 @@ use crate::cli::files;
 use crate::exit::CliError;
 use content::Content;
 use quell_core::plan::cloudformation::{self, cdk};
-use quell_core::plan::{Plan, PlanError, terraform};
+use quell_core::plan::{Plan, PlanError, hcl, terraform};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// One configuration.
@@ -27,6 +28,56 @@ pub struct Input {
     pub document: Option<Value>,
     /// The texts that people wrote, by their names in positions.
     pub sources: BTreeMap<String, String>,
+    /// What it takes to read it again.
+    pub origin: Origin,
+}
+
+/// Where a configuration comes from: what it takes to read it with other texts.
+pub enum Origin {
+    /// A folder of Terraform's source.
+    Source {
+        /// What else was given.
+        options: Box<hcl::Options>,
+        /// What their user calls the files, by what they are called among the sources.
+        names: BTreeMap<String, String>,
+    },
+    /// A template that somebody wrote.
+    Template(cloudformation::Options),
+    /// What a program wrote, such as a plan, or a template of the CDK: nobody changes that.
+    Generated,
+}
+
+/// Shows nothing of what was given: it may be secret.
+impl fmt::Debug for Origin {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Origin::Source { .. } => "Source",
+            Origin::Template(_) => "Template",
+            Origin::Generated => "Generated",
+        })
+    }
+}
+
+impl Input {
+    /// What it would declare if some of its texts, by their names in positions, were others; `None`
+    /// where that cannot be read.
+    pub fn with(&self, changed: &BTreeMap<String, String>) -> Option<Plan> {
+        match &self.origin {
+            Origin::Source { options, names } => {
+                let text = |shown: &String| changed.get(shown).or_else(|| self.sources.get(shown));
+                let mut sources = hcl::Sources::default();
+                for (name, shown) in names {
+                    sources.insert(name, text(shown)?.clone()).ok()?;
+                }
+                source::plan(&sources, options, names).ok()
+            }
+            Origin::Template(options) => {
+                let text = changed.get(&self.file).or_else(|| self.sources.get(&self.file))?;
+                cloudformation::read(&self.file, text, options).ok()
+            }
+            Origin::Generated => None,
+        }
+    }
 }
 
 /// What the command line and the configuration add to the code. It has no `Debug`: what is given
@@ -155,7 +206,8 @@ fn load_assembly(
             context.parameters.entry(name).or_insert(value);
         }
         let path = file.display().to_string();
-        inputs.push(template(&path, &document(&path)?, &context)?);
+        let input = template(&path, &document(&path)?, &context)?;
+        inputs.push(Input { origin: Origin::Generated, ..input });
         done.insert(file);
     }
     Ok(())
@@ -188,7 +240,8 @@ fn plan(file: &str, document: &[u8], context: &Context) -> Result<Input, CliErro
         let (line, column) = (it.line(), it.column());
         CliError::usage(format!("`{file}` is no JSON at {line}:{column}"))
     })?;
-    Ok(Input { file: file.to_owned(), plan, document, sources: BTreeMap::new() })
+    let (file, sources) = (file.to_owned(), BTreeMap::new());
+    Ok(Input { file, plan, document, sources, origin: Origin::Generated })
 }
 
 fn template(file: &str, document: &[u8], context: &Context) -> Result<Input, CliError> {
@@ -201,7 +254,8 @@ fn template(file: &str, document: &[u8], context: &Context) -> Result<Input, Cli
     let plan = cloudformation::read(file, text, &options).map_err(faulty)?;
     let document = cloudformation::document(file, text).map_err(faulty)?;
     let sources = BTreeMap::from([(file.to_owned(), text.to_owned())]);
-    Ok(Input { file: file.to_owned(), plan, document: Some(document), sources })
+    let (file, origin) = (file.to_owned(), Origin::Template(options));
+    Ok(Input { file, plan, document: Some(document), sources, origin })
 }
 
 fn document(path: &str) -> Result<Vec<u8>, CliError> {

@@ -61,6 +61,22 @@ impl Judge<'_> {
         report
     }
 
+    /// The resources of a plan that are judged, as the policies see them.
+    pub fn states(&self, plan: &Plan) -> Vec<Planned> {
+        let mut states = planned(plan);
+        states.retain_mut(|it| {
+            let changes = matches!(it.intent, Intent::Create | Intent::Update);
+            let Some(kind) = resource(&it.state.resource.kind) else { return false };
+            if !changes && !self.all {
+                return false;
+            }
+            it.state.observed = self.now;
+            it.state.facts = kind.facts(&it.state, self.trust);
+            true
+        });
+        states
+    }
+
     /// What the report says of each policy.
     fn rules(&self) -> BTreeMap<&str, Arc<Rule>> {
         let policies = self.library.policies().iter().zip(self.library.folders());
@@ -85,19 +101,11 @@ impl OfInput<'_> {
     /// Judges what a plan declares: how many resources that are, and what is not plainly compliant.
     fn judge(&self, plan: &Plan) -> (usize, Vec<Entry>) {
         let blocks = Blocks::of(plan);
-        let (mut resources, mut entries) = (0, Vec::new());
-        for mut planned in planned(plan) {
-            let changes = matches!(planned.intent, Intent::Create | Intent::Update);
-            let Some(kind) = resource(&planned.state.resource.kind) else { continue };
-            if !changes && !self.judge.all {
-                continue;
-            }
-            planned.state.observed = self.judge.now;
-            planned.state.facts = kind.facts(&planned.state, self.judge.trust);
-            resources += 1;
-            self.judge_one(&planned, &blocks, &mut entries);
+        let (states, mut entries) = (self.judge.states(plan), Vec::new());
+        for planned in &states {
+            self.judge_one(planned, &blocks, &mut entries);
         }
-        (resources, entries)
+        (states.len(), entries)
     }
 
     fn judge_one(&self, planned: &Planned, blocks: &Blocks<'_>, entries: &mut Vec<Entry>) {

@@ -14,6 +14,10 @@ mod excuses;
 mod formats;
 mod faulty;
 mod rego;
+mod own;
+mod fixes;
+mod ci;
+mod handoff;
 
 use jiff::Timestamp;
 use quell::config::Config;

@@ -1,6 +1,6 @@
 //! Terraform's source: one configuration for each folder that no other one calls as a module.
 
-use super::{Context, Input, content, faulty};
+use super::{Context, Input, Origin, content, faulty};
 use crate::cli::files;
 use crate::exit::CliError;
 use crate::gate::folder::{self, Root};
@@ -159,11 +159,8 @@ impl Files {
 
     /// What the configuration declares.
     fn input(self, root: &Root, folder: &str) -> Result<Input, CliError> {
-        let plan = hcl::read(&self.sources, &self.options);
+        let plan = plan(&self.sources, &self.options, &self.names);
         let mut plan = plan.map_err(|it| self.faulty(root, it))?;
-        plan.account = plan.account.or_else(|| self.options.account.clone());
-        plan.region = plan.region.or_else(|| self.options.region.clone());
-        self.rename(&mut plan);
         plan.notes.extend(self.notes);
         let sources = &self.sources;
         let text = |(name, shown): (&String, &String)| {
@@ -171,19 +168,8 @@ impl Files {
         };
         let sources = self.names.iter().filter_map(text).collect();
         let file = root.join(folder).display().to_string();
-        Ok(Input { file, plan, document: None, sources })
-    }
-
-    /// Gives all files the names by which their user knows them.
-    fn rename(&self, plan: &mut Plan) {
-        let declared = plan.declared.iter_mut();
-        let places = declared.flat_map(|it| it.at.iter_mut().chain(it.places.values_mut()));
-        let noted = plan.notes.iter_mut().filter_map(|it| it.at.as_mut());
-        for place in places.chain(noted) {
-            if let Some(shown) = self.names.get(&place.file) {
-                place.file.clone_from(shown);
-            }
-        }
+        let origin = Origin::Source { options: Box::new(self.options), names: self.names };
+        Ok(Input { file, plan, document: None, sources, origin })
     }
 
     fn faulty(&self, root: &Root, mut error: PlanError) -> CliError {
@@ -191,6 +177,30 @@ impl Files {
         error.file = shown.unwrap_or_else(|| root.join(&error.file).display().to_string());
         faulty(error)
     }
+}
+
+/// What sources declare, under the names by which their user knows them.
+///
+/// # Errors
+///
+/// As [`hcl::read`], under the names of the sources.
+pub fn plan(
+    sources: &Sources,
+    options: &Options,
+    names: &BTreeMap<String, String>,
+) -> Result<Plan, PlanError> {
+    let mut plan = hcl::read(sources, options)?;
+    plan.account = plan.account.or_else(|| options.account.clone());
+    plan.region = plan.region.or_else(|| options.region.clone());
+    let declared = plan.declared.iter_mut();
+    let places = declared.flat_map(|it| it.at.iter_mut().chain(it.places.values_mut()));
+    let noted = plan.notes.iter_mut().filter_map(|it| it.at.as_mut());
+    for place in places.chain(noted) {
+        if let Some(shown) = names.get(&place.file) {
+            place.file.clone_from(shown);
+        }
+    }
+    Ok(plan)
 }
 
 /// A name in a folder among the sources.
