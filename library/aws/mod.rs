@@ -17,6 +17,7 @@ pub mod iam;
 pub mod planned;
 pub mod queue;
 pub mod s3;
+pub mod shared;
 
 pub use clients::{AccountAccess, Aws, AwsSettings};
 

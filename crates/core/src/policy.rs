@@ -14,6 +14,7 @@
 pub mod builtins;
 pub mod program;
 pub mod conftest;
+pub mod looks;
 
 use event_pattern::Pattern;
 use regorus::languages::rego::compiler::Compiler;

@@ -8,7 +8,7 @@ use crate::cli::global::Global;
 use crate::exit::{CliError, Exit};
 use crate::output::{Format, Out, count};
 use quell_core::action::{ActionMeta, Reversibility};
-use quell_core::policy::{Policy, PolicyLimits};
+use quell_core::policy::{Policy, PolicyLimits, looks};
 use quell_core::report::shown::{lines, visible};
 use quell_core::resource::{Purpose, State};
 use quell_library::folder::{self, PolicyFolder};
@@ -196,7 +196,7 @@ fn trigger(_: &PolicyFolder, policy: &Policy) -> Vec<String> {
 /// What the Rego looks at must be read: an unread property is unknown, and the verdict with it.
 fn reads(folder: &PolicyFolder, policy: &Policy) -> Vec<String> {
     let listed: BTreeSet<&str> = policy.meta().reads.iter().map(String::as_str).collect();
-    let used = properties_used(&folder.rego);
+    let used = looks::named(&folder.rego);
     used.into_iter()
         .filter(|it| !listed.contains(it))
         .map(|it| format!("policy.rego looks at `properties.{it}`, which `reads` does not list"))
@@ -230,17 +230,6 @@ fn violated(folder: &PolicyFolder, policy: &Policy) -> Vec<String> {
     without.map(|(kind, _)| format!("no case `cases/bad_…` is about a `{kind}`")).collect()
 }
 
-/// The names after `properties.` in Rego, comments aside.
-fn properties_used(rego: &str) -> BTreeSet<&str> {
-    let code = rego.lines().map(|it| it.split('#').next().unwrap_or(it));
-    let after = code.flat_map(|it| it.split("properties.").skip(1));
-    let is_name = |it: char| it.is_ascii_alphanumeric() || it == '_';
-    after
-        .map(|it| it.split(|it| !is_name(it)).next().unwrap_or_default())
-        .filter(|it| !it.is_empty())
-        .collect()
-}
-
 /// A policy without a violating and a compliant example is not known to work.
 fn cases(folder: &PolicyFolder) -> Vec<String> {
     let mut problems = Vec::new();
@@ -254,15 +243,4 @@ fn cases(folder: &PolicyFolder) -> Vec<String> {
         problems.push(format!("`cases/{name}` is neither `bad_…` nor `good_…`"));
     }
     problems
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn properties_are_found_in_code_only() {
-        let rego = "# properties.Comment\nx := input.resource.properties.Acl\nproperties.Tags[_]";
-        assert_eq!(properties_used(rego), BTreeSet::from(["Acl", "Tags"]));
-    }
 }
