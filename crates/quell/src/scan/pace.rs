@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Most looks and listings of one service in one account and region, per second, unless the
 /// configuration says otherwise. A look makes up to eight calls.
-pub const LOOKS_PER_S_MAX: u32 = 50;
+pub const LOOKS_PER_S_MAX: u32 = 100;
 /// However often a service throttles, it is asked this often, in looks per second.
 pub const LOOKS_PER_S_MIN: f64 = 0.5;
 /// By how much an answer raises the rate, in looks per second.

@@ -339,9 +339,9 @@ async fn a_scan_is_told_in_the_formats_of_the_gate() {
 
     assert!(junit::write(&report).contains(&format!("{trail}: ")));
     assert!(github::write(&report).contains("::error title=aws.cloudtrail.trail_stopped"));
-    let paths = parsed(gitlab::write(&report));
-    let paths = paths.as_array().unwrap().iter().map(|it| it["location"]["path"].clone());
-    assert!(paths.into_iter().any(|it| it == json!(trail)));
+    let issues = parsed(gitlab::write(&report));
+    let mut issues = issues.as_array().unwrap().iter();
+    assert!(issues.any(|it| it["location"]["path"] == json!(trail)));
 
     // What was not seen is told, too.
     let mut stage = Stage::new(Mode::Notify);
