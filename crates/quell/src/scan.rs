@@ -49,6 +49,8 @@ pub struct What {
     pub until: Option<Timestamp>,
     /// Once this is set, no further resource is begun.
     pub stop: Arc<AtomicBool>,
+    /// Violations that stood open before then are counted apart, and not told; `None` tells all.
+    pub since: Option<Timestamp>,
     /// Whether it goes on where an earlier scan was stopped.
     pub resume: bool,
     /// [`LimitsConfig::scan_at_once_max`].
@@ -64,6 +66,7 @@ impl Default for What {
             regions: Vec::new(),
             until: None,
             stop: Arc::default(),
+            since: None,
             resume: false,
             at_once_max: AT_ONCE_MAX,
             looks_per_s_max: pace::LOOKS_PER_S_MAX,

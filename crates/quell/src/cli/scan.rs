@@ -13,7 +13,7 @@ use crate::runtime::Runtime;
 use crate::scan::report::ScanReport;
 use crate::scan::{self, Step, What, told};
 use indicatif::{ProgressBar, ProgressStyle};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use quell_core::policy::Severity;
 use quell_core::report::shown::visible;
 use quell_core::report::{Report, github, gitlab, json, junit, sarif};
@@ -35,6 +35,10 @@ pub struct Args {
     /// Begin no further resource after this time, in seconds
     #[arg(long, value_name = "S")]
     time_max_s: Option<u32>,
+    /// Tell, and fail for, only violations that did not stand open before: a time such as
+    /// 2026-11-23T08:00:00Z, or a duration before now such as 24h
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    since: Option<Since>,
     /// Go on where the last scan of the same things stopped, at most a day ago
     #[arg(long)]
     resume: bool,
@@ -51,6 +55,13 @@ pub struct Args {
     format: Format,
 }
 
+/// Since when violations are told.
+#[derive(Debug, Clone, Copy)]
+enum Since {
+    At(Timestamp),
+    Ago(SignedDuration),
+}
+
 const EXAMPLES: &str = "\
 Examples:
   quell scan --config quell.yaml                   everything that the enabled policies judge
@@ -58,6 +69,7 @@ Examples:
   quell scan --config quell.yaml --time-max-s 600 --format json
   quell scan --config quell.yaml --resume          go on where that one stopped
   quell scan --config quell.yaml --fail-on high --format junit > scan.xml
+  quell scan --config quell.yaml --since 24h       only what is new since yesterday
 
 Each resource takes the path of an event: the modes and guardrails decide what is fixed. Findings
 whose resource is compliant or gone are closed. On SIGTERM or Ctrl-C it begins nothing new, ends
@@ -81,11 +93,16 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
 
 async fn scanned(args: &Args, runtime: &Runtime) -> Result<ScanReport, CliError> {
     let pipeline = &runtime.pipeline;
-    let limit = |s: u32| pipeline.clock.now().checked_add(SignedDuration::from_secs(s.into())).ok();
+    let now = pipeline.clock.now();
+    let limit = |s: u32| now.checked_add(SignedDuration::from_secs(s.into())).ok();
     let what = What {
         accounts: args.accounts.clone(),
         regions: args.regions.clone(),
         until: args.time_max_s.and_then(limit),
+        since: args.since.map(|it| match it {
+            Since::At(time) => time,
+            Since::Ago(duration) => now.checked_sub(duration).unwrap_or(Timestamp::MIN),
+        }),
         resume: args.resume,
         ..What::within(&runtime.config.limits)
     };
@@ -206,9 +223,13 @@ fn text(report: &ScanReport, out: &mut Out) -> io::Result<()> {
     if let Some(it) = &report.stopped {
         writeln!(out, "{}; --resume goes on from there", visible(&told::stopped(it)))?;
     }
+    let known = match report.known {
+        0 => String::new(),
+        known => format!(" ({known} known before)"),
+    };
     writeln!(
         out,
-        "{}: {}, {} corrected, {} resolved, {}",
+        "{}: {}{known}, {} corrected, {} resolved, {}",
         count(report.resources, "resource", "resources"),
         count(report.violations, "violation", "violations"),
         report.corrected,
@@ -223,5 +244,36 @@ fn exit(report: &ScanReport, fail_on: Severity) -> Exit {
         (true, _) => Exit::Outside,
         (false, true) => Exit::Findings,
         (false, false) => Exit::Fine,
+    }
+}
+
+/// A time, or a duration before now.
+fn since(text: &str) -> Result<Since, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(Since::At(time));
+    }
+    let ago = text.parse().ok().filter(|it: &SignedDuration| !it.is_negative());
+    ago.map(Since::Ago).ok_or_else(|| {
+        "write a time with its zone (2026-11-23T08:00:00Z), or hours, minutes or seconds (24h)"
+            .to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_is_a_time_or_a_duration() {
+        assert!(matches!(since("2026-11-23T08:00:00Z"), Ok(Since::At(_))));
+        let ago = |text: &str| match since(text) {
+            Ok(Since::Ago(duration)) => duration,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(ago("24h"), SignedDuration::from_hours(24));
+        assert_eq!(ago("1h 30m"), SignedDuration::from_mins(90));
+        for wrong in ["", "yesterday", "-24h", "2026-11-23", "24"] {
+            assert!(since(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 use super::Step;
 use super::progress::Mark;
 use crate::pipeline::Pipeline;
+use jiff::Timestamp;
 use quell_core::history::Status;
 use quell_core::policy::Severity;
 use quell_core::resource::ResourceRef;
@@ -23,8 +24,10 @@ pub struct ScanReport {
     pub steps_in_all: usize,
     /// Resources that were read and judged, or found gone.
     pub resources: usize,
-    /// Violations that were found, fixed by now or not.
+    /// Violations that were found, fixed by now or not, but for those that are known.
     pub violations: usize,
+    /// Violations that stood open before [`super::What::since`]: found again, and not told.
+    pub known: usize,
     /// How many of these are fixed now.
     pub corrected: usize,
     /// How many of these an exemption covers.
@@ -89,10 +92,15 @@ pub struct Stopped {
 
 impl ScanReport {
     /// Takes in a finding, as history knows it now.
-    pub(super) fn find(&mut self, pipeline: &Pipeline, key: &str) {
-        self.violations += 1;
+    pub(super) fn find(&mut self, pipeline: &Pipeline, since: Option<Timestamp>, key: &str) {
         let history = pipeline.journal.history();
-        let Some(open) = history.finding(key) else { return };
+        let open = history.finding(key);
+        if open.zip(since).is_some_and(|(open, since)| open.opened < since) {
+            self.known += 1;
+            return;
+        }
+        self.violations += 1;
+        let Some(open) = open else { return };
         self.corrected += usize::from(open.status == Status::Corrected);
         match open.status {
             Status::Exempt => self.exempt += 1,

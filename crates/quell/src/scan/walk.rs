@@ -308,7 +308,7 @@ impl<'a> Walk<'a> {
                 self.report.resources += 1;
                 self.report.resolved += resolved(self.pipeline, open);
                 for key in &looked.found {
-                    self.report.find(self.pipeline, key);
+                    self.report.find(self.pipeline, self.what.since, key);
                 }
                 for (policy, problem) in looked.unjudged {
                     let problem = format!("`{policy}`: {problem}");

@@ -313,6 +313,35 @@ async fn a_policy_that_comes_to_no_verdict_is_an_error() {
 }
 
 #[tokio::test]
+async fn what_stood_open_before_is_known_and_what_comes_back_is_new() {
+    let stage = Stage::new(Mode::Notify);
+    let violations = violate(&stage);
+    let bucket = bucket_ref("acme-website");
+    let sound = stage.account.get(&bucket_ref("acme-terraform-state")).unwrap().properties;
+    let block = sound["PublicAccessBlockConfiguration"].clone();
+    let set = |block: &Value| {
+        let property = "PublicAccessBlockConfiguration";
+        stage.account.edit(&bucket, |it| it.properties[property] = block.clone()).unwrap();
+    };
+    let later = |hours: u64| {
+        stage.clock.advance(Duration::from_secs(hours * 3600));
+        let since = stage.clock.now();
+        stage.clock.advance(Duration::from_secs(3600));
+        What { since: Some(since), ..What::default() }
+    };
+    assert_eq!(run(&stage, &later(1)).await.violations, violations, "all are new");
+    let report = run(&stage, &later(1)).await;
+    assert_eq!((report.violations, report.known, report.worst), (0, violations, None));
+    set(&block);
+    assert_eq!(run(&stage, &later(1)).await.resolved, 1);
+    set(&json!({}));
+    let report = run(&stage, &later(1)).await;
+    assert_eq!((report.violations, report.known), (1, violations - 1), "it came back");
+    assert_eq!(report.found[0].resource, bucket);
+    assert_eq!(run(&stage, &What::default()).await.violations, violations);
+}
+
+#[tokio::test]
 async fn a_scan_is_told_in_the_formats_of_the_gate() {
     let stage = Stage::new(Mode::Enforce);
     let violations = violate(&stage);
