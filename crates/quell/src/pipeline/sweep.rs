@@ -11,22 +11,22 @@ use std::collections::BTreeSet;
 impl Pipeline {
     /// Reads, judges, fixes and records one resource as an event that leads to it would.
     /// `properties` are all that the policies look at; with them, a resource that is plainly
-    /// compliant need not be read whole. A resource that could not be read is an error, and its
-    /// findings stand as they stood: recorded here, unless asking again may help.
+    /// compliant is neither read whole nor waited for: there is nothing to do to it. A resource
+    /// that could not be read is an error, and its findings stand as they stood: recorded here,
+    /// unless asking again may help.
     pub async fn sweep(
         &self,
         resource: &ResourceRef,
         policies: &[&Policy],
         properties: Option<&BTreeSet<String>>,
     ) -> Result<Looked, PipelineError> {
-        let turn = self.journal.turn(resource, None).await?;
-        self.resume_on(resource).await?;
         if let Some(properties) = properties
             && self.is_compliant_at_a_glance(resource, policies, properties).await?
         {
-            turn.release().await;
             return Ok(Looked::default());
         }
+        let turn = self.journal.turn(resource, None).await?;
+        self.resume_on(resource).await?;
         let mut facts = Vec::new();
         let looked = self.look(resource, policies, None, &mut facts).await;
         self.record(facts).await?;
@@ -35,15 +35,20 @@ impl Pipeline {
     }
 
     /// Whether nothing is to be said of a resource, now or before, by these properties alone. All
-    /// else is left to a whole look: what it acts on and records is what was read whole.
+    /// else is left to a whole look, in the resource's turn: what is acted on and recorded is what
+    /// was read whole.
     async fn is_compliant_at_a_glance(
         &self,
         resource: &ResourceRef,
         policies: &[&Policy],
         properties: &BTreeSet<String>,
     ) -> Result<bool, PipelineError> {
-        let is_open = self.journal.history().findings_on(resource).any(|it| it.status.is_open());
-        if is_open {
+        let is_quiet = {
+            let history = self.journal.history();
+            let is_open = history.findings_on(resource).any(|it| it.status.is_open());
+            !is_open && history.unfinished_on(resource).next().is_none()
+        };
+        if !is_quiet {
             return Ok(false);
         }
         match self.world.glance(resource, properties).await {

@@ -93,7 +93,7 @@ enum Done<'a> {
         answer: Result<Vec<ResourceRef>, CloudError>,
     },
     Look {
-        look: Look<'a>,
+        look: Box<Look<'a>>,
         began: Timestamp,
         /// The keys of the findings that stood open on the resource before.
         open: Vec<String>,
@@ -231,7 +231,7 @@ impl<'a> Walk<'a> {
             let open = open_on(pipeline, &look.resource);
             let Plan { policies, properties, .. } = &*look.plan;
             let answer = pipeline.sweep(&look.resource, policies, properties.as_ref()).await;
-            Done::Look { look, began, open, answer }
+            Done::Look { look: Box::new(look), began, open, answer }
         }));
     }
 
@@ -260,7 +260,7 @@ impl<'a> Walk<'a> {
                 if self.must_slow_down(&look.plan.step, began, error) && look.tries < TRIES_MAX {
                     let wait = self.wait(&look.plan.step);
                     if !self.is_over_after(wait) {
-                        self.push(Look { tries: look.tries + 1, ..look }, wait);
+                        self.push(Look { tries: look.tries + 1, ..*look }, wait);
                         return Ok(());
                     }
                 }

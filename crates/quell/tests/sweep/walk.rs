@@ -1,5 +1,5 @@
-//! How a scan goes through everything: several at once, as fast as services answer, on from where it
-//! stopped, and by no more than what its policies look at. And how it is told.
+//! How a scan goes through everything: several at once, as fast as services answer, on from where
+//! it stopped, and by no more than what its policies look at. And how it is told.
 
 use crate::{LIBRARY, Stage};
 use futures::future::BoxFuture;
@@ -268,8 +268,8 @@ async fn what_is_plainly_compliant_is_not_read_whole() {
     assert_eq!(buckets, violations - 1, "only those that violate: {whole:?}");
 }
 
-/// Every policy with every bucket of all cases: what only a part of the properties shows is what all
-/// of them show.
+/// Every policy with every bucket of all cases: what only a part of the properties shows is what
+/// all of them show.
 #[tokio::test]
 async fn a_glance_tells_what_a_whole_read_tells() {
     let texts = LIBRARY.folders().iter().flat_map(|it| it.cases.values());

@@ -1,5 +1,5 @@
-//! How far a scan has come that is not at its end: one item, so that the next run of a function goes
-//! on from there. It decides nothing, and whoever kept it last is believed.
+//! How far a scan has come that is not at its end: one item, so that the next run of a function
+//! goes on from there. It decides nothing, and whoever kept it last is believed.
 
 use super::items::{
     EXPIRES, PROGRESS, SCAN, SCAN_PROGRESS, TIME_MS, key, milliseconds, number, text, text_of,
