@@ -13,7 +13,7 @@ use quell_core::event::CloudScope;
 use quell_core::heartbeat::Heartbeat;
 use quell_core::resource::{Kind, ResourceRef, State};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 /// The most resources of one type that are listed in one account and region; more is an error.
@@ -27,6 +27,17 @@ pub trait World: Send + Sync {
         &'a self,
         resource: &'a ResourceRef,
     ) -> BoxFuture<'a, Result<Option<State>, CloudError>>;
+
+    /// Reads only these properties of a resource, where it can be read in parts; all others are
+    /// unknown in the state, and there are no tags. `None` where it does not exist, or can only be
+    /// read whole.
+    fn glance<'a>(
+        &'a self,
+        _resource: &'a ResourceRef,
+        _properties: &'a BTreeSet<String>,
+    ) -> BoxFuture<'a, Result<Option<State>, CloudError>> {
+        Box::pin(async { Ok(None) })
+    }
 
     /// Makes an authorized change. Idempotent: making it twice is making it once.
     ///
@@ -107,6 +118,22 @@ pub trait Resource: Kind {
         aws: &'a Aws,
         resource: &'a ResourceRef,
     ) -> BoxFuture<'a, Result<Option<Seen>, CloudError>>;
+
+    /// The properties that a read can leave out; none where it is always read whole.
+    fn parts(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Reads only these of its [`Resource::parts`], where it is listed, and no tags; `None` where
+    /// it is not there.
+    fn glance<'a>(
+        &'a self,
+        aws: &'a Aws,
+        resource: &'a ResourceRef,
+        _parts: &'a BTreeSet<String>,
+    ) -> BoxFuture<'a, Result<Option<Seen>, CloudError>> {
+        self.read(aws, resource)
+    }
 
     /// All of this type that are read and changed in an account and region, so that a reference
     /// from here equals one that an event led to. At most [`RESOURCES_LISTED_MAX`].

@@ -16,13 +16,13 @@ pub mod permissions;
 pub mod story;
 
 use cloud::{Action, Resource};
-use folder::{FolderError, PolicyFolder};
+use folder::{BUILT_IN, FolderError, PolicyFolder};
 use quell_core::event::Event;
 use quell_core::plan::Plan;
-use quell_core::policy::{Policy, PolicyLimits};
+use quell_core::policy::{Policy, PolicyLimits, looks};
 use quell_core::resource::{Planned, ResourceRef};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Resources, actions and compiled policies.
 #[derive(Debug)]
@@ -85,6 +85,15 @@ impl Library {
     /// The action that fixes a policy's violations by resources of a CloudFormation type.
     pub fn action_of(&self, policy: &Policy, kind: &str) -> Option<&'static dyn Action> {
         action(&policy.meta().remediation_of(kind)?.action)
+    }
+
+    /// Every property that a policy looks at; `None` where its text does not tell them all. What
+    /// facts are made of only our own policies tell by their `reads`, which a test proves.
+    pub fn properties_of(&self, policy: &Policy) -> Option<BTreeSet<String>> {
+        let folder = self.folders.iter().find(|it| it.id == policy.id())?;
+        let named = looks::all(&folder.rego, folder.place == BUILT_IN)?;
+        let reads = policy.meta().reads.iter().cloned();
+        Some(named.into_iter().map(str::to_owned).chain(reads).collect())
     }
 
     /// The resources that an event led a policy to: each must be judged.

@@ -2,7 +2,7 @@
 //! time of the read.
 
 use crate::aws::Aws;
-use crate::cloud::{Applied, CloudError, World};
+use crate::cloud::{Applied, CloudError, Resource, Seen, World};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use quell_core::change::Change;
@@ -10,7 +10,7 @@ use quell_core::decide::authorized::Authorized;
 use quell_core::event::CloudScope;
 use quell_core::heartbeat::Heartbeat;
 use quell_core::resource::{ResourceRef, State, Trust};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The live cloud.
 #[derive(Debug)]
@@ -29,6 +29,26 @@ impl Live {
     pub fn aws(&self) -> &Aws {
         &self.aws
     }
+
+    /// What was seen, with what it means.
+    fn state(
+        &self,
+        kind: &dyn Resource,
+        resource: &ResourceRef,
+        seen: Seen,
+        unknown: BTreeSet<String>,
+    ) -> State {
+        let mut state = State {
+            resource: resource.clone(),
+            tags: seen.tags,
+            properties: seen.properties,
+            facts: serde_json::Value::Null,
+            unknown,
+            observed: Timestamp::now(),
+        };
+        state.facts = kind.facts(&state, &self.trust);
+        state
+    }
 }
 
 impl World for Live {
@@ -39,19 +59,26 @@ impl World for Live {
         Box::pin(async move {
             let kind = crate::resource(&resource.kind)
                 .ok_or_else(|| CloudError::unsupported(&resource.kind, "no such resource type"))?;
-            let Some(seen) = kind.read(&self.aws, resource).await? else {
+            let seen = kind.read(&self.aws, resource).await?;
+            Ok(seen.map(|it| self.state(kind, resource, it, BTreeSet::new())))
+        })
+    }
+
+    fn glance<'a>(
+        &'a self,
+        resource: &'a ResourceRef,
+        properties: &'a BTreeSet<String>,
+    ) -> BoxFuture<'a, Result<Option<State>, CloudError>> {
+        Box::pin(async move {
+            let kind = crate::resource(&resource.kind).filter(|it| !it.parts().is_empty());
+            let Some(kind) = kind else { return Ok(None) };
+            let Some(seen) = kind.glance(&self.aws, resource, properties).await? else {
                 return Ok(None);
             };
-            let mut state = State {
-                resource: resource.clone(),
-                tags: seen.tags,
-                properties: seen.properties,
-                facts: serde_json::Value::Null,
-                unknown: BTreeSet::new(),
-                observed: Timestamp::now(),
-            };
-            state.facts = kind.facts(&state, &self.trust);
-            Ok(Some(state))
+            let unread = kind.parts().iter().filter(|it| !properties.contains(**it));
+            let unread = unread.map(|it| (*it).to_owned()).collect();
+            let seen = Seen { tags: BTreeMap::new(), ..seen };
+            Ok(Some(self.state(kind, resource, seen, unread)))
         })
     }
 

@@ -1,5 +1,6 @@
 //! Sessions per account, region and purpose.
 
+use super::shared::Shared;
 use crate::cloud::CloudError;
 use crate::permissions::{heartbeat_policy, session_policy};
 use aws_config::sts::AssumeRoleProvider;
@@ -90,6 +91,7 @@ pub struct Aws {
     settings: AwsSettings,
     base: SdkConfig,
     readers: Mutex<HashMap<(String, String), SdkConfig>>,
+    shared: Shared,
 }
 
 impl Aws {
@@ -114,17 +116,22 @@ impl Aws {
             loader = loader.endpoint_url(url);
         }
         let base = loader.load().await;
-        Aws { settings, base, readers: Mutex::new(HashMap::new()) }
+        Aws { settings, base, readers: Mutex::default(), shared: Shared::default() }
     }
 
     /// An entry whose base configuration the caller has made, with credentials of its own.
     pub fn with_base(settings: AwsSettings, base: SdkConfig) -> Aws {
-        Aws { settings, base, readers: Mutex::new(HashMap::new()) }
+        Aws { settings, base, readers: Mutex::default(), shared: Shared::default() }
     }
 
     /// The settings that it was made with.
     pub fn settings(&self) -> &AwsSettings {
         &self.settings
+    }
+
+    /// Answers that reads share.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// The process' own credentials in a region, for sources such as SQS.

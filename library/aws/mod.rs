@@ -19,6 +19,7 @@ pub mod planned;
 pub mod queue;
 pub mod s3;
 mod written;
+pub mod shared;
 
 pub use clients::{AccountAccess, Aws, AwsSettings};
 

@@ -111,6 +111,9 @@ pub struct Open {
     pub attempts: Vec<String>,
     /// When it was seen first.
     pub first_seen: Timestamp,
+    /// When it was recorded last after it had not stood open: what was closed and comes back is
+    /// opened anew.
+    pub opened: Timestamp,
     /// When its status changed last.
     pub updated: Timestamp,
     /// How often it was seen.
@@ -376,11 +379,15 @@ impl History {
             change: None,
             attempts: Vec::new(),
             first_seen: finding.time,
+            opened: time,
             updated: time,
             occurrences: 0,
             undone: None,
             denied: None,
         });
+        if !open.status.is_open() {
+            open.opened = time;
+        }
         open.occurrences += usize::from(open.occurrences == 0 || open.finding.uid != finding.uid);
         open.finding = finding.clone();
         open.status = status;

@@ -15,6 +15,7 @@
 pub mod builtins;
 pub mod program;
 pub mod conftest;
+pub mod looks;
 mod undefined;
 
 use event_pattern::Pattern;

@@ -4,6 +4,8 @@
 //! column; [`Config::check`] then says what the types can't, by the name of the setting. Secrets
 //! stand in it as references only.
 
+use crate::scan::AT_ONCE_MAX;
+use crate::scan::pace::LOOKS_PER_S_MAX;
 use crate::secret::config::SecretsConfig;
 use crate::secret::reference::Reference;
 use jiff::Timestamp;
@@ -341,6 +343,11 @@ pub struct LimitsConfig {
     pub shutdown_max_s: u64,
     /// Least time that must be left of a function's time-out to begin a change, in milliseconds.
     pub apply_time_min_ms: u64,
+    /// Most resources and listings that a scan has under way at once.
+    pub scan_at_once_max: usize,
+    /// Most resources and listings that a scan begins in a second, for each service of each account
+    /// and region; where a service throttles, it is asked less.
+    pub scan_looks_per_s_max: u32,
 }
 
 impl Default for LimitsConfig {
@@ -353,6 +360,8 @@ impl Default for LimitsConfig {
             readback_wait_ms: 100,
             shutdown_max_s: 25,
             apply_time_min_ms: 10_000,
+            scan_at_once_max: AT_ONCE_MAX,
+            scan_looks_per_s_max: LOOKS_PER_S_MAX,
         }
     }
 }
@@ -437,6 +446,8 @@ impl Config {
             ("limits.delivery_attempts_max", 0 < self.limits.delivery_attempts_max),
             ("limits.delivery_max_bytes", 0 < self.limits.delivery_max_bytes),
             ("limits.readback_attempts_max", 0 < self.limits.readback_attempts_max),
+            ("limits.scan_at_once_max", 0 < self.limits.scan_at_once_max),
+            ("limits.scan_looks_per_s_max", 0 < self.limits.scan_looks_per_s_max),
             ("policies.policy_instructions_max", 0 < self.policies.policy_instructions_max),
             ("policies.policy_time_max_ms", 0 < self.policies.policy_time_max_ms),
             ("aws.call_attempts_max", 0 < self.aws.call_attempts_max),

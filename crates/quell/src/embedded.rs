@@ -4,9 +4,10 @@ use crate::clock::Clock;
 use crate::journal::{
     FleetCap, Journal, JournalError, Locks, ReserveResult, Reserved, Turn, chain, lock,
 };
+use crate::scan::progress::PROGRESS_MAX_BYTES;
 use crate::store::error::{AppendError, StoreError};
 use crate::store::{Options, Projection, Store, TornTail};
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use ed25519_dalek::SigningKey;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -16,10 +17,15 @@ use quell_core::ledger::checkpoint::Checkpoint;
 use quell_core::ledger::line::Record;
 use quell_core::record::Fact;
 use quell_core::resource::ResourceRef;
+use std::io::{self, Read as _};
 use std::sync::{Arc, Mutex, MutexGuard};
+
+/// The file in the directory that tells how far a scan has come that is not at its end.
+pub const SCAN_FILE: &str = "scan-progress.json";
 
 /// A directory that holds the ledger, and the history that it folds to.
 pub struct Embedded {
+    dir: Utf8PathBuf,
     store: Store<Fact, Shared>,
     history: Arc<Mutex<History>>,
     locks: Locks,
@@ -46,12 +52,42 @@ impl Embedded {
         options.clock = Arc::new(move || clock.now());
         options.signing_key = signing_key;
         let store = Store::open(dir, options, Shared(Arc::clone(&history)))?;
-        Ok(Embedded { store, history, locks: Locks::default() })
+        Ok(Embedded { dir: dir.to_owned(), store, history, locks: Locks::default() })
     }
 
     /// Signs the present head; needs a signing key.
     pub async fn checkpoint(&self) -> Result<Checkpoint, StoreError> {
         self.store.checkpoint().await
+    }
+}
+
+impl Embedded {
+    fn read_scan(&self) -> io::Result<Option<String>> {
+        let file = std::fs::File::open(self.dir.join(SCAN_FILE));
+        let file = match file {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        // What is longer than any progress is refused by whoever reads it as one.
+        let mut bytes = Vec::new();
+        file.take(PROGRESS_MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Written whole beside the file, then renamed: a crash leaves the old one or the new one.
+    fn write_scan(&self, text: Option<String>) -> io::Result<()> {
+        let file = self.dir.join(SCAN_FILE);
+        match text {
+            Some(text) => {
+                let beside = file.with_extension("json.new");
+                std::fs::write(&beside, text)?;
+                std::fs::rename(&beside, &file)
+            }
+            None => match std::fs::remove_file(&file) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                other => other,
+            },
+        }
     }
 }
 
@@ -97,6 +133,16 @@ impl Journal for Embedded {
             let signed = self.checkpoint().await;
             signed.map(drop).map_err(|it| JournalError::Later(chain(&it)))
         })
+    }
+
+    fn kept_scan(&self) -> BoxFuture<'_, Result<Option<String>, JournalError>> {
+        Box::pin(async { self.read_scan().map_err(|it| JournalError::Later(it.to_string())) })
+    }
+
+    fn keep_scan(&self, text: Option<String>) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(
+            async move { self.write_scan(text).map_err(|it| JournalError::Later(it.to_string())) },
+        )
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), JournalError>> {

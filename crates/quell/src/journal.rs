@@ -52,6 +52,17 @@ pub trait Journal: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
+    /// The text that was last kept of a scan that is not at its end, if one was: see
+    /// [`crate::scan::progress`]. It decides nothing but where a scan begins.
+    fn kept_scan(&self) -> BoxFuture<'_, Result<Option<String>, JournalError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Keeps a text of a scan in place of the one before; `None` forgets it.
+    fn keep_scan(&self, _text: Option<String>) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Makes durable what was taken and gives free what is held.
     fn close(&self) -> BoxFuture<'_, Result<(), JournalError>>;
 }
@@ -183,6 +194,7 @@ pub struct MemoryJournal {
     history: Mutex<History>,
     facts: Mutex<Vec<(Timestamp, Fact)>>,
     locks: Locks,
+    scan: Mutex<Option<String>>,
 }
 
 impl MemoryJournal {
@@ -219,6 +231,15 @@ impl Journal for MemoryJournal {
     }
 
     fn load(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn kept_scan(&self) -> BoxFuture<'_, Result<Option<String>, JournalError>> {
+        Box::pin(async { Ok(lock(&self.scan).clone()) })
+    }
+
+    fn keep_scan(&self, text: Option<String>) -> BoxFuture<'_, Result<(), JournalError>> {
+        *lock(&self.scan) = text;
         Box::pin(async { Ok(()) })
     }
 

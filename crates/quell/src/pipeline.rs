@@ -38,7 +38,7 @@ use quell_library::Library;
 use quell_library::cloud::{CloudError, Resource, World};
 use reasons::{Reasons, shortened};
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use thiserror::Error;
 use tracing::Instrument as _;
@@ -110,6 +110,15 @@ pub enum Ack {
     Retry(String),
     /// It can never be processed: the source must put it aside, with this reason.
     DeadLetter(String),
+}
+
+/// What a look at one resource saw.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Looked {
+    /// The keys of what violated, fixed by now or not.
+    pub found: BTreeSet<String>,
+    /// The policies that came to no verdict, each with why: never a pass.
+    pub unjudged: BTreeMap<String, String>,
 }
 
 /// Why an event could not be processed to its end.
@@ -273,17 +282,17 @@ impl Pipeline {
         let mut facts = Vec::new();
         // Another delivery of the event may have been handled while this one waited.
         let looked = if self.journal.history().has_seen(&event.uid) {
-            Ok(BTreeSet::new())
+            Ok(Looked::default())
         } else {
             self.resume_on(resource).await?;
             match self.is_self_caused(event, resource, &mut facts) {
-                true => Ok(BTreeSet::new()),
+                true => Ok(Looked::default()),
                 false => self.look(resource, policies, Some(event), &mut facts).await,
             }
         };
         self.record(facts).await?;
         turn.release().await;
-        Ok(looked?.len())
+        Ok(looked?.found.len())
     }
 
     /// The policies whose trigger matches, all triggers in one pass. An event that the matcher
@@ -360,30 +369,30 @@ impl Pipeline {
         Ok(state)
     }
 
-    /// Reads a resource, judges it, and does what may be done, until nothing new is found. Returns
-    /// the keys of what it found. The caller has the resource's turn.
+    /// Reads a resource, judges it, and does what may be done, until nothing new is found. The
+    /// caller has the resource's turn.
     async fn look(
         &self,
         resource: &ResourceRef,
         policies: &[&Policy],
         event: Option<&Event>,
         facts: &mut Vec<Fact>,
-    ) -> Result<BTreeSet<String>, PipelineError> {
+    ) -> Result<Looked, PipelineError> {
         let mut state = match self.see(resource, event).await {
             Ok(Some(state)) => state,
             Ok(None) => {
                 self.resolve(resource, policies, &BTreeSet::new(), &Outcome::Gone, facts);
-                return Ok(BTreeSet::new());
+                return Ok(Looked::default());
             }
             Err(error) if error.is_transient() => {
                 return Err(PipelineError::Cloud { resource: resource.to_string(), error });
             }
             Err(error) => return Err(self.unreadable(resource, event, error, facts).await?),
         };
-        let (mut handled, mut noted) = (BTreeSet::new(), BTreeSet::new());
+        let (mut handled, mut unjudged) = (BTreeSet::new(), BTreeMap::new());
         loop {
             let detection = detect(policies, event, &state);
-            self.note_failures(&detection, resource, event, &mut noted, facts);
+            self.note_failures(&detection, resource, event, &mut unjudged, facts);
             let mut moved = None;
             while moved.is_none()
                 && handled.len() < GROUP_FINDINGS_MAX
@@ -394,7 +403,10 @@ impl Pipeline {
             }
             match moved {
                 Some(after) => state = after,
-                None => return Ok(self.conclude(&detection, handled, policies, resource, facts)),
+                None => {
+                    let found = self.conclude(&detection, handled, policies, resource, facts);
+                    return Ok(Looked { found, unjudged });
+                }
             }
         }
     }
@@ -555,7 +567,7 @@ impl Pipeline {
         detection: &Detection,
         resource: &ResourceRef,
         event: Option<&Event>,
-        noted: &mut BTreeSet<String>,
+        noted: &mut BTreeMap<String, String>,
         facts: &mut Vec<Fact>,
     ) {
         let errors = detection.errors.iter().map(|it| {
@@ -566,7 +578,7 @@ impl Pipeline {
             (Problem::Indeterminate, policy, format!("unknown: {}", unseen.join(", ")))
         });
         for (problem, policy, message) in errors.chain(unknown) {
-            if noted.insert(policy.clone()) {
+            if noted.insert(policy.clone(), message.clone()).is_none() {
                 facts.push(Fact::Failed {
                     problem,
                     message,

@@ -6,28 +6,40 @@
 //! record. A finding has the same key whichever way it was found, and work on a resource has one
 //! turn, so a scan beside live events acts once.
 //!
-//! What could not be listed or read is counted as an error and recorded; it is never compliant, and
-//! its findings stand. Findings whose resource is gone are closed, since open findings are looked
-//! at beside what the listing tells.
+//! Several resources are looked at side by side (`walk`), each service as fast as it answers
+//! ([`pace`]). What stops is gone on with ([`progress`]). Where the policies' text tells which
+//! properties they look at, and a type can be read in parts, only these are read; a resource that
+//! is not plainly compliant by them is read whole.
 //!
-//! Deliberately absent: going on where a scan stopped, several at a time, and limits of calls per
-//! second; a scan that runs out of time says where.
+//! What could not be listed, read or judged is counted as an error and recorded; it is never
+//! compliant, and its findings stand. Findings whose resource is gone are closed, since open
+//! findings are looked at beside what the listing tells.
 
+pub mod pace;
+pub mod progress;
+pub mod report;
+mod walk;
+pub mod told;
+
+use crate::config::LimitsConfig;
 use crate::journal::JournalError;
-use crate::pipeline::{Pipeline, PipelineError};
+use crate::pipeline::Pipeline;
 use jiff::Timestamp;
 use quell_core::event::CloudScope;
-use quell_core::history::Status;
-use quell_core::policy::{Policy, Severity};
-use quell_core::resource::{ResourceRef, home_region, is_home, partition};
-use serde::Serialize;
+use quell_core::policy::Policy;
+use quell_core::resource::{home_region, is_home, partition};
+use report::ScanReport;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use walk::Walk;
 
-/// Most findings, and most errors, that a report tells one by one; all of them are counted.
-pub const REPORTED_MAX: usize = 1_000;
+/// Most looks and listings that are under way at once, unless the configuration says otherwise.
+pub const AT_ONCE_MAX: usize = 16;
 
-/// What is scanned.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// What is scanned, and how.
+#[derive(Debug, Clone)]
 pub struct What {
     /// Accounts; none means every watched one.
     pub accounts: Vec<String>,
@@ -35,10 +47,52 @@ pub struct What {
     pub regions: Vec<String>,
     /// When no further resource is begun, if ever.
     pub until: Option<Timestamp>,
+    /// Once this is set, no further resource is begun.
+    pub stop: Arc<AtomicBool>,
+    /// Violations that stood open before then are counted apart, and not told; `None` tells all.
+    pub since: Option<Timestamp>,
+    /// Whether it goes on where an earlier scan was stopped.
+    pub resume: bool,
+    /// [`LimitsConfig::scan_at_once_max`].
+    pub at_once_max: usize,
+    /// [`LimitsConfig::scan_looks_per_s_max`].
+    pub looks_per_s_max: u32,
+}
+
+impl Default for What {
+    fn default() -> What {
+        What {
+            accounts: Vec::new(),
+            regions: Vec::new(),
+            until: None,
+            stop: Arc::default(),
+            since: None,
+            resume: false,
+            at_once_max: AT_ONCE_MAX,
+            looks_per_s_max: pace::LOOKS_PER_S_MAX,
+        }
+    }
+}
+
+impl What {
+    /// Everything, within the configured limits.
+    pub fn within(limits: &LimitsConfig) -> What {
+        What {
+            at_once_max: limits.scan_at_once_max,
+            looks_per_s_max: limits.scan_looks_per_s_max,
+            ..What::default()
+        }
+    }
+
+    /// Whether nothing may begin at a moment any more.
+    fn is_over(&self, at: Timestamp) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.until.is_some_and(|until| until <= at)
+    }
 }
 
 /// One step: all resources of a type in an account and region.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Step {
     /// Where.
     pub place: CloudScope,
@@ -47,67 +101,11 @@ pub struct Step {
     pub kind: String,
 }
 
-/// What a scan saw and did.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct ScanReport {
-    /// Steps that were made to their end.
-    pub steps: usize,
-    /// Resources that were read and judged, or found gone.
-    pub resources: usize,
-    /// Violations that were found, fixed by now or not.
-    pub violations: usize,
-    /// How many of these are fixed now.
-    pub corrected: usize,
-    /// Findings that were open and are closed now: their resource is compliant or gone.
-    pub resolved: usize,
-    /// What could not be listed, read or recorded.
-    pub errors: usize,
-    /// Where it stopped because its time was over; `None` where it came to its end.
-    pub stopped: Option<Stopped>,
-    /// The violations, up to [`REPORTED_MAX`].
-    pub found: Vec<Found>,
-    /// The errors, up to [`REPORTED_MAX`].
-    pub failed: Vec<Failed>,
-}
+/// Hears of each step when its first resource is about to begin, and of each resource when it was
+/// looked at, with the report so far.
+pub type Told<'a> = &'a (dyn Fn(&Step, &ScanReport) + Sync);
 
-/// A violation.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Found {
-    /// [`quell_core::detect::Finding::key`].
-    pub key: String,
-    /// Id of the policy.
-    pub policy: String,
-    /// How bad it is.
-    pub severity: Severity,
-    /// What violates.
-    pub resource: ResourceRef,
-    /// Why.
-    pub reason: String,
-    /// Where it stands now.
-    pub status: Status,
-}
-
-/// Something that could not be seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Failed {
-    /// At which step.
-    pub step: Step,
-    /// The resource; `None` where the listing failed.
-    pub resource: Option<String>,
-    /// Why.
-    pub error: String,
-}
-
-/// Where a scan stopped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Stopped {
-    /// The step that it did not end.
-    pub step: Step,
-    /// The resource that was not begun; `None` where nothing of the step was.
-    pub before: Option<String>,
-}
-
-/// Goes through everything. `told` hears of each step before it is made, with the report so far.
+/// Goes through everything.
 ///
 /// # Errors
 ///
@@ -115,38 +113,11 @@ pub struct Stopped {
 pub async fn scan(
     pipeline: &Pipeline,
     what: &What,
-    told: &(dyn Fn(&Step, &ScanReport) + Sync),
+    told: Told<'_>,
 ) -> Result<ScanReport, JournalError> {
-    let mut report = ScanReport::default();
     // What other writers found open is closed here, too.
     pipeline.journal.load().await?;
-    for (step, policies) in steps(pipeline, what) {
-        told(&step, &report);
-        if is_over(pipeline, what) {
-            report.stopped = Some(Stopped { step, before: None });
-            return Ok(report);
-        }
-        match pipeline.world.list(&step.kind, &step.place).await {
-            Ok(listed) => {
-                let resources = with_open_findings(pipeline, &step, &policies, listed);
-                for resource in resources {
-                    if is_over(pipeline, what) {
-                        report.stopped = Some(Stopped { step, before: Some(resource.id) });
-                        return Ok(report);
-                    }
-                    look(pipeline, &step, &resource, &policies, &mut report).await?;
-                }
-                report.steps += 1;
-            }
-            Err(error) => {
-                let CloudScope { account, region } = &step.place;
-                let message = format!("{} in {account} {region}: {error}", step.kind);
-                pipeline.unseen(message, None).await?;
-                report.fail(&step, None, error.to_string());
-            }
-        }
-    }
-    Ok(report)
+    Walk::begin(pipeline, what, told).await?.to_its_end().await
 }
 
 /// The places that a scan goes through, global resources' home among them.
@@ -187,91 +158,4 @@ fn steps<'a>(pipeline: &'a Pipeline, what: &What) -> Vec<(Step, Vec<&'a Policy>)
         }
     }
     steps
-}
-
-fn is_over(pipeline: &Pipeline, what: &What) -> bool {
-    what.until.is_some_and(|until| until <= pipeline.clock.now())
-}
-
-/// What is there, and what findings say was there.
-fn with_open_findings(
-    pipeline: &Pipeline,
-    step: &Step,
-    policies: &[&Policy],
-    listed: Vec<ResourceRef>,
-) -> BTreeSet<ResourceRef> {
-    let mut resources: BTreeSet<ResourceRef> = listed.into_iter().collect();
-    let history = pipeline.journal.history();
-    let open = history.findings().filter(|it| it.status.is_open()).map(|it| &it.finding);
-    let here = open.filter(|it| {
-        let (resource, place) = (&it.resource, &step.place);
-        resource.kind == step.kind
-            && resource.account == place.account
-            && resource.region == place.region
-            && policies.iter().any(|policy| policy.id() == it.policy)
-    });
-    resources.extend(here.map(|it| it.resource.clone()));
-    resources
-}
-
-async fn look(
-    pipeline: &Pipeline,
-    step: &Step,
-    resource: &ResourceRef,
-    policies: &[&Policy],
-    report: &mut ScanReport,
-) -> Result<(), JournalError> {
-    let open = open_on(pipeline, resource);
-    match pipeline.sweep(resource, policies).await {
-        Ok(keys) => {
-            report.resources += 1;
-            report.resolved += resolved(pipeline, &open);
-            for key in &keys {
-                report.find(pipeline, key);
-            }
-        }
-        Err(PipelineError::Journal(error @ JournalError::Broken(_))) => return Err(error),
-        Err(error) => report.fail(step, Some(resource.id.clone()), error.to_string()),
-    }
-    Ok(())
-}
-
-/// The keys of a resource's findings that stand open.
-fn open_on(pipeline: &Pipeline, resource: &ResourceRef) -> Vec<String> {
-    let history = pipeline.journal.history();
-    let open = history.findings_on(resource).filter(|it| it.status.is_open());
-    open.map(|it| it.finding.key.clone()).collect()
-}
-
-/// How many of these findings ended without a fix of ours.
-fn resolved(pipeline: &Pipeline, keys: &[String]) -> usize {
-    let history = pipeline.journal.history();
-    let ended = |key: &String| history.finding(key).is_some_and(|it| it.status == Status::Resolved);
-    keys.iter().filter(|it| ended(it)).count()
-}
-
-impl ScanReport {
-    fn find(&mut self, pipeline: &Pipeline, key: &str) {
-        self.violations += 1;
-        let history = pipeline.journal.history();
-        let Some(open) = history.finding(key) else { return };
-        self.corrected += usize::from(open.status == Status::Corrected);
-        if self.found.len() < REPORTED_MAX {
-            self.found.push(Found {
-                key: key.to_owned(),
-                policy: open.finding.policy.clone(),
-                severity: open.finding.severity,
-                resource: open.finding.resource.clone(),
-                reason: open.finding.reason.clone(),
-                status: open.status,
-            });
-        }
-    }
-
-    fn fail(&mut self, step: &Step, resource: Option<String>, error: String) {
-        self.errors += 1;
-        if self.failed.len() < REPORTED_MAX {
-            self.failed.push(Failed { step: step.clone(), resource, error });
-        }
-    }
 }

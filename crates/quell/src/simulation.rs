@@ -252,6 +252,27 @@ impl World for SimulatedAccount {
         Box::pin(async move { self.shown(resource) })
     }
 
+    fn glance<'a>(
+        &'a self,
+        resource: &'a ResourceRef,
+        properties: &'a BTreeSet<String>,
+    ) -> BoxFuture<'a, Result<Option<State>, CloudError>> {
+        Box::pin(async move {
+            let kind = quell_library::resource(&resource.kind);
+            let Some(kind) = kind.filter(|it| !it.parts().is_empty()) else { return Ok(None) };
+            let Some(mut state) = self.shown(resource)? else { return Ok(None) };
+            let unread = kind.parts().iter().filter(|it| !properties.contains(**it));
+            let unread: BTreeSet<String> = unread.map(|it| (*it).to_owned()).collect();
+            if let Some(fields) = state.properties.as_object_mut() {
+                fields.retain(|name, _| !unread.contains(name));
+            }
+            state.tags.clear();
+            state.unknown.extend(unread);
+            state.facts = kind.facts(&state, &Trust::default());
+            Ok(Some(state))
+        })
+    }
+
     fn apply<'a>(
         &'a self,
         change: &'a Authorized<Change>,

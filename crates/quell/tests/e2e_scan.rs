@@ -59,7 +59,9 @@ fn reading(deployed: &Deployed, lists: bool) -> Value {
 fn scan(deployed: &Deployed, code: i32) -> Value {
     let ran = deployed.run(&["scan", "--format", "json"]);
     assert_eq!(ran.code, Some(code), "{}\n{}", ran.stdout, ran.stderr);
-    serde_json::from_str(&ran.stdout).unwrap()
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(report["schema"], "quell.report/v1");
+    report["scan"].clone()
 }
 
 #[test]

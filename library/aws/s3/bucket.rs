@@ -21,6 +21,7 @@ use quell_core::resource::{
     Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, Written,
 };
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// CloudFormation's type.
 pub const TYPE: &str = "AWS::S3::Bucket";
@@ -112,6 +113,36 @@ impl Resource for Bucket {
             match read::bucket(&client::buckets(&config), resource, account_block).await {
                 Ok(seen) => Ok(Some(seen)),
                 // Parts that a bucket merely lacks are no errors: it went away while we read it.
+                Err(error) if error.kind == CloudErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    fn parts(&self) -> &'static [&'static str] {
+        &PROPERTIES
+    }
+
+    /// Where a bucket is listed it is, so nobody is asked for its region; the account's block is
+    /// asked for once for many buckets.
+    fn glance<'a>(
+        &'a self,
+        aws: &'a Aws,
+        resource: &'a ResourceRef,
+        parts: &'a BTreeSet<String>,
+    ) -> BoxFuture<'a, Result<Option<Seen>, CloudError>> {
+        Box::pin(async move {
+            let config = aws.reader(resource).await?;
+            let account_block = match parts.contains(read::ACCOUNT_BLOCK) {
+                true => {
+                    let (client, account) = (client::accounts(&config), &resource.account);
+                    let key = format!("{} {account}", account::READ.action);
+                    aws.shared().get(&key, read::account_block(&client, account)).await?
+                }
+                false => None,
+            };
+            match read::parts(&client::buckets(&config), resource, parts, account_block).await {
+                Ok(seen) => Ok(Some(seen)),
                 Err(error) if error.kind == CloudErrorKind::NotFound => Ok(None),
                 Err(error) => Err(error),
             }

@@ -14,6 +14,9 @@ use quell_core::resource::ResourceRef;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The property that holds the account's public access block.
+pub const ACCOUNT_BLOCK: &str = "AccountPublicAccessBlockConfiguration";
+
 /// Reads everything of a bucket but the account's block, which comes along.
 pub async fn bucket(
     client: &Client,
@@ -27,15 +30,51 @@ pub async fn bucket(
         ownership(client, bucket),
         tags(client, bucket),
     )?;
+    Ok(Seen { properties: properties(block, account_block, policy, Some(acl), ownership), tags })
+}
+
+/// Reads only these properties, without tags; the account's block comes along.
+pub async fn parts(
+    client: &Client,
+    bucket: &ResourceRef,
+    parts: &BTreeSet<String>,
+    account_block: Option<Value>,
+) -> Result<Seen, CloudError> {
+    let has = |name: &str| parts.contains(name);
+    let (block, policy, acl, ownership) = futures::try_join!(
+        read_if(has(block::PROPERTY), public_access_block(client, bucket)),
+        read_if(has("BucketPolicy"), policy(client, bucket)),
+        read_if(has("AccessControlList"), async { acl(client, bucket).await.map(Some) }),
+        read_if(has("OwnershipControls"), ownership(client, bucket)),
+    )?;
+    let properties = properties(block, account_block, policy, acl, ownership);
+    Ok(Seen { properties, tags: BTreeMap::new() })
+}
+
+async fn read_if(
+    is_wanted: bool,
+    read: impl Future<Output = Result<Option<Value>, CloudError>>,
+) -> Result<Option<Value>, CloudError> {
+    if is_wanted { read.await } else { Ok(None) }
+}
+
+/// Those that there are, by their names.
+fn properties(
+    block: Option<Value>,
+    account_block: Option<Value>,
+    policy: Option<Value>,
+    acl: Option<Value>,
+    ownership: Option<Value>,
+) -> Value {
     let parts = [
         (block::PROPERTY, block),
-        ("AccountPublicAccessBlockConfiguration", account_block),
+        (ACCOUNT_BLOCK, account_block),
         ("BucketPolicy", policy),
-        ("AccessControlList", Some(acl)),
+        ("AccessControlList", acl),
         ("OwnershipControls", ownership),
     ];
     let present = parts.into_iter().filter_map(|(name, it)| Some((name.to_owned(), it?)));
-    Ok(Seen { properties: Value::Object(present.collect()), tags })
+    Value::Object(present.collect())
 }
 
 /// The account's public access block; `None` where it has none.

@@ -12,9 +12,14 @@ pub const SCHEMA: &str = "quell.report/v1";
 
 /// Writes the report.
 pub fn write(report: &Report) -> String {
+    format!("{:#}\n", document(report))
+}
+
+/// The document.
+pub fn document(report: &Report) -> Value {
     let Summary { violations, worst, unknown, errors, exempt, ignored, baselined, warnings } =
         report.summary();
-    let document = json!({
+    json!({
         "schema": SCHEMA,
         "version": report.version,
         "time": report.time.to_string(),
@@ -32,8 +37,7 @@ pub fn write(report: &Report) -> String {
         "policies": report.rules_by_id().into_values().map(rule).collect::<Vec<_>>(),
         "entries": report.entries.iter().map(entry).collect::<Vec<_>>(),
         "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),
-    });
-    format!("{document:#}\n")
+    })
 }
 
 fn rule(it: &Rule) -> Value {

@@ -76,7 +76,7 @@ pub struct Args {
 
 /// How the report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum Format {
+pub(super) enum Format {
     /// For people
     #[default]
     Text,
@@ -104,7 +104,7 @@ enum OnUnknown {
 
 /// A severity, as it is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum AskedSeverity {
+pub(super) enum AskedSeverity {
     /// Everything
     Informational,
     /// Not by itself a way in, or without effect at the moment

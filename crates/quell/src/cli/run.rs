@@ -260,7 +260,8 @@ async fn sources(args: &Args, runtime: &Runtime) -> Result<Vec<Box<dyn Source>>,
     Ok(sources)
 }
 
-async fn stop_signal() {
+/// Waits until the process is asked to stop.
+pub(super) async fn stop_signal() {
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {

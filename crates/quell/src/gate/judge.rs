@@ -40,7 +40,7 @@ pub struct Judge<'a> {
 impl Judge<'_> {
     /// Judges all inputs.
     pub fn judge(&self, inputs: &[Input]) -> Report {
-        let rules = self.rules();
+        let rules = rules(self.library);
         let mut report = Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             time: self.now,
@@ -76,18 +76,18 @@ impl Judge<'_> {
         });
         states
     }
+}
 
-    /// What the report says of each policy.
-    fn rules(&self) -> BTreeMap<&str, Arc<Rule>> {
-        let policies = self.library.policies().iter().zip(self.library.folders());
-        policies
-            .map(|(policy, folder)| {
-                let heading = policy.id().replace('.', "");
-                let link = (folder.place == BUILT_IN).then(|| format!("{PAGE}#{heading}"));
-                (policy.id(), Arc::new(Rule::of(policy.meta(), link)))
-            })
-            .collect()
-    }
+/// What a report says of each policy.
+pub fn rules(library: &Library) -> BTreeMap<&str, Arc<Rule>> {
+    let policies = library.policies().iter().zip(library.folders());
+    policies
+        .map(|(policy, folder)| {
+            let heading = policy.id().replace('.', "");
+            let link = (folder.place == BUILT_IN).then(|| format!("{PAGE}#{heading}"));
+            (policy.id(), Arc::new(Rule::of(policy.meta(), link)))
+        })
+        .collect()
 }
 
 /// One input before the policies.

@@ -4,7 +4,8 @@ use super::input::Tick;
 use super::{FunctionError, write_metrics};
 use crate::heartbeat::heartbeat;
 use crate::runtime::Runtime;
-use crate::scan::{ScanReport, What, scan};
+use crate::scan::report::ScanReport;
+use crate::scan::{What, scan};
 use crate::store::dynamodb::checkpoint;
 use quell_core::event::CloudScope;
 use serde_json::{Value, json};
@@ -42,25 +43,26 @@ async fn sign_heads(runtime: &Runtime) -> Result<Value, FunctionError> {
     Ok(json!({ "chains": chains, "checkpoint": url }))
 }
 
-/// A scan that ends, wherever it is, while a change that it has begun can still be made.
+/// A scan that ends, wherever it is, while a change that it has begun can still be made; the next
+/// one goes on from there.
 async fn look_at_everything(runtime: &Runtime) -> Result<ScanReport, FunctionError> {
     let pipeline = &runtime.pipeline;
-    let what = What { until: pipeline.deadline.last_begin(), ..What::default() };
+    let what = What {
+        until: pipeline.deadline.last_begin(),
+        resume: true,
+        ..What::within(&runtime.config.limits)
+    };
     let report = scan(pipeline, &what, &|_, _| write_metrics(runtime)).await?;
     let ScanReport { resources, violations, corrected, errors, .. } = &report;
     tracing::info!(resources, violations, corrected, errors, "ScanEnded");
     if let Some(stopped) = &report.stopped {
-        let (kind, place) = (&stopped.step.kind, &stopped.step.place);
-        tracing::error!(
-            kind,
-            account = place.account,
-            region = place.region,
-            "the function's time-out is too short for a scan of everything"
-        );
-        // What is behind it is never reached, since each scan begins anew: that must alarm.
-        let CloudScope { account, region } = place;
-        let message = format!("the scan ran out of time at {kind} in {account} {region}");
-        pipeline.unseen(message, None).await?;
+        let (kind, CloudScope { account, region }) = (&stopped.step.kind, &stopped.step.place);
+        tracing::warn!(kind, account, region, "a scan ran out of time; the next one goes on");
+        // Where none comes any further, what is behind it is never reached: that must alarm.
+        if report.resources == 0 {
+            let message = format!("the scan ran out of time at {kind} in {account} {region}");
+            pipeline.unseen(message, None).await?;
+        }
     }
     Ok(report)
 }

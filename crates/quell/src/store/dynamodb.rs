@@ -29,6 +29,7 @@ mod chain;
 mod group;
 mod items;
 mod lease;
+mod scan;
 mod tables;
 
 use crate::clock::Clock;
@@ -129,6 +130,14 @@ impl Journal for Dynamo {
 
     fn load(&self) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(self.0.load())
+    }
+
+    fn kept_scan(&self) -> BoxFuture<'_, Result<Option<String>, JournalError>> {
+        Box::pin(self.0.kept_scan())
+    }
+
+    fn keep_scan(&self, text: Option<String>) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(self.0.keep_scan(text))
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), JournalError>> {

@@ -74,6 +74,14 @@ impl Journal for Watched {
         self.journal.sign()
     }
 
+    fn kept_scan(&self) -> BoxFuture<'_, Result<Option<String>, JournalError>> {
+        Box::pin(async move { self.told(self.journal.kept_scan().await) })
+    }
+
+    fn keep_scan(&self, text: Option<String>) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async move { self.told(self.journal.keep_scan(text).await) })
+    }
+
     fn close(&self) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(async move { self.told(self.journal.close().await) })
     }

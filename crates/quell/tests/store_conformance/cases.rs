@@ -225,3 +225,24 @@ async fn an_append_may_be_larger_than_what_is_written_at_once() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_scan_keeps_is_there_for_the_next_process() {
+    every(async |place| {
+        let store = place.open().await;
+        assert_eq!(store.kept_scan().await, Ok(None));
+        store.keep_scan(None).await.unwrap();
+        for text in ["first", "second"] {
+            store.keep_scan(Some(text.to_owned())).await.unwrap();
+            assert_eq!(store.kept_scan().await, Ok(Some(text.to_owned())));
+        }
+        store.close().await.unwrap();
+        drop(store);
+        let store = place.open().await;
+        assert_eq!(store.kept_scan().await, Ok(Some("second".to_owned())));
+        store.keep_scan(None).await.unwrap();
+        assert_eq!(store.kept_scan().await, Ok(None));
+        store.close().await.unwrap();
+    })
+    .await;
+}

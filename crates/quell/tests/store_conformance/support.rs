@@ -70,6 +70,10 @@ impl Place {
                 for (time, fact) in before.iter().flat_map(|it| it.facts()) {
                     fresh.append(time, vec![fact]).await.unwrap();
                 }
+                if let Some(before) = &before {
+                    let kept = before.kept_scan().await.unwrap();
+                    fresh.keep_scan(kept).await.unwrap();
+                }
                 *self.memory.lock().unwrap() = Some(Arc::clone(&fresh));
                 fresh
             }

@@ -11,6 +11,7 @@
 mod heartbeat;
 mod scan;
 mod tamper;
+mod walk;
 
 use jiff::Timestamp;
 use quell::demo::account;

@@ -6,13 +6,15 @@ use futures::FutureExt as _;
 use quell::clock::Clock as _;
 use quell::demo::account::{REGION, bucket_ref, trail_ref};
 use quell::pipeline::Ack;
-use quell::scan::{ScanReport, What, scan};
+use quell::scan::report::ScanReport;
+use quell::scan::{Step, What, scan};
 use quell::simulation::dice::Dice;
 use quell::simulation::faults::Faults;
 use quell_core::history::Status;
 use quell_core::policy::Mode;
 use quell_core::resource::ResourceRef;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -43,9 +45,9 @@ async fn a_sound_account_has_no_violation() {
 async fn what_violates_is_found_and_fixed_without_an_event() {
     let stage = Stage::new(Mode::Enforce);
     let (bucket, trail) = violate(&stage);
-    let told = Mutex::new(Vec::new());
-    let tell = |step: &quell::scan::Step, _: &ScanReport| {
-        told.lock().unwrap().push(format!("{} {}", step.place.region, step.kind));
+    let told = Mutex::new(BTreeSet::new());
+    let tell = |step: &Step, _: &ScanReport| {
+        told.lock().unwrap().insert(format!("{} {}", step.place.region, step.kind));
     };
     let report = scan(&stage.pipeline, &What::default(), &tell).await.unwrap();
     assert_eq!((report.violations, report.corrected, report.errors), (2, 2, 0), "{report:?}");
@@ -149,7 +151,7 @@ async fn a_scan_stops_when_its_time_is_over_and_says_where() {
     // Time runs out while the buckets are looked at.
     let later = now.checked_add(jiff::SignedDuration::from_secs(5)).unwrap();
     let what = What { until: Some(later), regions: vec![REGION.to_owned()], ..What::default() };
-    let tick = |step: &quell::scan::Step, _: &ScanReport| {
+    let tick = |step: &Step, _: &ScanReport| {
         let s = if step.kind == "AWS::S3::Bucket" { 5 } else { 0 };
         stage.clock.advance(Duration::from_secs(s));
     };

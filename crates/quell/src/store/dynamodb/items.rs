@@ -44,6 +44,12 @@ pub(super) const VIOLATED: &str = "violated";
 pub(super) const EVENT: &str = "violating_event";
 /// When that was, in milliseconds since 1970.
 pub(super) const TIME_MS: &str = "time_ms";
+/// The partition of what scans keep.
+pub(super) const SCAN: &str = "scan";
+/// The sort key of how far the last scan has come.
+pub(super) const PROGRESS: &str = "progress";
+/// How far that is.
+pub(super) const SCAN_PROGRESS: &str = "scan_progress";
 /// What the sort keys of facts begin with.
 pub(super) const FACT: &str = "fact#";
 
