@@ -335,7 +335,7 @@ pub trait Kind: Sync {
     /// # Errors
     ///
     /// Why the language cannot say it.
-    fn written(&self, _state: &State, _language: Language) -> Written {
+    fn written(&self, _state: &State, _language: Language) -> Declarations {
         Err("no infrastructure code is read for this type".to_owned())
     }
 
@@ -344,4 +344,4 @@ pub trait Kind: Sync {
 }
 
 /// Declarations, each with its type in the language and its properties; or why there are none.
-pub type Written = Result<Vec<(&'static str, Value)>, String>;
+pub type Declarations = Result<Vec<(&'static str, Value)>, String>;

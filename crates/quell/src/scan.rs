@@ -117,7 +117,7 @@ pub async fn scan(
 ) -> Result<ScanReport, JournalError> {
     // What other writers found open is closed here, too.
     pipeline.journal.load().await?;
-    Walk::begin(pipeline, what, told).await?.to_its_end().await
+    Walk::begin(pipeline, what, told).await?.run().await
 }
 
 /// The places that a scan goes through, global resources' home among them.

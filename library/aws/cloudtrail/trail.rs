@@ -25,7 +25,7 @@ use quell_core::decide::authorized::Authorized;
 use quell_core::event::{CloudScope, Event};
 use quell_core::plan::{Language, Plan};
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, Written,
+    Declarations, Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -90,7 +90,7 @@ impl Kind for Trail {
         planned::trails(plan)
     }
 
-    fn written(&self, state: &State, language: Language) -> Written {
+    fn written(&self, state: &State, language: Language) -> Declarations {
         written::trail(state, language)
     }
 

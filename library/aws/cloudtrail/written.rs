@@ -6,7 +6,7 @@ use super::trail::{ArnParts, TYPE};
 use crate::aws::defaults;
 use crate::aws::written::tags;
 use quell_core::plan::Language;
-use quell_core::resource::{State, Written};
+use quell_core::resource::{Declarations, State};
 use serde_json::{Map, Value, json};
 
 /// What is no flag, in Terraform.
@@ -18,7 +18,7 @@ const TERRAFORM_NAMES: [(&str, &str); 4] = [
 ];
 
 /// A trail.
-pub fn trail(state: &State, language: Language) -> Written {
+pub fn trail(state: &State, language: Language) -> Declarations {
     let resource = &state.resource;
     let arn = ArnParts::of(&resource.id).ok_or("the trail has no ARN")?;
     if (arn.account, arn.region) != (resource.account.as_str(), resource.region.as_str()) {

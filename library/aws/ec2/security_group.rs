@@ -20,7 +20,7 @@ use quell_core::facts::net::PortRange;
 use quell_core::facts::net::exposure::{ExposedBy, Exposure, IngressRule, PrefixLists, exposures};
 use quell_core::plan::{Language, Plan};
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, Written,
+    Declarations, Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust,
 };
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,7 +101,7 @@ impl Kind for SecurityGroup {
         planned::groups(plan)
     }
 
-    fn written(&self, state: &State, language: Language) -> Written {
+    fn written(&self, state: &State, language: Language) -> Declarations {
         written::group(state, language)
     }
 

@@ -3,7 +3,7 @@
 use super::security_group::{INGRESS, TYPE};
 use crate::aws::written::tags;
 use quell_core::plan::Language;
-use quell_core::resource::{State, Written};
+use quell_core::resource::{Declarations, State};
 use serde_json::{Map, Value, json};
 
 /// A rule's members in Terraform.
@@ -22,7 +22,7 @@ const SOURCES: [(&str, &str); 3] = [
 ];
 
 /// A group.
-pub fn group(state: &State, language: Language) -> Written {
+pub fn group(state: &State, language: Language) -> Declarations {
     let rules = state.properties.get(INGRESS).and_then(Value::as_array);
     let rules: Vec<&Value> = rules.into_iter().flatten().collect();
     if rules.iter().any(|it| it.get("SourcePrefixListId").is_some()) {

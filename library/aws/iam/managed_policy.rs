@@ -21,7 +21,7 @@ use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
 use quell_core::plan::{Language, Plan};
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, Written, is_home,
+    Declarations, Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, is_home,
 };
 use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ impl Kind for ManagedPolicy {
         planned::managed_policies(plan)
     }
 
-    fn written(&self, state: &State, language: Language) -> Written {
+    fn written(&self, state: &State, language: Language) -> Declarations {
         written::managed_policy(state, language)
     }
 

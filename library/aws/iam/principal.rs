@@ -25,7 +25,7 @@ use quell_core::facts::iam_policy::admin::is_admin_managed_policy;
 use quell_core::facts::tri::Tri;
 use quell_core::plan::{Language, Plan};
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, Written, is_home,
+    Declarations, Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, is_home,
 };
 use serde_json::{Map, Value, json};
 
@@ -160,7 +160,7 @@ impl Kind for Principal {
         planned::principals(plan, *self)
     }
 
-    fn written(&self, state: &State, language: Language) -> Written {
+    fn written(&self, state: &State, language: Language) -> Declarations {
         written::principal(state, *self, language)
     }
 

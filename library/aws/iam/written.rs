@@ -4,11 +4,11 @@ use super::managed_policy::{self, is_customer_managed};
 use super::principal::Principal;
 use crate::aws::written::tags;
 use quell_core::plan::Language;
-use quell_core::resource::{State, Written, partition};
+use quell_core::resource::{Declarations, State, partition};
 use serde_json::{Map, Value, json};
 
 /// A managed policy.
-pub fn managed_policy(state: &State, language: Language) -> Written {
+pub fn managed_policy(state: &State, language: Language) -> Declarations {
     let document = state.properties.get("PolicyDocument").cloned();
     let document = document.unwrap_or_else(|| json!({ "Version": "2012-10-17", "Statement": [] }));
     let (kind, mut written) = policy(state, &state.resource.id, &document, language)?;
@@ -82,7 +82,7 @@ fn names(principal: Principal) -> Names {
 }
 
 /// A user, role or group, and the account's own policies that are attached to it.
-pub fn principal(state: &State, principal: Principal, language: Language) -> Written {
+pub fn principal(state: &State, principal: Principal, language: Language) -> Declarations {
     if principal == Principal::Group && !state.tags.is_empty() {
         return Err("a group has no tags".to_owned());
     }

@@ -11,8 +11,8 @@ use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
 use quell_core::plan::{Language, Plan};
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, Written, home_region, is_home,
-    partition,
+    Declarations, Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, home_region,
+    is_home, partition,
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,7 +84,7 @@ impl Kind for AccountPublicAccessBlock {
         planned::accounts(plan)
     }
 
-    fn written(&self, state: &State, language: Language) -> Written {
+    fn written(&self, state: &State, language: Language) -> Declarations {
         written::account(state, language)
     }
 

@@ -18,7 +18,7 @@ use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
 use quell_core::plan::{Language, Plan};
 use quell_core::resource::{
-    Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, Written,
+    Declarations, Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -88,7 +88,7 @@ impl Kind for Bucket {
         planned::buckets(plan)
     }
 
-    fn written(&self, state: &State, language: Language) -> Written {
+    fn written(&self, state: &State, language: Language) -> Declarations {
         written::bucket(state, language)
     }
 

@@ -6,7 +6,7 @@ use super::planned::{CANNED, TERRAFORM_FLAGS};
 use crate::aws::written::tags;
 use quell_core::change::element_id;
 use quell_core::plan::Language;
-use quell_core::resource::{State, Written};
+use quell_core::resource::{Declarations, State};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ const GRANTEE: [(&str, &str); 4] =
     [("Type", "type"), ("ID", "id"), ("URI", "uri"), ("EmailAddress", "email_address")];
 
 /// A bucket with its parts.
-pub fn bucket(state: &State, language: Language) -> Written {
+pub fn bucket(state: &State, language: Language) -> Declarations {
     match language {
         Language::Terraform => Ok(in_terraform(state)),
         Language::CloudFormation => in_template(state),
@@ -27,7 +27,7 @@ pub fn bucket(state: &State, language: Language) -> Written {
 }
 
 /// The account's block.
-pub fn account(state: &State, language: Language) -> Written {
+pub fn account(state: &State, language: Language) -> Declarations {
     if !state.tags.is_empty() {
         return Err("an account's public access block has no tags".to_owned());
     }
@@ -75,7 +75,7 @@ fn in_terraform(state: &State) -> Vec<(&'static str, Value)> {
     written
 }
 
-fn in_template(state: &State) -> Written {
+fn in_template(state: &State) -> Declarations {
     let on = block::typed(state.properties.get(ACCOUNT_BLOCK).unwrap_or(&Value::Null));
     if on != block::typed(&Value::Null) {
         return Err(NO_ACCOUNT_TYPE.to_owned());

@@ -43,7 +43,7 @@ impl<'a> Blocks<'a> {
         self.block(place).is_some_and(|(_, it)| !it.is_elsewhere)
     }
 
-    fn block(&self, place: &Place) -> Option<(usize, &Block)> {
+    fn block<'b>(&'b self, place: &'b Place) -> Option<(usize, &'b Block)> {
         let end = (place.file.as_str(), place.line);
         let ((file, first), block) = self.0.range(..=end).next_back()?;
         (*file == place.file && place.line <= block.last).then_some((*first, block))

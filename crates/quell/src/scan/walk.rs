@@ -148,7 +148,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Goes on until everything is looked at, or the time is over.
-    pub(super) async fn to_its_end(mut self) -> Result<ScanReport, JournalError> {
+    pub(super) async fn run(mut self) -> Result<ScanReport, JournalError> {
         loop {
             let at_once_max = self.what.at_once_max.max(1);
             while self.report.stopped.is_none()

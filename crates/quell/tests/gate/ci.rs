@@ -31,7 +31,8 @@ fn yaml(text: &str) -> Value {
 /// The blocks of a language in the guide.
 fn blocks(language: &str) -> Vec<String> {
     let guide = text(GUIDE);
-    let blocks = guide.split(&format!("```{language}\n")).skip(1);
+    let begins = format!("```{language}\n");
+    let blocks = guide.split(&begins).skip(1);
     blocks.map(|it| it.split("```").next().unwrap().to_owned()).collect()
 }
 
