@@ -46,15 +46,16 @@ const CLOUDFORMATION_FLAGS: [(&str, &str, bool); 4] = [
     ("RestrictPublicBuckets", "RestrictPublicBuckets", false),
 ];
 
-/// CloudFormation's spellings of the canned ACLs.
+/// CloudFormation's spellings of the canned ACLs. Of those that grant nothing to others (the
+/// services' own are not told apart), the first is what a patch writes.
 /// Source: `AccessControl` of `AWS::S3::Bucket` in the CloudFormation template reference.
 pub(super) const CANNED: [(&str, &str); 8] = [
+    ("Private", "private"),
     ("AuthenticatedRead", "authenticated-read"),
     ("AwsExecRead", "aws-exec-read"),
     ("BucketOwnerFullControl", "bucket-owner-full-control"),
     ("BucketOwnerRead", "bucket-owner-read"),
     ("LogDeliveryWrite", "log-delivery-write"),
-    ("Private", "private"),
     ("PublicRead", "public-read"),
     ("PublicReadWrite", "public-read-write"),
 ];

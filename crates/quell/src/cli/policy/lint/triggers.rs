@@ -89,9 +89,10 @@ pub fn problems(policy: &Policy) -> Vec<String> {
         .collect();
     let wanted: Vec<&Known> = through(&fields, KNOWN.iter());
     for (field, values) in &fields {
+        let others = but(&fields, field);
         for value in *values {
             let one = [(*field, std::slice::from_ref(value))];
-            let through = through(&one, wanted.iter().copied());
+            let through = through(&one, others.iter().copied());
             if through.is_empty() {
                 problems.push(never(&fields, field, value));
             } else if *field == CALL && through.iter().all(|it| leads_nowhere(policy, &it.event)) {
@@ -101,6 +102,14 @@ pub fn problems(policy: &Policy) -> Vec<String> {
     }
     problems.extend(unknown_parameters(trigger, &wanted));
     problems
+}
+
+/// The events that the other fields let through; all, where one of these is to blame already.
+fn but(fields: &[(&str, &[Value])], field: &str) -> Vec<&'static Known> {
+    let others: Vec<(&str, &[Value])> =
+        fields.iter().copied().filter(|(it, _)| *it != field).collect();
+    let through = through(&others, KNOWN.iter());
+    if through.is_empty() { KNOWN.iter().collect() } else { through }
 }
 
 /// The events that fit in all of these fields; all of them where the fields are no pattern.
@@ -139,9 +148,7 @@ fn never(fields: &[(&str, &[Value])], field: &str, value: &Value) -> String {
              whose name begins with `{it}`"
         );
     }
-    let others: Vec<(&str, &[Value])> =
-        fields.iter().copied().filter(|(it, _)| *it != field).collect();
-    let possible = through(&others, KNOWN.iter());
+    let possible = but(fields, field);
     let possible =
         possible.iter().filter_map(|it| it.event.envelope.value().pointer(field)?.as_str());
     let instead = near::instead(&shown, possible);
