@@ -5,9 +5,10 @@
 //! machine, right away ([`Policy::compile`]) or when it is first needed ([`Policy::deferred`]). It
 //! runs under a limit of instructions and of time. What could escape these limits is refused when
 //! the policy is compiled: recursion ([`program`]) and builtins without bounds ([`builtins`]).
-//! Refused, too, or put right (module `undefined`), is what the machine would take for a pass by mistake.
-//! Rego can reach neither network nor clock: those builtins are not compiled in, so a verdict
-//! depends on its input alone. A policy that fails to evaluate is a [`PolicyError`], never a pass.
+//! Refused, too, or put right (module `undefined`), is what the machine would take for a pass by
+//! mistake. Rego can reach neither network nor clock: those builtins are not compiled in, so a
+//! verdict depends on its input alone. A policy that fails to evaluate is a [`PolicyError`], never
+//! a pass.
 //!
 //! The limits are against mistakes, and against hostile input. They are no sandbox for hostile
 //! policies: a policy decides what Quell changes, so its author is trusted anyway.

@@ -68,6 +68,13 @@ impl World {
         self.admin.call("sqs", "purge_queue", json!({ "QueueUrl": self.queue(queue) }));
     }
 
+    /// Changes how long a message that was received is hidden from others.
+    pub fn hide_for(&self, queue: &str, seconds: u64) {
+        let attributes = json!({ "VisibilityTimeout": seconds.to_string() });
+        let wanted = json!({ "QueueUrl": self.queue(queue), "Attributes": attributes });
+        self.admin.call("sqs", "set_queue_attributes", wanted);
+    }
+
     /// Puts an event into the deployed queue, as the bus' rule does.
     pub fn send(&self, event: &str) {
         let queue = self.queue(&format!("{PREFIX}-events"));
