@@ -3,7 +3,7 @@
 //! Each run has its limits from the operating system: whoever takes more is killed, and has no exit
 //! code.
 
-use crate::{Folder, OPEN_TF, open_bucket};
+use crate::{Folder, OPEN_TF, OPEN_YAML, open_bucket, open_json};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -71,7 +71,7 @@ fn a_plan_that_is_cut_off_is_told_with_the_place_of_its_end() {
     let plan = serde_json::to_string_pretty(&open_bucket("create")).unwrap();
     let middle = plan.find("\"resource_changes\"").unwrap() + 200;
     for end in [plan.len() - 1, plan.len() / 2, middle] {
-        let cut = &plan[..end];
+        let cut = plan.get(..end).unwrap();
         let path = folder.write("cut.json", cut);
         let line = cut.matches('\n').count() + 1;
         refused(&[&path], &format!("cut.json:{line}:"));
@@ -176,6 +176,24 @@ fn faulty_source_is_told_with_line_and_column() {
         refused(&[&folder.path(top)], &format!("{path}:{at}: "));
         refused(&[&path], &format!("{path}:{at}: "));
     }
+    folder.write("variables/main.tf", "variable \"a\" {}\n");
+    let path = folder.write("variables/terraform.tfvars", "a = [1\n");
+    refused(&[&folder.path("variables")], &format!("{path}:1:7: "));
+}
+
+#[test]
+fn a_template_that_is_cut_off_is_told_with_its_place() {
+    let folder = Folder::new();
+    let json = serde_json::to_string_pretty(&open_json()).unwrap();
+    for cut in [1, 3, 5] {
+        let path = folder.write("cut.json", json.get(..json.len() - cut).unwrap());
+        refused(&[&path], &format!("{path}:"));
+        refused(&[&path], "unclosed bracket '{'");
+    }
+    let text = format!("{OPEN_YAML}      Tags: [{{ Key: \"x");
+    let path = folder.write("cut.yaml", &text);
+    let line = text.lines().count();
+    refused(&[&path], &format!("{path}:{line}:21: unclosed quote"));
 }
 
 #[test]
