@@ -1,6 +1,8 @@
 //! What a JSON document takes in memory once it is read, told before it is: eight bytes of text can
 //! become an object of several hundred.
 
+use super::PLAN_VALUES_BYTES_MAX;
+
 /// What a value takes, and what the name of a member takes, in bytes: 32 for a `serde_json::Value`
 /// in a list that has room to grow, 24 for a `String` in a node of a tree that is half full.
 const VALUE_BYTES: usize = 64;
@@ -8,8 +10,17 @@ const VALUE_BYTES: usize = 64;
 /// members from the first on.
 const OBJECT_BYTES: usize = 640;
 
+/// Refuses a document whose values would take more than [`PLAN_VALUES_BYTES_MAX`].
+pub(super) fn check(document: &[u8]) -> Result<(), String> {
+    if PLAN_VALUES_BYTES_MAX < values_bytes(document) {
+        let limit = PLAN_VALUES_BYTES_MAX;
+        return Err(format!("has so many values that they take more than {limit} bytes"));
+    }
+    Ok(())
+}
+
 /// The most that all values of a document take besides their texts, in bytes.
-pub(super) fn values_bytes(document: &[u8]) -> usize {
+fn values_bytes(document: &[u8]) -> usize {
     let (mut values, mut objects) = (1_usize, 0_usize);
     let (mut in_text, mut is_escaped) = (false, false);
     for byte in document {
