@@ -237,11 +237,7 @@ fn choices() {
 #[test]
 fn what_nobody_knows_is_noted_and_unknown() {
     check(&[
-        ("!Frobnicate x", "null ? !`Fn::Frobnicate` is no function that is known here"),
-        (
-            "{ Fn::Frobnicate: [!Ref Bucket] }",
-            "null ? <=Bucket !`Fn::Frobnicate` is no function that is known here",
-        ),
+        ("!GetStackOutput { StackName: s, OutputName: !Ref Bucket }", "null ? <=Bucket"),
         (
             "{ Fn::Join: [\"\", [a]], b: 1 }",
             "null ? !`Fn::Join` must be the only key of its mapping",
@@ -533,6 +529,26 @@ Resources: { Fn::Transform: { Name: "AWS::Include" }, A: { Type: "A::B::C::MODUL
         "2:55: `A` is a module: its own template is not read here",
     ];
     assert_eq!(notes(&plan), wanted);
+}
+
+/// Nothing that CloudFormation would refuse is judged. A macro may know more functions than it.
+#[test]
+fn functions_that_are_not_known_are_refused_unless_a_macro_may_know_them() {
+    for (call, column) in [("!Frobnicate x", 37), ("{ Fn::Frobnicate: [!Ref B] }", 39)] {
+        let property = format!("{{ Type: X::Y, Properties: {{ V: {call} }} }}");
+        let text = format!("Resources:\n  A: {property}\n  B: {{ Type: X::Y }}\n");
+        let error = read("t.yaml", &text, &options()).unwrap_err().to_string();
+        let wanted =
+            format!("t.yaml:2:{column}: `Fn::Frobnicate` is no function that is known here");
+        assert_eq!(error, wanted, "{text}");
+        let plan = plan(&format!("Transform: My::Macro\n{text}"));
+        assert!(only(&plan, "A").unknown.contains("/V"), "{text}");
+        let of_function = notes(&plan).into_iter().filter(|it| it.contains("`Fn::Frobnicate`"));
+        assert_eq!(of_function.count(), 1, "{text}");
+    }
+    let text = "Conditions:\n  C: !Nope [a]\nResources:\n  A: { Type: X::Y, Condition: C }\n";
+    let error = read("t.yaml", text, &options()).unwrap_err().to_string();
+    assert_eq!(error, "t.yaml:2:6: `Fn::Nope` is no function that is known here");
 }
 
 #[test]

@@ -85,6 +85,9 @@ fn what_is_no_plan_is_refused() {
     assert!(error.unwrap_err().problem.contains("32 calls deep"));
     let nested = "[".repeat(100_000);
     assert!(read("p", format!("{{\"resource_changes\":{nested}").as_bytes()).is_err());
+    let many = "{\"a\":0},".repeat(3 << 20);
+    let error = read("p", format!("{{\"resource_changes\":[],\"x\":[{many}0]}}").as_bytes());
+    assert!(error.unwrap_err().problem.contains("has so many values"));
 }
 
 fn change(address: &str, actions: &[&str], after: Value, unknown: Value) -> Value {

@@ -80,7 +80,8 @@ impl fmt::Debug for Options {
 /// # Errors
 ///
 /// With a position: when it is no YAML, has no resources or one without a type, is not of the shape
-/// that CloudFormation documents, or exceeds a limit.
+/// that CloudFormation documents, calls a function that is not known where no macro could know it,
+/// or exceeds a limit.
 pub fn read(file: &str, text: &str, options: &Options) -> Result<Plan, PlanError> {
     read_template(file, text, options).map_err(|it| faulty(file, it))
 }
@@ -134,19 +135,23 @@ fn read_template(file: &str, text: &str, options: &Options) -> Result<Plan, Faul
 /// Transforms that change nothing about what is declared, or whose effect is known here.
 const KNOWN_TRANSFORMS: [&str; 2] = ["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"];
 
+/// The transforms that may make anything of a template: where each is named, and its name.
+fn macros(template: &Tree) -> impl Iterator<Item = (Mark, Option<&str>)> {
+    let transform = template.get("Transform").or_else(|| template.get("Fn::Transform"));
+    let all = transform.map(|it| it.items().unwrap_or(std::slice::from_ref(it)));
+    all.unwrap_or_default()
+        .iter()
+        .map(|it| (it.at, it.as_text().or_else(|| it.get("Name")?.as_text())))
+        .filter(|(_, name)| name.is_none_or(|it| !KNOWN_TRANSFORMS.contains(&it)))
+}
+
 fn note_transforms(template: &Tree, evaluator: &mut Evaluator<'_>) -> Result<(), Fault> {
-    let Some(transform) = template.get("Transform").or_else(|| template.get("Fn::Transform"))
-    else {
-        return Ok(());
-    };
-    for it in transform.items().unwrap_or(std::slice::from_ref(transform)) {
-        match it.as_text().or_else(|| it.get("Name")?.as_text()) {
-            Some(name) if KNOWN_TRANSFORMS.contains(&name) => {}
+    for (at, name) in macros(template) {
+        match name {
             Some(name) => {
-                evaluator
-                    .note(it.at, format!("what the transform `{name}` changes can't be known"))?;
+                evaluator.note(at, format!("what the transform `{name}` changes can't be known"))?;
             }
-            None => evaluator.note(it.at, "what this transform changes can't be known")?,
+            None => evaluator.note(at, "what this transform changes can't be known")?,
         }
     }
     Ok(())

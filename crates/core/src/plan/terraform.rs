@@ -11,6 +11,7 @@
 
 mod address;
 mod references;
+mod size;
 pub mod state;
 mod unknown;
 mod written;
@@ -25,6 +26,10 @@ use written::{Head, ModuleValues, PlannedOnly, ResourceChange, ResourceValues, W
 
 /// The largest plan, in bytes.
 pub const PLAN_MAX_BYTES: usize = 128 * 1024 * 1024;
+/// The most that a plan's or a state's values may take in memory besides their texts, in bytes, as
+/// far as that can be told before they are read: much of it is never kept. Plans that Terraform
+/// writes take 14 to 22 times their length.
+pub const PLAN_VALUES_BYTES_MAX: usize = 2 * 1024 * 1024 * 1024;
 /// The most resources of one plan, data sources included.
 pub const PLAN_RESOURCES_MAX: usize = 100_000;
 /// The deepest module, in calls from the root.
@@ -60,6 +65,7 @@ pub fn read(file: &str, document: &[u8]) -> Result<Plan, PlanError> {
     let document = document.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(document);
     let head: Head = parse(file, document)?;
     check(&head).map_err(fail)?;
+    size::check(document).map_err(fail)?;
     let mut written: Written = parse(file, document)?;
     let mut items = items(&mut written);
     if head.resource_changes.is_none() {

@@ -2,7 +2,7 @@
 //! A byte order mark, which some editors put first, is no part of them.
 
 use crate::exit::CliError;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read};
 
 /// The largest file of a user's that is read whole, in bytes.
@@ -30,8 +30,12 @@ pub fn bytes_within(path: &str, max: usize) -> Result<Vec<u8>, CliError> {
     within(path, max)?.ok_or_else(|| too_large(path, max))
 }
 
-/// `None` where there are more.
+/// `None` where there are more. What says so itself is not read for nothing.
 fn within(path: &str, max: usize) -> Result<Option<Vec<u8>>, CliError> {
+    let says_so = |it: fs::Metadata| it.is_file() && (max as u64) < it.len();
+    if path != "-" && fs::metadata(path).is_ok_and(says_so) {
+        return Ok(None);
+    }
     let mut bytes = Vec::new();
     open(path)?
         .take((max as u64).saturating_add(1))

@@ -33,7 +33,7 @@ impl Root {
 
     /// A path below the folder, as its user would name it.
     pub fn join(&self, path: &str) -> PathBuf {
-        if path.is_empty() {
+        if matches!(path, "" | ".") {
             return self.shown.clone();
         }
         if self.shown == Path::new(".") { PathBuf::from(path) } else { self.shown.join(path) }

@@ -167,19 +167,19 @@ resource "aws_s3_account_public_access_block" "a" {
 #[test]
 fn what_is_not_understood_is_told() {
     let folder = Folder::new();
-    let intrinsic = OPEN_YAML.replace(": false", ": !Imagine x");
+    let intrinsic = OPEN_YAML.replace(": false", ": !Join x");
     let elsewhere = "module \"m\" {\n  source = \"terraform-aws-modules/vpc/aws\"\n}\n";
     let transform = "Transform: Company::Macro\nResources:\n  A: { Type: AWS::S3::Bucket }\n";
     let nested = "Resources:\n  A:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n      \
                   TemplateURL: https://example.com/t.yaml\n";
     let function = "Resources:\n  A:\n    Type: AWS::Lambda::Function\n    Properties:\n      \
-                    MemorySize: !Imagine x\n";
+                    MemorySize: !Join x\n";
     for (file, text, told, fails) in [
-        ("intrinsic.yaml", intrinsic.as_str(), "Fn::Imagine", true),
+        ("intrinsic.yaml", intrinsic.as_str(), "Fn::Join", true),
         ("main.tf", elsewhere, "module.m", true),
         ("transform.yaml", transform, "Company::Macro", true),
         ("nested.yaml", nested, "nested stack", true),
-        ("function.yaml", function, "Fn::Imagine", false),
+        ("function.yaml", function, "Fn::Join", false),
     ] {
         let file = folder.write(file, text);
         let ran = quell(&["gate", &file]);

@@ -13,6 +13,7 @@ mod outcome;
 mod excuses;
 mod formats;
 mod faulty;
+mod bad_input;
 mod rego;
 mod own;
 mod fixes;

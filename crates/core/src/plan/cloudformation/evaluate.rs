@@ -15,7 +15,7 @@ use std::rc::Rc;
 use crate::plan::cloudformation::parameters::{Parameter, parameters};
 use crate::plan::cloudformation::tree::{Content, Entry, Fault, Mark, Tree};
 use crate::plan::cloudformation::{
-    EVALUATION_BYTES_MAX, EVALUATION_LEVELS_MAX, EVALUATION_STEPS_MAX, Options, VALUE_BYTES,
+    EVALUATION_BYTES_MAX, EVALUATION_LEVELS_MAX, EVALUATION_STEPS_MAX, Options, VALUE_BYTES, macros,
 };
 
 use conditions::Judged;
@@ -34,6 +34,8 @@ pub enum Presence {
 /// What values are evaluated with, and what evaluating them may still cost.
 pub struct Evaluator<'a> {
     options: &'a Options,
+    /// Whether the template goes through macros: these may have functions of their own.
+    has_macros: bool,
     parameters: BTreeMap<String, Parameter>,
     /// Values by the mapping's name and its two keys.
     mappings: BTreeMap<Vec<String>, Rc<Tree>>,
@@ -75,6 +77,7 @@ impl<'a> Evaluator<'a> {
     pub fn new(template: &Tree, options: &'a Options) -> Result<Evaluator<'a>, Fault> {
         let mut evaluator = Evaluator {
             options,
+            has_macros: macros(template).next().is_some(),
             parameters: parameters(template.get("Parameters"), options)?,
             mappings: mappings(template.get("Mappings"))?,
             conditions: BTreeMap::new(),
@@ -119,7 +122,8 @@ impl<'a> Evaluator<'a> {
     ///
     /// # Errors
     ///
-    /// When evaluating exceeds a limit, or conditions use one another in a circle.
+    /// When evaluating exceeds a limit, conditions use one another in a circle, or a function is
+    /// not known.
     pub fn evaluate(&mut self, tree: &Tree) -> Result<Option<Tree>, Fault> {
         self.enter(tree.at)?;
         let result = match &tree.content {

@@ -7,7 +7,7 @@
 //!
 //! Deliberately absent: formats of before Terraform 0.12, and states that OpenTofu encrypts.
 
-use super::{PLAN_MAX_BYTES, PLAN_RESOURCES_MAX, parse};
+use super::{PLAN_MAX_BYTES, PLAN_RESOURCES_MAX, parse, size};
 use crate::plan::{Declared, Intent, Language, Plan, PlanError};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -85,6 +85,7 @@ pub fn read(file: &str, document: &[u8]) -> Result<Plan, PlanError> {
         }
         None => return Err(fail("is no state: it has no `version`".to_owned())),
     }
+    size::check(document).map_err(fail)?;
     let written: Written = parse(file, document)?;
     let mut declared = Vec::new();
     for resource in written.resources.unwrap_or_default() {

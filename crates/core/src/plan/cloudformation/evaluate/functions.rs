@@ -18,7 +18,8 @@ const LOGICAL_ID_WORDS_MAX: usize = 255;
 type Evaluated = Result<Option<Tree>, Fault>;
 
 impl Evaluator<'_> {
-    /// The value of a function's call. A function that nobody knows is noted and unknown.
+    /// The value of a function's call. One that only a macro could know is noted and unknown; where
+    /// there is no macro, CloudFormation refuses the template, and so is it here.
     pub(super) fn call(&mut self, name: &str, argument: &Tree, at: Mark) -> Evaluated {
         match name {
             "Fn::If" => return self.choose(argument, at),
@@ -49,10 +50,13 @@ impl Evaluator<'_> {
             "Fn::Cidr" => self.cidr(&value, at),
             "Fn::Length" => self.length(&value, at),
             "Fn::ToJsonString" if value.is_known() => self.made(value.to_json().to_string(), at),
-            "Fn::GetAZs" | "Fn::ImportValue" | "Fn::ToJsonString" => {
+            "Fn::GetAZs" | "Fn::GetStackOutput" | "Fn::ImportValue" | "Fn::ToJsonString" => {
                 Ok(Some(Tree::unknown(at, value.all_references())))
             }
-            _ => self.misused(at, name, "is no function that is known here", &[&value]),
+            _ if self.has_macros => {
+                self.misused(at, name, "is no function that is known here", &[&value])
+            }
+            _ => Err(Fault::new(at, format!("`{name}` is no function that is known here"))),
         }
     }
 
