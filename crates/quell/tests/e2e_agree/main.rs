@@ -1,6 +1,6 @@
-//! One resource, two looks: what the gate says of a real plan, and what a scan says of what
-//! applying it made. Real Terraform with the real provider, and a fresh ministack for each account
-//! block that a case is seen under. Part of `cargo xtask e2e agree`.
+//! One resource, three looks: what the gate says of its source and of a real plan, and what a scan
+//! says of what applying it made. Real Terraform with the real provider, and a fresh ministack for
+//! each account block that a case is seen under. Part of `cargo xtask e2e agree`.
 //!
 //! Every case of every built-in policy is deployed, but for those in [`NOT_HELD`]. The gate and the
 //! scan must tell the same of everything that is there, by every policy; and of a case's own
@@ -45,6 +45,9 @@ const NOT_HELD: [(&str, &str); 10] = [
     ("aws.s3.bucket_public_block bad_account_unknown", "what is there is known"),
     ("aws.s3.policy_public_statement bad_blocks_unknown", "what is there is known"),
 ];
+
+/// The source of a deployment, in Terraform's JSON form.
+const SOURCE: &str = "main.tf.json";
 
 /// A case of a policy, to be deployed.
 struct Case {
@@ -91,7 +94,10 @@ fn main() {
             }
         }
         let (elapsed, verdicts) = (started.elapsed().as_secs(), said.len());
-        println!("{elapsed:>5} s  {} cases, {verdicts} verdicts: plan and scan agree", cases.len());
+        println!(
+            "{elapsed:>5} s  {} cases, {verdicts} verdicts: source, plan and scan agree",
+            cases.len()
+        );
     }
     let named: BTreeSet<&str> = NOT_HELD.iter().map(|(it, _)| *it).collect();
     let found: BTreeSet<&str> = not_held.keys().map(String::as_str).collect();
@@ -170,7 +176,7 @@ impl World {
             folder: tempfile::tempdir().unwrap(),
         };
         let all = cases.iter().flat_map(|it| &it.declared);
-        world.write("main.tf.json", &code::source(block, all).to_string());
+        world.write(SOURCE, &code::source(block, all).to_string());
         world.run(&["init", "-input=false"]);
         world.run(&["plan", "-input=false", "-out=made.tfplan"]);
         world.write("plan.json", &world.run(&["show", "-json", "made.tfplan"]));
@@ -178,21 +184,25 @@ impl World {
         world
     }
 
-    /// What the gate says of the plan, which must be what a scan says of the account.
+    /// What a scan says of the account, which must be what the gate says of the plan and of the
+    /// source.
     fn agreed(&self) -> BTreeSet<Said> {
         let groups = self.groups();
-        let (plan, account) = (self.path("plan.json"), ["--account", ACCOUNT, "--region", REGION]);
-        let gate = self.judged(&[&["gate", plan.as_str()], account.as_slice()].concat(), &groups);
         let endpoint = self.ministack.endpoint();
         let aws = json!({ "endpoint_url": endpoint, "accounts": { ACCOUNT: {} } });
         self.write("quell.yaml", &json!({ "aws": aws }).to_string());
         let scan = self.judged(&["scan", "--config", &self.path("quell.yaml")], &groups);
-        let only = |these: &BTreeSet<Said>, those: &BTreeSet<Said>| -> Vec<Said> {
-            these.difference(those).cloned().collect()
-        };
-        let differs = (only(&gate, &scan), only(&scan, &gate));
-        assert_eq!(differs, (vec![], vec![]), "only the gate, and only the scan");
-        gate
+        for file in ["plan.json", SOURCE] {
+            let path = self.path(file);
+            let gate = ["gate", path.as_str(), "--account", ACCOUNT, "--region", REGION];
+            let gate = self.judged(&gate, &groups);
+            let only = |these: &BTreeSet<Said>, those: &BTreeSet<Said>| -> Vec<Said> {
+                these.difference(those).cloned().collect()
+            };
+            let differs = (only(&gate, &scan), only(&scan, &gate));
+            assert_eq!(differs, (vec![], vec![]), "only the gate of {file}, and only the scan");
+        }
+        scan
     }
 
     /// A report of quell, without a violation or with some.
