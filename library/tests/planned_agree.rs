@@ -2,7 +2,8 @@
 //! template of CloudFormation and a read say of it is judged the same, wherever everything is
 //! known. And where one value is not known yet, no policy that is violated falls silent.
 //!
-//! `cargo xtask e2e agree` takes 10,000 configurations of each type; here it is fewer.
+//! `cargo xtask e2e agree` takes 10,000 configurations of each type; here it is fewer. It also
+//! deploys the policies' cases for real: `crates/quell/tests/e2e_agree`.
 #![allow(
     clippy::indexing_slicing,
     clippy::unwrap_used,

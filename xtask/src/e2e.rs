@@ -2,8 +2,8 @@
 //!
 //! Each is the test binary `e2e_NAME` of `crates/quell`; `loop` first proves that the emulator
 //! itself works. They are always built with the other tests, and do their work only when
-//! `QUELL_E2E` names them: see `testkit::e2e_opted_in`. `agree` is an ordinary test of the library
-//! over more cases.
+//! `QUELL_E2E` names them: see `testkit::e2e_opted_in`. `agree` is first an ordinary test of the
+//! library over more cases.
 
 mod deploy;
 
@@ -23,8 +23,8 @@ Examples:
   cargo xtask e2e deploy
   PROPTEST_CASES=50000 cargo xtask e2e agree -- buckets
 
-`deploy` needs `terraform` and the provider `hashicorp/aws`; QUELL_TERRAFORM_PLUGINS names its
-folder. It builds the package first (`cargo xtask dist`).
+`deploy` and `agree` need `terraform` and the provider `hashicorp/aws`; QUELL_TERRAFORM_PLUGINS
+names its folder. `deploy` builds the package first (`cargo xtask dist`).
 `loop` needs Python 3.13 or newer (on the path or in pyenv); LocalEmu is installed once into the
 cache folder.")]
 pub struct Arguments {
@@ -43,7 +43,8 @@ enum Name {
     Kill,
     /// ministack: Terraform and CloudFormation deploy the function, it heals under its own role
     Deploy,
-    /// No emulator: plan, source, template and read are judged alike, 10,000 times for each type
+    /// Plan, source, template and read are judged alike, 10,000 times for each type; and on
+    /// ministack, what Terraform plans and what applying it makes
     Agree,
 }
 
@@ -69,16 +70,15 @@ impl Name {
             Name::Loop => &["--workspace", "--test", "localemu", "--test", "e2e_loop"],
             Name::Kill => &["--workspace", "--test", "e2e_kill"],
             Name::Deploy => &["--workspace", "--test", "e2e_deploy"],
-            Name::Agree => &["--workspace", "--test", "planned_agree"],
+            Name::Agree => &["--workspace", "--test", "planned_agree", "--test", "e2e_agree"],
         }
     }
 
-    /// The Python environment that it needs, if any.
-    fn environment(self) -> Option<&'static Venv> {
+    /// The Python environment that it needs.
+    fn environment(self) -> &'static Venv {
         match self {
-            Name::Loop => Some(&Venv::LOCALEMU),
-            Name::Kill | Name::Deploy => Some(&Venv::SERVICES),
-            Name::Agree => None,
+            Name::Loop => &Venv::LOCALEMU,
+            Name::Kill | Name::Deploy | Name::Agree => &Venv::SERVICES,
         }
     }
 }
@@ -92,9 +92,8 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         let Some(zip) = deploy::zip()? else { return Ok(false) };
         cargo.env(deploy::ZIP_VARIABLE, zip);
     }
-    if let Some(environment) = arguments.name.environment() {
-        cargo.env(environment.variable, venv::prepared(environment)?);
-    }
+    let environment = arguments.name.environment();
+    cargo.env(environment.variable, venv::prepared(environment)?);
     if let Name::Agree = arguments.name
         && env::var_os(AGREE_CASES_VARIABLE).is_none()
     {

@@ -178,6 +178,24 @@ fn references_lead_through_modules() {
     assert_eq!(read(&through), ["module.bucket[\"b\"].aws_s3_bucket.this"]);
 }
 
+/// Of a source in JSON, a plan calls the text of every expression its constant.
+#[test]
+fn an_expression_in_json_is_no_constant() {
+    let change = |kind: &str, unknown: &str| {
+        json!({ "address": format!("{kind}.b"), "type": kind, "change": {
+            "actions": ["create"], "after": {}, "after_unknown": { unknown: true } } })
+    };
+    let bucket = json!({ "constant_value": "${aws_s3_bucket.b.id}",
+        "references": ["aws_s3_bucket.b.id", "aws_s3_bucket.b"] });
+    let resource = json!({ "address": "aws_block.b", "expressions": { "bucket": bucket } });
+    let plan = plan(&json!({
+        "resource_changes": [change("aws_s3_bucket", "id"), change("aws_block", "bucket")],
+        "configuration": { "root_module": { "resources": [resource] } },
+    }));
+    let referred = find(&plan, "aws_block.b").referred("/bucket").to_vec();
+    assert_eq!(referred, ["aws_s3_bucket.b"]);
+}
+
 #[test]
 fn region_and_account_are_found() {
     let provider = |region: Value| json!({ "aws": { "expressions": { "region": region } } });
@@ -193,6 +211,7 @@ fn region_and_account_are_found() {
     for (region, expected) in [
         (json!({ "constant_value": "eu-west-3" }), "eu-west-3"),
         (json!({ "references": ["var.given"] }), "eu-west-1"),
+        (json!({ "constant_value": "${var.given}", "references": ["var.given"] }), "eu-west-1"),
         (json!({ "references": ["var.default"] }), "eu-west-2"),
     ] {
         let plan = plan(&written(region));

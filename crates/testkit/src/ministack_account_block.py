@@ -1,5 +1,5 @@
-"""Stand-ins: ministack with S3 Control's public access block of the account, and with the role of a
-session as its principal.
+"""Stand-ins: ministack with S3 Control's public access block of the account, with the role of a
+session as its principal, and as a proxy to itself.
 
 ministack answers 400 InvalidURI to GetPublicAccessBlock, PutPublicAccessBlock and
 DeletePublicAccessBlock of S3 Control, so nothing could ever read a bucket's account there. This
@@ -11,6 +11,10 @@ s3:PutAccountPublicAccessBlock. It has no effect on buckets: ministack weighs th
 Where a policy's condition asks for aws:PrincipalArn, ministack says the session's ARN. In AWS that
 is the role's ("AWS global condition context keys" in the IAM user guide), and so it is here; a
 role's path is not known from its session, and ours have none.
+
+Terraform's provider puts the account before S3 Control's host name. On loopback there is no such
+name, but a client whose HTTP proxy is ministack asks for none: it sends the whole URL, and here its
+path counts (RFC 9112, 3.2.2).
 
 Besides, it prints a line for each call that IAM refuses, so that a test can count them.
 """
@@ -31,6 +35,7 @@ XML = {"Content-Type": "application/xml"}
 blocks = {}
 handle_the_rest = app._handle_s3_control_request
 reset_the_rest = s3.reset
+serve_the_rest = app.app
 refuse = iam_actions.access_denied_response
 resolve = iam_evaluator._resolve_condition_key
 
@@ -75,11 +80,20 @@ def refuse_aloud(service, action, principal_arn, *rest, **more):
     return refuse(service, action, principal_arn, *rest, **more)
 
 
+async def serve(scope, receive, send):
+    path = scope.get("path", "")
+    if path.startswith("http://"):
+        path = "/" + path.removeprefix("http://").partition("/")[2]
+        scope = {**scope, "path": path, "raw_path": path.encode()}
+    await serve_the_rest(scope, receive, send)
+
+
 def reset():
     blocks.clear()
     reset_the_rest()
 
 
+app.app = serve
 iam_actions.access_denied_response = refuse_aloud
 iam_evaluator._resolve_condition_key = resolved_for_role
 app._handle_s3_control_request = handle

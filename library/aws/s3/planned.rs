@@ -179,7 +179,7 @@ fn acl<'a>(whole: &Whole<'a>) -> Found<'a> {
         }
         let at = "/access_control_policy/0/grant";
         let written = it.last().pointer(at).and_then(Value::as_array);
-        let is_known = it.intent == Intent::Delete || it.is_whole("/access_control_policy");
+        let is_known = it.intent == Intent::Delete || tells_grants(it);
         let property = match written.filter(|_| is_known) {
             Some(grants) => grants_of(grants.iter().flat_map(policy_grant)),
             None => Property::Unknown,
@@ -202,6 +202,14 @@ fn acl<'a>(whole: &Whole<'a>) -> Found<'a> {
         return (if whole { known() } else { Property::Unknown }, Some((own, "/grant")));
     }
     (fallback(whole, || event::canned(defaults::BUCKET_ACL).unwrap_or_default()), None)
+}
+
+/// Whether a written ACL is known but for the names that its owner and grantees are shown by, which
+/// only AWS can say.
+fn tells_grants(declared: &Declared) -> bool {
+    let mut told = declared.clone();
+    told.unknown.retain(|it| !it.ends_with("/display_name"));
+    told.is_whole("/access_control_policy")
 }
 
 /// What a declaration calls the canned ACLs, each with its grants.

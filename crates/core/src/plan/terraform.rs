@@ -270,7 +270,7 @@ fn region(written: &Written) -> Option<String> {
     let configuration = written.configuration.as_ref()?;
     let providers = configuration.provider_config.as_ref()?;
     let region = providers.get("aws")?.expressions.as_ref()?.get("region")?;
-    if let Some(constant) = region.get("constant_value") {
+    if let Some(constant) = references::constant(region) {
         return constant.as_str().map(str::to_owned);
     }
     let names = region.get("references")?.as_array()?.iter().filter_map(Value::as_str);

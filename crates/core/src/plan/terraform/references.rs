@@ -97,7 +97,7 @@ impl<'a> References<'a> {
         here: Here<'_>,
         found: &mut BTreeMap<String, Vec<String>>,
     ) {
-        if expression.get("constant_value").is_none() {
+        if constant(expression).is_none() {
             found.insert(at.to_owned(), self.resolved(expression, here));
         }
         match (expression, value) {
@@ -225,6 +225,13 @@ impl<'a> References<'a> {
     }
 }
 
+/// What an expression is, if that is a constant. Of a source in JSON, a plan calls each expression's
+/// text its constant, and tells beside it what that refers to.
+pub(super) fn constant(expression: &Value) -> Option<&Value> {
+    let refers = expression.get("references").and_then(Value::as_array);
+    expression.get("constant_value").filter(|_| refers.is_none_or(Vec::is_empty))
+}
+
 type Configured<'a> = BTreeMap<(Vec<&'a str>, &'a str), &'a ResourceConfig>;
 
 fn all_configured(root: &ModuleConfig) -> Configured<'_> {
@@ -267,7 +274,7 @@ fn written(expression: &Value) -> Vec<&str> {
 
 fn collect<'b>(expression: &'b Value, all: &mut Vec<&'b str>) {
     match expression {
-        Value::Object(fields) if fields.contains_key("constant_value") => {}
+        _ if constant(expression).is_some() => {}
         Value::Object(fields) => match fields.get("references") {
             Some(Value::Array(list)) => all.extend(list.iter().filter_map(Value::as_str)),
             _ => fields.values().for_each(|it| collect(it, all)),
@@ -280,9 +287,8 @@ fn collect<'b>(expression: &'b Value, all: &mut Vec<&'b str>) {
 /// Whether a value may be what a block comes to: no constant of it differs.
 fn fits(block: &Value, value: &Value) -> bool {
     let differs = |(name, expression): (&String, &Value)| {
-        let constant = expression.get("constant_value");
         let found = value.get(name).filter(|it| !it.is_null());
-        matches!((constant, found), (Some(constant), Some(found)) if constant != found)
+        matches!((constant(expression), found), (Some(constant), Some(found)) if constant != found)
     };
     !block.as_object().into_iter().flatten().any(differs)
 }
