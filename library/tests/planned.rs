@@ -462,7 +462,7 @@ fn a_rule_opens_a_port_in_every_form() {
     egress["type"] = json!("egress");
     egress["security_group_id"] = json!("sg-1");
     let egress = declared("aws_security_group_rule", "r", egress);
-    assert!(judged(vec![egress]).iter().all(|it| it.starts_with('?')));
+    assert_eq!(judged(vec![egress]), [""; 0], "what goes out lets nobody in");
 }
 
 #[test]
@@ -647,6 +647,25 @@ fn administrators_are_found_in_their_own_declarations() {
     );
     let role = declared("AWS::IAM::Role", "R", json!({}));
     assert_eq!(judged(vec![managed, role]), ["admin_policy_attached P", "admin_policy_created P"]);
+}
+
+/// CloudFormation does not deploy it, but whoever mends it names somebody.
+#[test]
+fn an_inline_policy_of_nobody_is_judged() {
+    let policy = |document: Value| {
+        let own = json!({ "PolicyName": "p", "PolicyDocument": document, "Users": [] });
+        judged(vec![declared("AWS::IAM::Policy", "P", own)])
+    };
+    assert_eq!(policy(admin()), ["admin_policy_created P"]);
+    let narrow = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*" }] });
+    assert_eq!(policy(narrow), [""; 0]);
+    let parameter = with(
+        declared("AWS::IAM::Policy", "P", json!({ "PolicyName": "p", "PolicyDocument": admin() })),
+        &["/Roles"],
+        &[],
+    );
+    assert!(!judged(vec![parameter]).is_empty());
 }
 
 /// A role that exists lists all that it has.
