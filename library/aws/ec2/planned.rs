@@ -145,7 +145,8 @@ fn inline(whole: &Whole<'_>, draft: &mut Draft) -> Rules {
                 take(own, &format!("{at}/{number}"), form, &mut rules, draft);
             }
         }
-        Told::Value(_) => take(own, at, form, &mut rules, draft),
+        Told::Value(Value::Object(_)) => take(own, at, form, &mut rules, draft),
+        Told::Value(_) => rules.is_partial = true,
     }
     rules
 }
