@@ -15,6 +15,8 @@ use quell_core::resource::Planned;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{Debug, Write};
+use std::fs;
 
 const CONTROLS: &str = include_str!("corpora/controls.yaml");
 const DIFFERENCES: &str = include_str!("corpora/differences.yaml");
@@ -31,6 +33,27 @@ const FIGURES: [(&str, usize, usize); 6] = [
 
 /// Of a hundred labels, how many we agree with, or differ from for a good reason.
 const RIGHT_OF_HUNDRED_MIN: usize = 97;
+
+const HEAD: &str = "# Agreement with other tools
+
+Verdicts of `quell gate` beside the labels of the test suites of checkov, trivy-checks and AWS's
+cfn-guard registry, for the controls that our policies cover. The test `gate` compares them and
+holds this page to what it finds; which policy asks for what a check of theirs asks for stands in
+`crates/quell/tests/gate/corpora/controls.yaml`. We agree where the verdict is the same, *unknown*
+being one of its own. Of the violations on which we agree, some have no effect at the moment: these
+are told at low severity and do not fail by default. We are right where we agree, and where we
+differ and the other is not right. `#1` and so on stand for what a suite counts without naming it.
+
+| labels of | labels | agree | without effect | differ, explained | right |
+|---|---|---|---|---|---|
+";
+
+const TABLE: &str = "
+## Every difference
+
+| check | set | what was judged | they say | we say | right | why |
+|---|---|---|---|---|---|---|
+";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -174,6 +197,42 @@ fn verdicts_agree_or_the_difference_is_explained() {
         let right = sum.labels - sum.theirs_right;
         assert!(RIGHT_OF_HUNDRED_MIN * sum.labels <= right * 100, "{source}: {sum:?}");
     }
+    let (page, path) = (page(&sums, &differences), "docs/agreement.md");
+    let written = fs::read_to_string(testkit::repository().unwrap().join(path)).unwrap();
+    assert!(page == written, "`{path}` is not what is true; that is:\n{page}");
+}
+
+/// The page that shows all of it to people.
+fn page(sums: &BTreeMap<&str, Sum>, differences: &[Difference]) -> String {
+    let mut page = HEAD.to_owned();
+    for (source, it) in sums {
+        let (explained, right) = (it.labels - it.agree, it.labels - it.theirs_right);
+        let (numbers, share) =
+            ([it.labels, it.agree, it.latent, explained], 1000 * right / it.labels);
+        let numbers = numbers.map(|it| it.to_string()).join(" | ");
+        writeln!(page, "| {source} | {numbers} | {}.{} % |", share / 10, share % 10).unwrap();
+    }
+    page.push_str(TABLE);
+    for (number, it) in differences.iter().enumerate() {
+        for rows in &it.rows {
+            let said =
+                format!("{} | {} | {}", lower(rows.theirs), lower(rows.ours), lower(it.right));
+            for at in &rows.at {
+                let what = format!("`{}` | {} | `{}`", rows.check, rows.set, at);
+                writeln!(page, "| {what} | {said} | {} |", number + 1).unwrap();
+            }
+        }
+    }
+    page.push_str("\n## Why\n\n");
+    for (number, it) in differences.iter().enumerate() {
+        let (kind, why, source) = (lower(it.kind), &it.why, &it.source);
+        writeln!(page, "{}. **{kind}**: {why} [Source]({source})", number + 1).unwrap();
+    }
+    page
+}
+
+fn lower(it: impl Debug) -> String {
+    format!("{it:?}").to_lowercase()
 }
 
 /// No check of a control that we cover is forgotten.
