@@ -334,6 +334,34 @@ fn a_draft_is_judged_by_what_is_known_of_it() {
     assert_eq!(unknown, ["?policy_public_statement BucketPolicy aws_s3_bucket.logs", blocked]);
 }
 
+/// A bucket's own policy is about nothing else, and a Deny about the bucket alone keeps nobody out
+/// of its objects.
+#[test]
+fn a_subject_that_is_not_known_hides_nothing() {
+    let judge = |denied: Value| {
+        let (allowed, both) = ("/PolicyDocument/Statement/0/Resource", denied.is_null());
+        let mut policy = declared(
+            "AWS::S3::BucketPolicy",
+            "P",
+            json!({ "PolicyDocument": { "Statement": [
+            { "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": null },
+            { "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": denied,
+              "Condition": { "StringNotEquals": { "aws:PrincipalOrgID": "o-12345" } } }] } }),
+        );
+        policy = with(policy, &["/Bucket", allowed], &[("/Bucket", "B"), (allowed, "B")]);
+        if both {
+            let denied = "/PolicyDocument/Statement/1/Resource";
+            policy = with(policy, &[denied], &[(denied, "B")]);
+        }
+        policy.at = Some(Place { file: "t.yaml".to_owned(), line: 1, column: 1 });
+        let block = json!({ "PublicAccessBlockConfiguration": { "BlockPublicAcls": true } });
+        judged(vec![declared(BUCKET, "B", block), policy])
+    };
+    let off = "bucket_public_block B";
+    assert_eq!(judge(json!("*")), [off, "~policy_public_statement P"]);
+    assert_eq!(judge(Value::Null), [off, "policy_public_statement P"]);
+}
+
 #[test]
 fn acls_open_a_bucket_in_every_language() {
     let controls = |rule: &str| {
