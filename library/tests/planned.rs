@@ -334,6 +334,34 @@ fn a_draft_is_judged_by_what_is_known_of_it() {
     assert_eq!(unknown, ["?policy_public_statement BucketPolicy aws_s3_bucket.logs", blocked]);
 }
 
+/// A bucket's own policy is about nothing else, and a Deny about the bucket alone keeps nobody out
+/// of its objects.
+#[test]
+fn a_subject_that_is_not_known_hides_nothing() {
+    let judge = |denied: Value| {
+        let (allowed, both) = ("/PolicyDocument/Statement/0/Resource", denied.is_null());
+        let mut policy = declared(
+            "AWS::S3::BucketPolicy",
+            "P",
+            json!({ "PolicyDocument": { "Statement": [
+            { "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": null },
+            { "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": denied,
+              "Condition": { "StringNotEquals": { "aws:PrincipalOrgID": "o-12345" } } }] } }),
+        );
+        policy = with(policy, &["/Bucket", allowed], &[("/Bucket", "B"), (allowed, "B")]);
+        if both {
+            let denied = "/PolicyDocument/Statement/1/Resource";
+            policy = with(policy, &[denied], &[(denied, "B")]);
+        }
+        policy.at = Some(Place { file: "t.yaml".to_owned(), line: 1, column: 1 });
+        let block = json!({ "PublicAccessBlockConfiguration": { "BlockPublicAcls": true } });
+        judged(vec![declared(BUCKET, "B", block), policy])
+    };
+    let off = "bucket_public_block B";
+    assert_eq!(judge(json!("*")), [off, "~policy_public_statement P"]);
+    assert_eq!(judge(Value::Null), [off, "policy_public_statement P"]);
+}
+
 #[test]
 fn acls_open_a_bucket_in_every_language() {
     let controls = |rule: &str| {
@@ -468,7 +496,7 @@ fn a_rule_opens_a_port_in_every_form() {
     egress["type"] = json!("egress");
     egress["security_group_id"] = json!("sg-1");
     let egress = declared("aws_security_group_rule", "r", egress);
-    assert!(judged(vec![egress]).iter().all(|it| it.starts_with('?')));
+    assert_eq!(judged(vec![egress]), [""; 0], "what goes out lets nobody in");
 }
 
 #[test]
@@ -653,6 +681,25 @@ fn administrators_are_found_in_their_own_declarations() {
     );
     let role = declared("AWS::IAM::Role", "R", json!({}));
     assert_eq!(judged(vec![managed, role]), ["admin_policy_attached P", "admin_policy_created P"]);
+}
+
+/// CloudFormation does not deploy it, but whoever mends it names somebody.
+#[test]
+fn an_inline_policy_of_nobody_is_judged() {
+    let policy = |document: Value| {
+        let own = json!({ "PolicyName": "p", "PolicyDocument": document, "Users": [] });
+        judged(vec![declared("AWS::IAM::Policy", "P", own)])
+    };
+    assert_eq!(policy(admin()), ["admin_policy_created P"]);
+    let narrow = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*" }] });
+    assert_eq!(policy(narrow), [""; 0]);
+    let parameter = with(
+        declared("AWS::IAM::Policy", "P", json!({ "PolicyName": "p", "PolicyDocument": admin() })),
+        &["/Roles"],
+        &[],
+    );
+    assert!(!judged(vec![parameter]).is_empty());
 }
 
 /// A role that exists lists all that it has.

@@ -96,9 +96,13 @@ struct Rules {
     is_partial: bool,
 }
 
-/// The groups that are declared, whole or in part.
+/// The groups that are declared, whole or in part. Of one of which only rules for what it lets out
+/// are declared, nothing is judged.
 pub fn groups(plan: &Plan) -> Vec<Planned> {
-    planned::join(plan, &GROUPS).iter().map(|it| group(plan, it)).collect()
+    let lets_in = |it: &Whole<'_>| it.own.is_some() || it.parts.iter().any(|it| is_ingress(it));
+    let mut groups = planned::join(plan, &GROUPS);
+    groups.retain(lets_in);
+    groups.iter().map(|it| group(plan, it)).collect()
 }
 
 fn group(plan: &Plan, whole: &Whole<'_>) -> Planned {
@@ -141,7 +145,8 @@ fn inline(whole: &Whole<'_>, draft: &mut Draft) -> Rules {
                 take(own, &format!("{at}/{number}"), form, &mut rules, draft);
             }
         }
-        Told::Value(_) => take(own, at, form, &mut rules, draft),
+        Told::Value(Value::Object(_)) => take(own, at, form, &mut rules, draft),
+        Told::Value(_) => rules.is_partial = true,
     }
     rules
 }
@@ -154,8 +159,7 @@ fn separate(part: &Declared, rules: &mut Rules, draft: &mut Draft) {
         "aws_vpc_security_group_ingress_rule" => &SINGLE,
         _ => &CLOUDFORMATION,
     };
-    let kind = part.last().get("type").and_then(Value::as_str);
-    if kind.is_some_and(|it| it != "ingress") {
+    if !is_ingress(part) {
         return;
     }
     if let Some(before) = part.before.as_ref().filter(|it| it.is_object()) {
@@ -175,6 +179,11 @@ fn separate(part: &Declared, rules: &mut Rules, draft: &mut Draft) {
     if part.intent != Intent::Delete {
         take(part, "", form, rules, draft);
     }
+}
+
+/// Whether a rule that is a declaration of its own is about what comes in, or may be.
+fn is_ingress(part: &Declared) -> bool {
+    part.last().get("type").and_then(Value::as_str).is_none_or(|it| it == "ingress")
 }
 
 /// A rule without its note, which a group lists in another way.

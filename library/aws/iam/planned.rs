@@ -2,7 +2,8 @@
 //! to them and what they hold inline.
 //!
 //! A new principal has what the code gives it and nothing else. Of one that exists, or that is only
-//! named, the rest is unknown.
+//! named, the rest is unknown. An inline policy of a template that names nobody is judged, too, as
+//! if a role held it: CloudFormation refuses to deploy that, but whoever mends it names somebody.
 
 use super::document;
 use super::managed_policy;
@@ -14,6 +15,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 const MANAGED: &str = "aws_iam_policy";
+const INLINE_POLICY: &str = "AWS::IAM::Policy";
 
 static POLICIES: Types = Types {
     whole: &[MANAGED, managed_policy::TYPE],
@@ -30,7 +32,7 @@ static GROUPS: Types = Types {
         Link::list("aws_iam_policy_attachment", "/groups"),
         Link::one("AWS::IAM::GroupPolicy", "/GroupName"),
         Link::list("AWS::IAM::ManagedPolicy", "/Groups"),
-        Link::list("AWS::IAM::Policy", "/Groups"),
+        Link::list(INLINE_POLICY, "/Groups"),
     ],
 };
 
@@ -43,7 +45,7 @@ static ROLES: Types = Types {
         Link::list("aws_iam_policy_attachment", "/roles"),
         Link::one("AWS::IAM::RolePolicy", "/RoleName"),
         Link::list("AWS::IAM::ManagedPolicy", "/Roles"),
-        Link::list("AWS::IAM::Policy", "/Roles"),
+        Link::list(INLINE_POLICY, "/Roles"),
     ],
 };
 
@@ -55,7 +57,7 @@ static USERS: Types = Types {
         Link::one("aws_iam_user_policy_attachment", "/user"),
         Link::list("aws_iam_policy_attachment", "/users"),
         Link::list("AWS::IAM::ManagedPolicy", "/Users"),
-        Link::list("AWS::IAM::Policy", "/Users"),
+        Link::list(INLINE_POLICY, "/Users"),
         Link::one("AWS::IAM::UserPolicy", "/UserName"),
     ],
 };
@@ -145,12 +147,31 @@ pub fn principals(plan: &Plan, principal: Principal) -> Vec<Planned> {
         Principal::User => &USERS,
     };
     let known = Known::of(plan);
-    planned::join(plan, types).iter().map(|it| one(&known, principal, types, it)).collect()
+    let mut wholes = planned::join(plan, types);
+    if principal == Principal::Role {
+        let alone = plan.declared.iter().filter(|it| names_nobody(it));
+        wholes.extend(alone.map(|it| Whole { parts: vec![it], ..Whole::default() }));
+    }
+    wholes.iter().map(|it| one(&known, principal, types, it)).collect()
+}
+
+/// Whether it is an inline policy of nobody.
+/// Source: "you must specify at least one of these properties", on the page of `AWS::IAM::Policy`
+/// in the CloudFormation template reference.
+fn names_nobody(declared: &Declared) -> bool {
+    let is_empty = |at: &&str| match declared.told(at) {
+        Told::Absent => true,
+        Told::Value(Value::Array(list)) => list.is_empty(),
+        Told::Value(_) | Told::Unknown => false,
+    };
+    let stays = !matches!(declared.intent, Intent::Delete | Intent::Read);
+    stays && declared.kind == INLINE_POLICY && ["/Groups", "/Roles", "/Users"].iter().all(is_empty)
 }
 
 fn one(known: &Known<'_>, principal: Principal, types: &Types, whole: &Whole<'_>) -> Planned {
     let (mut draft, mut holds) = (Draft::default(), Holdings::default());
-    (holds.arns_partial, holds.policies_partial) = (!whole.is_new(), !whole.is_new());
+    let is_all = whole.is_new() || whole.parts.iter().any(|it| names_nobody(it));
+    (holds.arns_partial, holds.policies_partial) = (!is_all, !is_all);
     if let Some(own) = whole.own {
         for (list, name, document) in INLINE {
             policies(known.plan, own, list, (name, document), &mut holds, &mut draft);

@@ -8,12 +8,27 @@ use quell_core::plan::{Declared, Draft, Plan, Told};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What a stand-in begins with.
+const STAND_IN: &str = "arn:aws:planned:::";
+/// What it begins with where a `Deny` is about it.
+const DENIED: &str = "arn:aws:planned:denied::";
+
 /// A policy document, as far as it is known.
 pub fn of(plan: &Plan, declared: &Declared, pointer: &str) -> Property {
+    read(plan, declared, pointer, false)
+}
+
+/// The same, of a resource's own policy: each of its statements is about that resource or what it
+/// holds, whatever is not known of its name.
+pub fn of_resource(plan: &Plan, declared: &Declared, pointer: &str) -> Property {
+    read(plan, declared, pointer, true)
+}
+
+fn read(plan: &Plan, declared: &Declared, pointer: &str, is_own: bool) -> Property {
     match declared.told(pointer) {
         Told::Absent => Property::None,
         Told::Unknown => match (declared.drafts.get(pointer), declared.referred(pointer)) {
-            (Some(draft), _) => drafted(declared, draft),
+            (Some(draft), _) => drafted(declared, draft, is_own),
             (None, [source]) => described(plan, source),
             _ => Property::Unknown,
         },
@@ -22,12 +37,12 @@ pub fn of(plan: &Plan, declared: &Declared, pointer: &str) -> Property {
             Ok(it @ Value::Object(_)) => Property::Is(it),
             _ => Property::Unknown,
         },
-        Told::Value(_) => filled(declared, pointer),
+        Told::Value(_) => filled(declared, pointer, is_own),
     }
 }
 
 /// A document that will be a text.
-fn drafted(declared: &Declared, draft: &Draft) -> Property {
+fn drafted(declared: &Declared, draft: &Draft, is_own: bool) -> Property {
     if draft.unknown.contains("") {
         return Property::Unknown;
     }
@@ -37,15 +52,16 @@ fn drafted(declared: &Declared, draft: &Draft) -> Property {
         references: draft.references.clone(),
         ..declared.clone()
     };
-    filled(&document, "")
+    filled(&document, "", is_own)
 }
 
 /// A document of which single values may be unknown. What another resource will be called is never
 /// a wildcard, so that is filled in; a statement with anything else unknown is left out.
 ///
 /// Of a plan only a resource can leave a value unknown. Of source a variable can, too, and that may
-/// be anything: there only what a statement is about is filled in, where the rest of it decides.
-fn filled(declared: &Declared, pointer: &str) -> Property {
+/// be anything: there only what a statement is about is filled in, where the rest of it decides, as
+/// it always does in a resource's own policy.
+fn filled(declared: &Declared, pointer: &str, is_own: bool) -> Property {
     let Some(document) = declared.properties.pointer(pointer) else { return Property::Unknown };
     let mut document = document.clone();
     let (mut left_out, mut filled_in) = (BTreeSet::new(), BTreeSet::new());
@@ -61,6 +77,8 @@ fn filled(declared: &Declared, pointer: &str) -> Property {
         let Some(number) = number else { return Property::Unknown };
         let is_subject = matches!(steps.get(2), Some(&"Resource" | &"NotResource"));
         let name = stand_in(declared.referred(at)).filter(|_| is_subject || is_of_plan(declared));
+        let own = || stand_in(std::slice::from_ref(&declared.address));
+        let name = name.or_else(|| own().filter(|_| is_own && is_subject));
         match (name, document.pointer_mut(below)) {
             (Some(name), Some(slot)) => {
                 *slot = json!(name);
@@ -77,11 +95,12 @@ fn filled(declared: &Declared, pointer: &str) -> Property {
     };
     let mut kept = Vec::new();
     for (number, it) in std::mem::take(statements).into_iter().enumerate() {
-        let hangs = filled_in.contains(&number) && !is_of_plan(declared) && allows_all(&it);
+        let decides = !is_own && !is_of_plan(declared) && allows_all(&it);
+        let hangs = filled_in.contains(&number) && decides;
         if hangs || left_out.contains(&number) {
             left_out.insert(number);
         } else {
-            kept.push(it);
+            kept.push(keeping_nobody_out(it));
         }
     }
     if kept.is_empty() && !left_out.is_empty() {
@@ -103,12 +122,31 @@ fn allows_all(statement: &Value) -> bool {
     statement.get("NotAction").is_some() || statement.get("Action").is_none_or(of)
 }
 
+/// A `Deny` about what is not known yet may be about a part of it alone: a bucket, and not its
+/// objects. Under a name of its own it keeps nobody out of what another statement is about.
+fn keeping_nobody_out(mut statement: Value) -> Value {
+    if statement.get("Effect").and_then(Value::as_str) == Some("Deny")
+        && let Some(subject) = statement.get_mut("Resource")
+    {
+        rename(subject);
+    }
+    statement
+}
+
+fn rename(subject: &mut Value) {
+    match subject {
+        Value::String(it) => *it = it.replacen(STAND_IN, DENIED, 1),
+        Value::Array(list) => list.iter_mut().for_each(rename),
+        _ => {}
+    }
+}
+
 /// What stands for the name of a resource that does not have one yet: nothing that a policy could
 /// take for a wildcard, for somebody known, or for a variable.
 fn stand_in(addresses: &[String]) -> Option<String> {
     let plain = |it: char| if it.is_ascii_alphanumeric() || "._-".contains(it) { it } else { '_' };
     let address: String = addresses.first()?.chars().map(plain).collect();
-    Some(format!("arn:aws:planned:::{address}"))
+    Some(format!("{STAND_IN}{address}"))
 }
 
 /// A document that Terraform's `aws_iam_policy_document` will write, from its blocks.
@@ -170,7 +208,7 @@ fn statement(source: &Declared, at: &str) -> Option<Value> {
     if let Some(it) = conditions(source, &format!("{at}/condition"))? {
         statement.insert("Condition".to_owned(), it);
     }
-    Some(Value::Object(statement))
+    Some(keeping_nobody_out(Value::Object(statement)))
 }
 
 /// `{"AWS": [...]}`; all principals of any type are `*`.

@@ -252,13 +252,13 @@ fn policy(plan: &Plan, whole: &Whole<'_>, draft: &mut Draft) {
         (Some(it), _) if it.intent == Intent::Delete => (Some((it, "")), Property::None),
         (Some(it), _) => {
             let at = if it.kind == "aws_s3_bucket_policy" { "/policy" } else { "/PolicyDocument" };
-            (Some((it, at)), planned::document::of(plan, it, at))
+            (Some((it, at)), planned::document::of_resource(plan, it, at))
         }
         (None, Some(own))
             if own.properties.get("policy").is_some_and(|it| it.is_string())
                 || own.told("/policy") == Told::Unknown =>
         {
-            (Some((own, "/policy")), planned::document::of(plan, own, "/policy"))
+            (Some((own, "/policy")), planned::document::of_resource(plan, own, "/policy"))
         }
         (None, Some(_)) if whole.is_new() => (None, Property::None),
         _ => (None, Property::Unknown),

@@ -8,6 +8,7 @@
 )]
 
 mod verdicts;
+mod corpora;
 mod languages;
 mod outcome;
 mod excuses;
