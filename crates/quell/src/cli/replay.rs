@@ -58,6 +58,10 @@ enum Format {
     Csv,
 }
 
+/// What a judgment may take here at least, in milliseconds: a report must not hang on how busy the
+/// machine is, and the limit of instructions ends a loop anyway.
+const POLICY_TIME_MIN_MS: u64 = 60_000;
+
 const EXAMPLES: &str = "\
 Examples:
   quell replay AWSLogs/
@@ -77,7 +81,9 @@ the rest is reported all the same). The highest wins.";
 
 /// Replays, and prints the report.
 pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
-    let config = global.acting_config()?;
+    let mut config = global.acting_config()?;
+    let policies = &mut config.policies;
+    policies.policy_time_max_ms = policies.policy_time_max_ms.max(POLICY_TIME_MIN_MS);
     let library = Global::library(&config)?;
     let judge = Judge::new(&library, config.trust());
     let mut rails = config.guardrails.clone();
