@@ -17,7 +17,7 @@ const CHECKSUM: &str = "00000000000000000000000000000000000000000000000000000000
 const HOSTILE: [&str; 5] = ["a b", "$(touch made)", "`touch made`", "'; touch made; '", "${HOME}"];
 
 fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    testkit::repository().unwrap().into_std_path_buf()
 }
 
 fn text(name: &str) -> String {

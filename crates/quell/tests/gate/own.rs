@@ -238,7 +238,7 @@ fn gate(folder: &str) -> (Option<i32>, Value) {
 
 /// Where our deployment lies.
 fn ours() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy")
+    testkit::repository().unwrap().join("deploy").into_std_path_buf()
 }
 
 /// Hidden things are left out: Terraform keeps its providers there.
