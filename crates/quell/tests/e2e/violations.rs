@@ -88,6 +88,10 @@ pub const ALL: [Kind; 21] = [
 pub const ATTACHED_GROUP: Kind =
     Kind { name: "attached-group", policy: "aws.iam.admin_policy_attached", make: attached_group };
 
+/// A rule of Quell's own on the hub's bus, switched off: where a deployment is. Of a rule on the
+/// default bus ministack thinks that its ARN names the bus, and refuses what is allowed.
+pub const OWN_RULE: Kind = Kind { name: "own-rule", policy: "aws.self.tamper", make: own_rule };
+
 /// The switches over all buckets of an account, of which there is one: on an emulator of its own.
 pub const ACCOUNT_BLOCK: Kind =
     Kind { name: "account-block", policy: "aws.s3.account_public_block", make: account_block };
@@ -379,6 +383,23 @@ fn selectors(admin: &Person, place: &Place, name: &str) -> Made {
         let less = json!({ "TrailName": arn, "EventSelectors": [selector] });
         admin.call("cloudtrail", "put_event_selectors", less);
         event(place.account, "cloudtrail", "PutEventSelectors", json!({ "trailName": arn }))
+    })
+}
+
+// EventBridge
+
+fn own_rule(admin: &Person, place: &Place, _name: &str) -> Made {
+    let rule = json!({ "Name": "quell-receive", "EventBusName": "quell" });
+    // Whoever violated it before may have left it so.
+    admin.call("events", "enable_rule", rule.clone());
+    let looked_at = rule.clone();
+    let look = move |admin: &Person| {
+        admin.call("events", "describe_rule", looked_at.clone())["State"].clone()
+    };
+    Made::new(admin, look, || {
+        admin.call("events", "disable_rule", rule);
+        let parameters = json!({ "name": "quell-receive", "eventBusName": "quell" });
+        event(place.account, "events", "DisableRule", parameters)
     })
 }
 

@@ -1,15 +1,17 @@
 //! What every deployment must do, whichever tool made it. The steps are here once, in their order,
 //! and each tool says only how it changes, compares and removes what it made.
 
+use crate::e2e::violations::{Kind, Made};
 use crate::world::World;
 use crate::{heal, rules, storm, watch};
 
-/// Settings with their values.
-pub type Settings = [(&'static str, u64)];
+/// Settings with their values as JSON.
+pub type Settings = [(&'static str, &'static str)];
 /// The caps as they come, but for a breaker that closes while somebody waits.
-const AS_THEY_COME: &Settings = &[("breaker_open_s", 20)];
-/// Caps that nothing here comes near.
-const RAISED: &Settings = &[("breaker_open_s", 20), ("fleet_changes_max", 10_000)];
+const AS_THEY_COME: &Settings = &[("breaker_open_s", "20")];
+/// Caps that nothing here comes near, and people who may undo everything.
+const RAISED: &Settings =
+    &[("breaker_open_s", "20"), ("fleet_changes_max", "10000"), ("undo_iam_grants", "true")];
 
 /// What made the deployment.
 pub trait Tool {
@@ -21,8 +23,8 @@ pub trait Tool {
     fn remove(&mut self, world: &World);
 }
 
-/// It holds back in a storm, heals, keeps evidence, tells people, and could not do with less.
-pub fn works(world: &World, tool: &mut dyn Tool) {
+/// It holds back in a storm, heals, keeps evidence and tells people. Returns what is healed.
+pub fn works(world: &World, tool: &mut dyn Tool) -> Vec<(&'static Kind, Made)> {
     world.allow_quirks();
     tool.set_guardrails(world, AS_THEY_COME);
     storm::falls_back(world);
@@ -31,7 +33,7 @@ pub fn works(world: &World, tool: &mut dyn Tool) {
     storm::is_finished_by_a_scan(world);
     world.tell("finished the storm by a scan");
     rules::match_what_they_must(world);
-    heal::everything(world);
+    let healed = heal::everything(world);
     world.tell("healed every kind of violation");
     watch::heartbeat_is_tried(world);
     watch::ledger_verifies(world);
@@ -39,8 +41,7 @@ pub fn works(world: &World, tool: &mut dyn Tool) {
     watch::alarm_arrives(world);
     assert_eq!(tool.drift(world), Vec::<String>::new());
     world.tell("kept evidence, told people, has not drifted");
-    heal::without_any_statement_something_is_not(world);
-    world.tell("could not do with less");
+    healed
 }
 
 /// It goes, and nothing is left.

@@ -1,7 +1,8 @@
 //! The deployment, as a stranger makes it: real Terraform with the real provider, and
 //! CloudFormation, each against a fresh ministack that enforces IAM. The function heals what is
 //! violated, under the roles that were deployed and nothing else. Both go the same way (`life`);
-//! only the storm of a thousand is Terraform's alone. Part of `cargo xtask e2e deploy`.
+//! only the storm of a thousand is Terraform's alone, and that no role could do with less is tried
+//! on the stacks meanwhile (`statements`). Part of `cargo xtask e2e deploy`.
 //!
 //! Events are put into the queue with EventBridge's whole envelope, since nobody may put `aws.*`
 //! events on a bus; that each deployed rule matches them is proven with TestEventPattern.
@@ -13,6 +14,8 @@
 //! - It asks about another resource than AWS does where tags and targets are listed:
 //!   `World::allow_quirks` grants that.
 //! - It takes a session for `aws:PrincipalArn`: testkit's stand-in says the role, as AWS does.
+//! - It has the bus in the ARN of a rule on the default one, so that no fix's session may enable
+//!   such a rule: `e2e::violations::OWN_RULE` is on the hub's bus.
 //! - It asks about the tags of a rule as about those of any resource, so the heartbeat, which may
 //!   tag one rule only, is refused: `watch::heartbeat_is_tried` sees that told, not that it
 //!   returns.
@@ -25,6 +28,7 @@ mod heal;
 mod life;
 mod rules;
 mod stacks;
+mod statements;
 mod storm;
 mod terraform;
 mod watch;

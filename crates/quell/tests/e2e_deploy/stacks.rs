@@ -8,7 +8,8 @@
 
 use crate::e2e::{MINISTACK_ACCOUNT, text};
 use crate::life::{self, Settings, Tool};
-use crate::world::{ALERTS, EXTERNAL_ID, PREFIX, World};
+use crate::statements;
+use crate::world::{ALERTS, EXTERNAL_ID, PREFIX, UNDOER, World, checkpoints, role_arn};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,7 +26,10 @@ const KEPT: [&str; 5] = [
     "s3: quell-checkpoints-000000000000-us-east-1",
 ];
 
-/// Makes both stacks; the deployment works, and both are deleted.
+/// What stands behind the roles in an account's settings.
+const EXTERNAL_ID_LINE: &str = "\n      external_id:";
+
+/// Makes both stacks; the deployment works, could not do with less, and both are deleted.
 pub fn deploy_heal_and_leave_nothing(zip: &str) {
     let world = World::new("CloudFormation");
     world.admin.call("s3", "create_bucket", json!({ "Bucket": ARTIFACTS }));
@@ -33,7 +37,9 @@ pub fn deploy_heal_and_leave_nothing(zip: &str) {
     let zip = json!({ "Bucket": ARTIFACTS, "Key": "quell-lambda.zip", "Body": body });
     world.admin.call("s3", "put_object", zip);
     let mut stacks = Stacks::new(&world);
-    life::works(&world, &mut stacks);
+    let healed = life::works(&world, &mut stacks);
+    statements::each_is_needed(&world, &healed);
+    world.tell("could not do with less");
     life::ends(&world, &mut stacks);
     world.tell("left nothing");
 }
@@ -44,7 +50,7 @@ type Parameters = BTreeMap<&'static str, String>;
 /// Both stacks, made.
 struct Stacks {
     hub: Parameters,
-    /// As the template writes it.
+    /// As the template writes it, with the undo role.
     configuration: String,
 }
 
@@ -67,12 +73,13 @@ impl Stacks {
             ("BusArn", outputs["BusArn"].clone()),
             ("FunctionRoleArn", outputs["FunctionRoleArn"].clone()),
             ("ExternalId", EXTERNAL_ID.to_owned()),
+            ("UndoPrincipal", role_arn(UNDOER)),
         ]);
         put(world, "create_stack", "spoke", &with_region(&template("spoke")), &spoke);
         let lock = json!({ "ObjectLockEnabled": "Enabled" });
         let wanted = json!({ "Bucket": checkpoints(), "ObjectLockConfiguration": lock });
         world.admin.call("s3", "put_object_lock_configuration", wanted);
-        Stacks { hub, configuration: world.configuration() }
+        Stacks { hub, configuration: with_undo_role(&world.configuration()) }
     }
 }
 
@@ -158,8 +165,15 @@ fn with_region(template: &str) -> String {
     format!("{start}\nResources:{end}")
 }
 
-fn name(stack: &str) -> String {
-    format!("{PREFIX}-{stack}")
+/// The configuration of an account in which people may undo, as the guide says it.
+fn with_undo_role(configuration: &str) -> String {
+    let (start, end) = configuration.split_once(EXTERNAL_ID_LINE).unwrap();
+    let role = role_arn(&name("undo"));
+    format!("{start}\n      undo_role: {role}{EXTERNAL_ID_LINE}{end}")
+}
+
+fn name(part: &str) -> String {
+    format!("{PREFIX}-{part}")
 }
 
 /// Makes or updates a stack; its outputs.
@@ -197,11 +211,6 @@ fn put(
         status == "CREATE_COMPLETE" || status == "UPDATE_COMPLETE"
     });
     outputs
-}
-
-/// The bucket of checkpoints.
-fn checkpoints() -> String {
-    format!("{PREFIX}-checkpoints-{MINISTACK_ACCOUNT}-us-east-1")
 }
 
 /// An administrator passes the retention.

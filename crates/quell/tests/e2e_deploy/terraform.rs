@@ -3,7 +3,7 @@
 use crate::e2e::MINISTACK_ACCOUNT;
 use crate::life::{self, Settings, Tool};
 use crate::storm;
-use crate::world::{ALERTS, EXTERNAL_ID, World};
+use crate::world::{ALERTS, EXTERNAL_ID, UNDOER, World, role_arn};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -53,6 +53,7 @@ impl Example {
             "mode": "enforce",
             "lock_mode": "GOVERNANCE",
             "deletion_protection": false,
+            "undo_principals": [role_arn(UNDOER)],
             "notification_queue_arns":
                 [format!("arn:aws:sqs:us-east-1:{MINISTACK_ACCOUNT}:{ALERTS}")],
         });
@@ -85,7 +86,10 @@ impl Example {
 
 impl Tool for Example {
     fn set_guardrails(&mut self, _world: &World, settings: &Settings) {
-        self.variables["guardrails"] = json!(settings.iter().copied().collect::<BTreeMap<_, _>>());
+        let parsed = |it: &str| serde_json::from_str::<Value>(it).unwrap();
+        let settings: BTreeMap<_, _> =
+            settings.iter().map(|(name, it)| (*name, parsed(it))).collect();
+        self.variables["guardrails"] = json!(settings);
         self.apply();
     }
 

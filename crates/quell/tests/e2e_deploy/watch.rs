@@ -33,7 +33,10 @@ pub fn heartbeat_is_tried(world: &World) {
 /// key the same checkpoint does not hold.
 pub fn checkpoint_verifies(world: &World) {
     let function = format!("{PREFIX}-checkpoint");
+    let before = world.ministack.refusals().len();
     world.tick(&function, "checkpoint");
+    let refusals = world.ministack.refusals().split_off(before);
+    assert!(refusals.is_empty(), "calls outside the role: {refusals:#?}");
     let config = world.configuration();
     let (_, signer) = config.split_once("kms://").unwrap();
     let signer = signer.split(|it: char| it == '"' || it.is_whitespace()).next().unwrap();

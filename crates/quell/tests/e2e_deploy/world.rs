@@ -1,7 +1,8 @@
 //! An emulator with a deployment in it, and what can be asked of both.
 
-use crate::e2e::{MINISTACK_ACCOUNT, Person, policy, text};
+use crate::e2e::{Keys, MINISTACK_ACCOUNT, Person, policy, text};
 use serde_json::{Value, json};
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 use testkit::{ADMIN_ACCESS_KEY_ID, ADMIN_SECRET_ACCESS_KEY, Ministack, Quell, Ran, Venv};
@@ -12,6 +13,10 @@ pub const PREFIX: &str = "quell";
 pub const EXTERNAL_ID: &str = "e2e-external-id-0123456789";
 /// The queue that alarms are sent to, so that a test sees them.
 pub const ALERTS: &str = "e2e-alerts";
+/// The role of the person who may undo.
+pub const UNDOER: &str = "e2e-undoer";
+/// The policy of [`World::allow_quirks`].
+pub const QUIRKS: &str = "ministack";
 /// How many characters a line of a PEM has.
 const PEM_LINE_CHARS: usize = 64;
 /// What the descriptions of the deployment's keys begin with.
@@ -29,7 +34,8 @@ pub struct World {
 }
 
 impl World {
-    /// A fresh emulator that enforces IAM, with nothing in it but the queue for alarms.
+    /// A fresh emulator that enforces IAM, with nothing in it but the queue for alarms and a role
+    /// that may do nothing yet.
     pub fn new(tool: &'static str) -> World {
         let ministack = Ministack::start(true).unwrap();
         let admin = Person::at(&ministack.endpoint(), &Venv::SERVICES);
@@ -42,6 +48,13 @@ impl World {
         let attributes = json!({ "Policy": may.to_string() });
         let wanted = json!({ "QueueName": ALERTS, "Attributes": attributes });
         admin.call("sqs", "create_queue", wanted);
+        let trust = policy(&[json!({
+            "Effect": "Allow",
+            "Principal": { "AWS": format!("arn:aws:iam::{MINISTACK_ACCOUNT}:root") },
+            "Action": "sts:AssumeRole",
+        })]);
+        let wanted = json!({ "RoleName": UNDOER, "AssumeRolePolicyDocument": trust.to_string() });
+        admin.call("iam", "create_role", wanted);
         World { admin, ministack, tool, started: Instant::now() }
     }
 
@@ -81,13 +94,39 @@ impl World {
         self.admin.call("sqs", "send_message", json!({ "QueueUrl": queue, "MessageBody": event }));
     }
 
+    /// Runs a function as its schedule does, which must succeed.
+    pub fn tick(&self, function: &str, tick: &str) {
+        let answer = self.try_tick(function, tick);
+        assert!(answer["FunctionError"].is_null(), "{tick}: {answer}\n{}", self.log(function));
+    }
+
     /// Runs a function as its schedule does; what it answered.
-    pub fn tick(&self, function: &str, tick: &str) -> Value {
+    pub fn try_tick(&self, function: &str, tick: &str) -> Value {
         let payload = json!({ "quell": tick }).to_string();
         let wanted = json!({ "FunctionName": function, "Payload": payload });
-        let answer = self.admin.call("lambda", "invoke", wanted);
-        assert!(answer["FunctionError"].is_null(), "{tick}: {answer}\n{}", self.log(function));
-        answer
+        self.admin.call("lambda", "invoke", wanted)
+    }
+
+    /// Ends the environments of a function: the next has neither read its configuration nor entered
+    /// an account. With a time-out in seconds, or its own; the one that it had.
+    pub fn renew(&self, function: &str, time_out_s: Option<u64>) -> u64 {
+        let named = json!({ "FunctionName": function });
+        let found = self.admin.call("lambda", "get_function_configuration", named);
+        let had = found["Timeout"].as_u64().unwrap();
+        let wanted = json!({
+            "FunctionName": function,
+            "Environment": found["Environment"],
+            "Timeout": time_out_s.unwrap_or(had),
+        });
+        self.admin.call("lambda", "update_function_configuration", wanted);
+        had
+    }
+
+    /// How many checkpoints are kept.
+    pub fn kept_checkpoints(&self) -> usize {
+        let wanted = json!({ "Bucket": checkpoints() });
+        let found = self.admin.call("s3", "list_objects_v2", wanted);
+        found["Contents"].as_array().map_or(0, Vec::len)
     }
 
     /// The lines that a function logged.
@@ -144,6 +183,21 @@ impl World {
             ADMIN_SECRET_ACCESS_KEY,
         );
         quell.run(arguments).unwrap()
+    }
+
+    /// Runs `quell undo` by the deployed configuration, with these keys, to whatever end.
+    pub fn undo(&self, keys: &Keys, event: &str) -> Ran {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("quell.yaml").display().to_string();
+        fs::write(&config, self.configuration()).unwrap();
+        let [id, secret, token] = keys.each_ref().map(|it| it.as_deref().unwrap_or_default());
+        let quell = Quell::new(env!("CARGO_BIN_EXE_quell"))
+            .aws(&self.ministack.endpoint(), id, secret)
+            .variable("AWS_SESSION_TOKEN", token)
+            .variable("XDG_STATE_HOME", &folder.path().display().to_string())
+            .variable("QUELL_PERSON", UNDOER);
+        let undo = ["--config", config.as_str(), "undo", event, "--reason", "it was meant"];
+        quell.run(&undo).unwrap()
     }
 
     /// The deployed configuration.
@@ -212,7 +266,7 @@ impl World {
         ]);
         let wanted = json!({
             "RoleName": format!("{PREFIX}-read"),
-            "PolicyName": "ministack",
+            "PolicyName": QUIRKS,
             "PolicyDocument": may.to_string(),
         });
         self.admin.call("iam", "put_role_policy", wanted);
@@ -220,7 +274,7 @@ impl World {
 
     /// Takes [`World::allow_quirks`] back.
     pub fn forbid_quirks(&self) {
-        let wanted = json!({ "RoleName": format!("{PREFIX}-read"), "PolicyName": "ministack" });
+        let wanted = json!({ "RoleName": format!("{PREFIX}-read"), "PolicyName": QUIRKS });
         self.admin.call("iam", "delete_role_policy", wanted);
     }
 
@@ -259,4 +313,14 @@ impl World {
         left.extend(self.keys().into_iter().map(|(_, description)| format!("kms: {description}")));
         left
     }
+}
+
+/// The bucket of checkpoints.
+pub fn checkpoints() -> String {
+    format!("{PREFIX}-checkpoints-{MINISTACK_ACCOUNT}-us-east-1")
+}
+
+/// The ARN of a role.
+pub fn role_arn(name: &str) -> String {
+    format!("arn:aws:iam::{MINISTACK_ACCOUNT}:role/{name}")
 }
