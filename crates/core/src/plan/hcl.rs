@@ -173,3 +173,14 @@ pub fn read(files: &Sources, options: &Options) -> Result<Plan, PlanError> {
 pub fn missing_folders(files: &Sources, options: &Options) -> Result<BTreeSet<String>, PlanError> {
     Ok(Folders::load(files, options)?.missing)
 }
+
+/// The names of the variables that the folder of `options` declares: those that it may be given.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn variables(files: &Sources, options: &Options) -> Result<BTreeSet<String>, PlanError> {
+    let folders = Folders::load(files, options)?;
+    let folder = folders.get(&folders.root);
+    Ok(folder.into_iter().flat_map(|it| it.variables.keys().cloned()).collect())
+}

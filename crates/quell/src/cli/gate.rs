@@ -12,6 +12,7 @@ use crate::output::Out;
 use clap::ValueEnum;
 use quell_core::plan::Place;
 use quell_core::policy::Severity;
+use quell_core::report::shown::visible;
 use quell_core::report::{
     Entry, Level, Problem, Report, Verdict, baseline, github, gitlab, json, junit, sarif, text,
 };
@@ -43,7 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
     write_baseline: Option<String>,
     /// The account that is deployed to, where the code does not tell
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = account)]
     account: Option<String>,
     /// The region that is deployed to, where the code does not tell
     #[arg(long, value_name = "REGION")]
@@ -135,8 +136,10 @@ Examples:
   terraform show -json plan.out | quell gate -
   quell gate infra/ --var-file prod.tfvars       Terraform's source, without a plan
   quell gate template.yaml cdk.out/              CloudFormation, SAM and the CDK
+  quell gate template.yaml --parameter Stage=prod --region eu-central-1
   quell gate plan.json --fail-on high --unknown fail
   quell gate plan.json --policies 'aws.s3.*' --format json
+  quell gate infra/ --format sarif > quell.sarif
   quell gate plan.json --write-baseline known.json
   quell gate plan.json --baseline known.json
   quell gate plan.json --rego policy/            also by existing packages of conftest
@@ -144,7 +147,8 @@ Examples:
 
 Nothing is called and nothing is changed. The same policies judge as at run time, with the same
 parameters and exemptions. Only what deploying creates or changes is judged, and what it takes a
-protection from; --all judges the rest, too.
+protection from; --all judges the rest, too. What is excused in the source says so in a comment:
+  # quell:ignore POLICY_ID reason=\"why\" expires=YYYY-MM-DD
 
 Exit codes: 0 nothing fails, 1 violations, 2 a file is faulty or is no infrastructure code, 3 a
 policy could not be evaluated, or a file could not be read. The highest wins.";
@@ -175,6 +179,10 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
     }
     report.sort();
     print(args, &report, inputs, out)?;
+    if let (Some(path), Format::Text) = (&args.write_baseline, args.format) {
+        let path = visible(path);
+        writeln!(out, "written to `{path}`: --baseline {path} fails only for what is not in it")?;
+    }
     Ok(exit(args, &report))
 }
 
@@ -194,8 +202,11 @@ fn context(args: &Args, config: &Config) -> Context {
 
 /// Excuses what a baseline covers, and tells where it covers what is no more.
 fn apply_baseline(path: &str, report: &mut Report) -> Result<(), CliError> {
-    let applied = baseline::apply(report, &files::text(path)?)
-        .map_err(|it| CliError::usage(format!("`{path}` is no baseline")).because(it))?;
+    const HINT: &str = "--write-baseline writes one";
+    let text = files::text(path).map_err(|it| it.hint(HINT))?;
+    let applied = baseline::apply(report, &text).map_err(|it| {
+        CliError::usage(format!("cannot use the baseline `{path}`")).because(it).hint(HINT)
+    })?;
     if 0 < applied.gone {
         report.problems.push(Problem {
             level: Level::Warning,
@@ -236,6 +247,14 @@ fn exit(args: &Args, report: &Report) -> Exit {
     };
     let writes = args.write_baseline.is_some();
     if !writes && report.entries.iter().any(fails) { Exit::Findings } else { Exit::Fine }
+}
+
+/// An account's id.
+fn account(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|it| it.is_ascii_digit()) {
+        return Ok(text.to_owned());
+    }
+    Err("an account's id has twelve digits".to_owned())
 }
 
 /// A name and its value.
