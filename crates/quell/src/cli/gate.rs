@@ -162,20 +162,22 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
     let now = SystemClock.now();
     let (trust, guardrails) = (config.trust(), &config.guardrails);
     let judge = Judge { library: &library, trust: &trust, guardrails, all: args.all, now };
-    let mut report = judge.judge(&inputs);
+    let (mut report, mut behind) = judge.judge_whole(&inputs);
     if let Some(bundle) = &bundle {
         rego::judge(bundle, &inputs, &mut report)?;
     }
+    behind.show(&mut report);
     ignores::apply(&inputs, &mut report, now);
     if let Some(path) = &args.baseline {
         apply_baseline(path, &mut report)?;
     }
-    if args.diff {
-        fixes::tell(&judge, &inputs, &mut report);
-    }
     if let Some(path) = &args.write_baseline {
         fs::write(path, baseline::write(&report))
             .map_err(|it| CliError::outside(format!("cannot write `{path}`")).because(it))?;
+    }
+    behind.settle(&mut report);
+    if args.diff {
+        fixes::tell(&judge, &inputs, &mut report);
     }
     report.sort();
     print(args, &report, inputs, out)?;
