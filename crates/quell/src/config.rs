@@ -125,7 +125,7 @@ pub struct TrustConfig {
 pub struct PoliciesConfig {
     /// Policy ids, may hold `*`.
     pub enabled: Vec<String>,
-    /// Folders with private policies.
+    /// Folders with private policies; a relative one is looked up from the working folder.
     pub folders: Vec<PathBuf>,
     /// Parameters that override a policy's own, by policy id.
     pub params: BTreeMap<String, BTreeMap<String, Value>>,

@@ -131,6 +131,30 @@ fn what_is_given_decides() {
     }
 }
 
+/// A value whose name is misspelled would leave what it should decide to a default.
+#[test]
+fn what_nothing_takes_is_refused() {
+    let folder = Folder::new();
+    let source = folder.write("a/main.tf", format!("{VARIABLE}{OPEN_TF}"));
+    let parameter = "Parameters:\n  Closed: { Type: String }\n";
+    let template = folder.write("template.yaml", format!("{parameter}{OPEN_YAML}"));
+    for (arguments, said) in [
+        (format!("{source} --var close=true"), "variable `close`"),
+        (format!("{template} --var closed=true"), "variable `closed`"),
+        (format!("{template} --parameter Close=true"), "parameter `Close`"),
+        (format!("{source} --parameter Closed=true"), "parameter `Closed`"),
+        (format!("{source} --account 1"), "twelve digits"),
+    ] {
+        let arguments: Vec<&str> = ["gate"].into_iter().chain(arguments.split(' ')).collect();
+        let ran = quell(&arguments);
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
+    }
+    // Of several, one that takes it is enough.
+    let both = ["gate", &source, &template, "--var", "closed=true", "--parameter", "Closed=true"];
+    assert_eq!(quell(&both).code, Some(1));
+}
+
 /// What may not be there protects nothing.
 #[test]
 fn an_unknown_number_of_instances_is_no_protection() {
