@@ -16,7 +16,7 @@ use quell_core::report::shown::visible;
 use quell_core::report::{
     Entry, Level, Problem, Report, Verdict, baseline, github, gitlab, json, junit, sarif, text,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 
@@ -131,6 +131,9 @@ impl From<AskedSeverity> for Severity {
     }
 }
 
+/// How many things that nobody gave are named.
+const UNSET_NAMED_MAX: usize = 12;
+
 const EXAMPLES: &str = "\
 Examples:
   terraform show -json plan.out | quell gate -
@@ -180,7 +183,11 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
         fixes::tell(&judge, &inputs, &mut report);
     }
     report.sort();
+    let help = help(args, &report, &inputs);
     print(args, &report, inputs, out)?;
+    if let Some(help) = help {
+        writeln!(out, "{help}")?;
+    }
     if let (Some(path), Format::Text) = (&args.write_baseline, args.format) {
         let path = visible(path);
         writeln!(out, "written to `{path}`: --baseline {path} fails only for what is not in it")?;
@@ -235,6 +242,21 @@ fn print(args: &Args, report: &Report, inputs: Vec<Input>, out: &mut Out) -> Res
     };
     out.data()?.write_all(written.as_bytes())?;
     Ok(())
+}
+
+/// What would leave less unknown, for people.
+fn help(args: &Args, report: &Report, inputs: &[Input]) -> Option<String> {
+    if args.format != Format::Text || report.summary().unknown == 0 {
+        return None;
+    }
+    let unset: BTreeSet<String> = inputs.iter().flat_map(Input::unset).collect();
+    let mut named: Vec<String> =
+        unset.iter().take(UNSET_NAMED_MAX).map(|it| visible(it).into_owned()).collect();
+    if UNSET_NAMED_MAX < unset.len() {
+        named.push("…".to_owned());
+    }
+    let named = named.join(", ");
+    (!unset.is_empty()).then(|| format!("help: not given, and unknown therefore: {named}"))
 }
 
 fn exit(args: &Args, report: &Report) -> Exit {

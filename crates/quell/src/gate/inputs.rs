@@ -80,6 +80,34 @@ impl Input {
             Origin::Generated => None,
         }
     }
+
+    /// What the code leaves to whoever deploys it and nobody gave, as the options that give it.
+    pub fn unset(&self) -> Vec<String> {
+        let mut unset: Vec<String> = match &self.origin {
+            Origin::Source { options, names } => {
+                let mut sources = hcl::Sources::default();
+                for (name, shown) in names {
+                    let text = self.sources.get(shown).cloned().unwrap_or_default();
+                    if sources.insert(name, text).is_err() {
+                        return Vec::new();
+                    }
+                }
+                let names = hcl::unset(&sources, options).unwrap_or_default();
+                names.iter().map(|it| format!("--var {it}")).collect()
+            }
+            Origin::Template(options) => {
+                let document = self.document.as_ref();
+                let declared = document.and_then(|it| it.get("Parameters")?.as_object());
+                let open = declared.into_iter().flatten().filter(|(name, it)| {
+                    it.get("Default").is_none() && !options.parameters.contains_key(*name)
+                });
+                open.map(|(name, _)| format!("--parameter {name}")).collect()
+            }
+            Origin::Generated => return Vec::new(),
+        };
+        unset.extend(self.plan.region.is_none().then(|| "--region".to_owned()));
+        unset
+    }
 }
 
 /// What the command line and the configuration add to the code. It has no `Debug`: what is given

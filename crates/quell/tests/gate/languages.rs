@@ -131,6 +131,25 @@ fn what_is_given_decides() {
     }
 }
 
+/// Where something is unknown, what would tell it is named.
+#[test]
+fn what_nobody_gave_is_named() {
+    let folder = Folder::new();
+    let source = OPEN_TF.replace("= false", "= var.closed");
+    let source = folder.write("a/main.tf", format!("{VARIABLE}{source}"));
+    let parameter = "Parameters:\n  Closed: { Type: String }\n";
+    let template = OPEN_YAML.replace(": false", ": !Ref Closed");
+    let template = folder.write("template.yaml", format!("{parameter}{template}"));
+    let told = |arguments: &[&str]| quell(&[&["gate"], arguments].concat()).stdout;
+    const HELP: &str = "help: not given, and unknown therefore:";
+    let of_source = told(&[&source]);
+    assert!(of_source.ends_with(&format!("{HELP} --region, --var closed\n")), "{of_source}");
+    let of_template = told(&[&template, "--region", "eu-central-1"]);
+    assert!(of_template.ends_with(&format!("{HELP} --parameter Closed\n")), "{of_template}");
+    // Nothing is unknown any more.
+    assert!(!told(&[&source, "--var", "closed=false"]).contains(HELP));
+}
+
 /// A value whose name is misspelled would leave what it should decide to a default.
 #[test]
 fn what_nothing_takes_is_refused() {
