@@ -134,6 +134,7 @@ fn what_is_given_decides() {
 /// Where something is unknown, what would tell it is named.
 #[test]
 fn what_nobody_gave_is_named() {
+    const HELP: &str = "help: not given, and unknown therefore:";
     let folder = Folder::new();
     let source = OPEN_TF.replace("= false", "= var.closed");
     let source = folder.write("a/main.tf", format!("{VARIABLE}{source}"));
@@ -141,7 +142,6 @@ fn what_nobody_gave_is_named() {
     let template = OPEN_YAML.replace(": false", ": !Ref Closed");
     let template = folder.write("template.yaml", format!("{parameter}{template}"));
     let told = |arguments: &[&str]| quell(&[&["gate"], arguments].concat()).stdout;
-    const HELP: &str = "help: not given, and unknown therefore:";
     let of_source = told(&[&source]);
     assert!(of_source.ends_with(&format!("{HELP} --region, --var closed\n")), "{of_source}");
     let of_template = told(&[&template, "--region", "eu-central-1"]);
