@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
     write_baseline: Option<String>,
     /// The account that is deployed to, where the code does not tell
-    #[arg(long, value_name = "ID", value_parser = account)]
+    #[arg(long, value_name = "ID", value_parser = account_id)]
     account: Option<String>,
     /// The region that is deployed to, where the code does not tell
     #[arg(long, value_name = "REGION")]
@@ -274,7 +274,7 @@ fn exit(args: &Args, report: &Report) -> Exit {
 }
 
 /// An account's id.
-fn account(text: &str) -> Result<String, String> {
+fn account_id(text: &str) -> Result<String, String> {
     if text.len() == 12 && text.bytes().all(|it| it.is_ascii_digit()) {
         return Ok(text.to_owned());
     }
