@@ -30,7 +30,7 @@ case $version in
 '' | *[!0-9A-Za-z.-]*) fail 2 "the version is not of the form 1.2.3" ;;
 esac
 case $sum in
-'' | *[!0-9a-f]*) fail 2 "the checksum is not in small hexadecimal digits" ;;
+'' | *[!0-9a-f]*) fail 2 "the checksum is not in lower-case hexadecimal digits" ;;
 esac
 [ "${#sum}" -eq 64 ] || fail 2 "the checksum does not have 64 digits"
 [ "$(uname -sm)" = "Linux x86_64" ] || fail 2 "a release holds a binary for Linux on x86_64 alone"

@@ -19,7 +19,7 @@ pub struct Exemption {
     pub owner: String,
     /// Why the risk is taken.
     pub reason: String,
-    /// When it ends.
+    /// When it ends, such as `2027-01-31T00:00:00Z`.
     #[schemars(with = "String")]
     pub expires: Timestamp,
 }

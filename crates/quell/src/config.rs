@@ -125,7 +125,7 @@ pub struct TrustConfig {
 pub struct PoliciesConfig {
     /// Policy ids, may hold `*`.
     pub enabled: Vec<String>,
-    /// Folders with private policies.
+    /// Folders with private policies; a relative one is looked up from the working folder.
     pub folders: Vec<PathBuf>,
     /// Parameters that override a policy's own, by policy id.
     pub params: BTreeMap<String, BTreeMap<String, Value>>,
@@ -588,7 +588,10 @@ fn problem(error: &YamlError) -> String {
         }
         YamlError::InvalidScalar { ty, .. } => format!("the value must be {ty}"),
         YamlError::Unexpected { expected, .. } => format!("expected {expected}"),
-        YamlError::Message { .. } => "the value cannot be understood".to_owned(),
+        YamlError::Message { .. } => {
+            "the value cannot be understood; a time is written as in `2027-01-31T00:00:00Z`"
+                .to_owned()
+        }
         _ => "this is no YAML that can be used".to_owned(),
     };
     match error.location() {

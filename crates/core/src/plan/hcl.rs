@@ -173,3 +173,30 @@ pub fn read(files: &Sources, options: &Options) -> Result<Plan, PlanError> {
 pub fn missing_folders(files: &Sources, options: &Options) -> Result<BTreeSet<String>, PlanError> {
     Ok(Folders::load(files, options)?.missing)
 }
+
+/// The names of the variables that the folder of `options` declares: those that it may be given.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn variables(files: &Sources, options: &Options) -> Result<BTreeSet<String>, PlanError> {
+    let folders = Folders::load(files, options)?;
+    let folder = folders.get(&folders.root);
+    Ok(folder.into_iter().flat_map(|it| it.variables.keys().cloned()).collect())
+}
+
+/// The names of those variables that have neither a value nor a default.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn unset(files: &Sources, options: &Options) -> Result<BTreeSet<String>, PlanError> {
+    let folders = Folders::load(files, options)?;
+    let folder = folders.get(&folders.root);
+    let unset = folder.into_iter().flat_map(|it| &it.variables).filter(|(name, variable)| {
+        !variable.attributes.contains_key("default")
+            && !options.variables.contains_key(*name)
+            && !folders.given.contains_key(*name)
+    });
+    Ok(unset.map(|(name, _)| name.clone()).collect())
+}

@@ -12,10 +12,11 @@ use crate::output::Out;
 use clap::ValueEnum;
 use quell_core::plan::Place;
 use quell_core::policy::Severity;
+use quell_core::report::shown::visible;
 use quell_core::report::{
     Entry, Level, Problem, Report, Verdict, baseline, github, gitlab, json, junit, sarif, text,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 
@@ -43,7 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
     write_baseline: Option<String>,
     /// The account that is deployed to, where the code does not tell
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = account_id)]
     account: Option<String>,
     /// The region that is deployed to, where the code does not tell
     #[arg(long, value_name = "REGION")]
@@ -130,13 +131,18 @@ impl From<AskedSeverity> for Severity {
     }
 }
 
+/// How many things that nobody gave are named.
+const UNSET_NAMED_MAX: usize = 12;
+
 const EXAMPLES: &str = "\
 Examples:
   terraform show -json plan.out | quell gate -
   quell gate infra/ --var-file prod.tfvars       Terraform's source, without a plan
   quell gate template.yaml cdk.out/              CloudFormation, SAM and the CDK
+  quell gate template.yaml --parameter Stage=prod --region eu-central-1
   quell gate plan.json --fail-on high --unknown fail
   quell gate plan.json --policies 'aws.s3.*' --format json
+  quell gate infra/ --format sarif > quell.sarif
   quell gate plan.json --write-baseline known.json
   quell gate plan.json --baseline known.json
   quell gate plan.json --rego policy/            also by existing packages of conftest
@@ -144,7 +150,8 @@ Examples:
 
 Nothing is called and nothing is changed. The same policies judge as at run time, with the same
 parameters and exemptions. Only what deploying creates or changes is judged, and what it takes a
-protection from; --all judges the rest, too.
+protection from; --all judges the rest, too. What is excused in the source says so in a comment:
+  # quell:ignore POLICY_ID reason=\"why\" expires=YYYY-MM-DD
 
 Exit codes: 0 nothing fails, 1 violations, 2 a file is faulty or is no infrastructure code, 3 a
 policy could not be evaluated, or a file could not be read. The highest wins.";
@@ -158,23 +165,33 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
     let now = SystemClock.now();
     let (trust, guardrails) = (config.trust(), &config.guardrails);
     let judge = Judge { library: &library, trust: &trust, guardrails, all: args.all, now };
-    let mut report = judge.judge(&inputs);
+    let (mut report, mut behind) = judge.judge_whole(&inputs);
     if let Some(bundle) = &bundle {
         rego::judge(bundle, &inputs, &mut report)?;
     }
+    behind.show(&mut report);
     ignores::apply(&inputs, &mut report, now);
     if let Some(path) = &args.baseline {
         apply_baseline(path, &mut report)?;
-    }
-    if args.diff {
-        fixes::tell(&judge, &inputs, &mut report);
     }
     if let Some(path) = &args.write_baseline {
         fs::write(path, baseline::write(&report))
             .map_err(|it| CliError::outside(format!("cannot write `{path}`")).because(it))?;
     }
+    behind.settle(&mut report);
+    if args.diff {
+        fixes::tell(&judge, &inputs, &mut report);
+    }
     report.sort();
+    let help = help(args, &report, &inputs);
     print(args, &report, inputs, out)?;
+    if let Some(help) = help {
+        writeln!(out, "{help}")?;
+    }
+    if let (Some(path), Format::Text) = (&args.write_baseline, args.format) {
+        let path = visible(path);
+        writeln!(out, "written to `{path}`: --baseline {path} fails only for what is not in it")?;
+    }
     Ok(exit(args, &report))
 }
 
@@ -194,8 +211,11 @@ fn context(args: &Args, config: &Config) -> Context {
 
 /// Excuses what a baseline covers, and tells where it covers what is no more.
 fn apply_baseline(path: &str, report: &mut Report) -> Result<(), CliError> {
-    let applied = baseline::apply(report, &files::text(path)?)
-        .map_err(|it| CliError::usage(format!("`{path}` is no baseline")).because(it))?;
+    const HINT: &str = "--write-baseline writes one";
+    let text = files::text(path).map_err(|it| it.hint(HINT))?;
+    let applied = baseline::apply(report, &text).map_err(|it| {
+        CliError::usage(format!("cannot use the baseline `{path}`")).because(it).hint(HINT)
+    })?;
     if 0 < applied.gone {
         report.problems.push(Problem {
             level: Level::Warning,
@@ -224,6 +244,21 @@ fn print(args: &Args, report: &Report, inputs: Vec<Input>, out: &mut Out) -> Res
     Ok(())
 }
 
+/// What would leave less unknown, for people.
+fn help(args: &Args, report: &Report, inputs: &[Input]) -> Option<String> {
+    if args.format != Format::Text || report.summary().unknown == 0 {
+        return None;
+    }
+    let unset: BTreeSet<String> = inputs.iter().flat_map(Input::unset).collect();
+    let mut named: Vec<String> =
+        unset.iter().take(UNSET_NAMED_MAX).map(|it| visible(it).into_owned()).collect();
+    if UNSET_NAMED_MAX < unset.len() {
+        named.push("…".to_owned());
+    }
+    let named = named.join(", ");
+    (!unset.is_empty()).then(|| format!("help: not given, and unknown therefore: {named}"))
+}
+
 fn exit(args: &Args, report: &Report) -> Exit {
     if 0 < report.summary().errors {
         return Exit::Outside;
@@ -236,6 +271,14 @@ fn exit(args: &Args, report: &Report) -> Exit {
     };
     let writes = args.write_baseline.is_some();
     if !writes && report.entries.iter().any(fails) { Exit::Findings } else { Exit::Fine }
+}
+
+/// An account's id.
+fn account_id(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|it| it.is_ascii_digit()) {
+        return Ok(text.to_owned());
+    }
+    Err("an account's id has twelve digits".to_owned())
 }
 
 /// A name and its value.

@@ -75,8 +75,9 @@ Each resource takes the path of an event: the modes and guardrails decide what i
 whose resource is compliant or gone are closed. On SIGTERM or Ctrl-C it begins nothing new, ends
 what is under way, and reports.
 
-Exit codes: 0 nothing violates, 1 violations (fixed by now or not, exempt ones aside), 3 something
-could not be seen or judged, or the scan stopped. The highest wins.";
+Exit codes: 0 nothing violates, 1 violations (fixed by now or not, exempt ones aside), 2 the
+configuration is faulty, 3 something could not be seen or judged, or the scan stopped. The highest
+wins.";
 
 /// Scans, and prints the report.
 pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {

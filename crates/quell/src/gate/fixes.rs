@@ -138,7 +138,7 @@ impl Fixes<'_> {
         is_all: bool,
     ) -> Result<String, String> {
         if self.input.sources.is_empty() {
-            return Err("a plan does not hold its source: give that, too".to_owned());
+            return Err("a plan does not hold its source; gate that for a patch".to_owned());
         }
         let wanted = self.wanted(policy, planned, findings, is_all)?;
         let nobody = || "the code has no words of its own for what should change".to_owned();

@@ -30,6 +30,8 @@ pub struct Input {
     pub sources: BTreeMap<String, String>,
     /// What it takes to read it again.
     pub origin: Origin,
+    /// The variables or parameters that it may be given, where any are given at all.
+    pub takes: BTreeSet<String>,
 }
 
 /// Where a configuration comes from: what it takes to read it with other texts.
@@ -78,6 +80,34 @@ impl Input {
             Origin::Generated => None,
         }
     }
+
+    /// What the code leaves to whoever deploys it and nobody gave, as the options that give it.
+    pub fn unset(&self) -> Vec<String> {
+        let mut unset: Vec<String> = match &self.origin {
+            Origin::Source { options, names } => {
+                let mut sources = hcl::Sources::default();
+                for (name, shown) in names {
+                    let text = self.sources.get(shown).cloned().unwrap_or_default();
+                    if sources.insert(name, text).is_err() {
+                        return Vec::new();
+                    }
+                }
+                let names = hcl::unset(&sources, options).unwrap_or_default();
+                names.iter().map(|it| format!("--var {it}")).collect()
+            }
+            Origin::Template(options) => {
+                let document = self.document.as_ref();
+                let declared = document.and_then(|it| it.get("Parameters")?.as_object());
+                let open = declared.into_iter().flatten().filter(|(name, it)| {
+                    it.get("Default").is_none() && !options.parameters.contains_key(*name)
+                });
+                open.map(|(name, _)| format!("--parameter {name}")).collect()
+            }
+            Origin::Generated => return Vec::new(),
+        };
+        unset.extend(self.plan.region.is_none().then(|| "--region".to_owned()));
+        unset
+    }
 }
 
 /// What the command line and the configuration add to the code. It has no `Debug`: what is given
@@ -118,7 +148,25 @@ pub fn load(paths: &[String], context: &Context) -> Result<Vec<Input>, CliError>
     for (root, folders) in folders {
         inputs.extend(source::load(&Root::open(&root)?, &folders, context)?);
     }
+    check_given(&inputs, context)?;
     Ok(inputs)
+}
+
+/// Refuses a value that nothing takes. Its name is misspelled, and what it should have decided
+/// would be judged as if it had not been given.
+fn check_given(inputs: &[Input], context: &Context) -> Result<(), CliError> {
+    let takes = |name: &str, of_template: bool| {
+        let mut fitting = inputs.iter().filter(|it| it.document.is_some() == of_template);
+        fitting.any(|it| it.takes.contains(name))
+    };
+    if let Some(name) = context.variables.keys().find(|it| !takes(it, false)) {
+        return Err(CliError::usage(format!("no Terraform source here has a variable `{name}`"))
+            .hint("--var gives a variable of the folder that is named, not of a module in it"));
+    }
+    if let Some(name) = context.parameters.keys().find(|it| !takes(it, true)) {
+        return Err(CliError::usage(format!("no template here has a parameter `{name}`")));
+    }
+    Ok(())
 }
 
 /// Folders of Terraform's source, by the folder that may be read.
@@ -240,8 +288,8 @@ fn plan(file: &str, document: &[u8], context: &Context) -> Result<Input, CliErro
         let (line, column) = (it.line(), it.column());
         CliError::usage(format!("`{file}` is no JSON at {line}:{column}"))
     })?;
-    let (file, sources) = (file.to_owned(), BTreeMap::new());
-    Ok(Input { file, plan, document, sources, origin: Origin::Generated })
+    let (file, sources, takes) = (file.to_owned(), BTreeMap::new(), BTreeSet::new());
+    Ok(Input { file, plan, document, sources, origin: Origin::Generated, takes })
 }
 
 fn template(file: &str, document: &[u8], context: &Context) -> Result<Input, CliError> {
@@ -255,7 +303,9 @@ fn template(file: &str, document: &[u8], context: &Context) -> Result<Input, Cli
     let document = cloudformation::document(file, text).map_err(faulty)?;
     let sources = BTreeMap::from([(file.to_owned(), text.to_owned())]);
     let (file, origin) = (file.to_owned(), Origin::Template(options));
-    Ok(Input { file, plan, document: Some(document), sources, origin })
+    let parameters = document.get("Parameters").and_then(Value::as_object);
+    let takes = parameters.into_iter().flat_map(|it| it.keys().cloned()).collect();
+    Ok(Input { file, plan, document: Some(document), sources, origin, takes })
 }
 
 fn document(path: &str) -> Result<Vec<u8>, CliError> {
@@ -273,6 +323,7 @@ fn faulty(error: PlanError) -> CliError {
 }
 
 fn unknown(path: &str) -> CliError {
+    let path = if path == "-" { "standard input" } else { path };
     CliError::usage(format!("`{path}` is no infrastructure code that is known")).hint(
         "give a plan (the output of `terraform show -json PLAN`), Terraform's source, a template \
          of CloudFormation, or a folder of these",

@@ -10,11 +10,11 @@ use quell_core::detect::{Cause, Detection, Finding, detect};
 use quell_core::plan::{Declared, Intent, Plan};
 use quell_core::policy::Policy;
 use quell_core::report::{Entry, Report, Rule, Verdict};
-use quell_core::resource::{Part, Planned, Trust};
+use quell_core::resource::{Part, Planned, ResourceRef, Trust};
 use quell_library::folder::BUILT_IN;
 use quell_library::{Library, planned, resource};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The policy's page, before its heading.
@@ -37,9 +37,58 @@ pub struct Judge<'a> {
     pub now: Timestamp,
 }
 
+/// What cannot be known of a resource on which the same policy found something.
+///
+/// A finding says enough as long as it counts: what is unknown beside it is not told. Where it is
+/// excused, nobody has excused what is unknown beside it, such as a second policy of a role whose
+/// ARN nobody knows yet.
+#[derive(Debug, Default)]
+pub struct Behind {
+    entries: Vec<Entry>,
+    /// The fingerprints of those that a report holds.
+    shown: BTreeSet<String>,
+}
+
+impl Behind {
+    /// Puts them into the report, where ignores and a baseline find them.
+    pub fn show(&mut self, report: &mut Report) {
+        if self.entries.is_empty() {
+            return;
+        }
+        let told: BTreeSet<String> = report.entries.iter().map(Entry::fingerprint).collect();
+        for entry in self.entries.drain(..) {
+            let fingerprint = entry.fingerprint();
+            if !told.contains(&fingerprint) && self.shown.insert(fingerprint) {
+                report.entries.push(entry);
+            }
+        }
+    }
+
+    /// Takes out of the report those that are excused, and those behind what counts.
+    pub fn settle(&self, report: &mut Report) {
+        if self.shown.is_empty() {
+            return;
+        }
+        let is_ours = |it: &Entry| self.shown.contains(&it.fingerprint());
+        let about = |it: &Entry| (it.rule.id.clone(), it.resource.clone());
+        let counts = report.entries.iter().filter(|it| it.verdict.excuse().is_none());
+        let counts: Vec<(String, ResourceRef)> =
+            counts.filter(|it| !is_ours(it)).map(about).collect();
+        report.entries.retain(|it| {
+            !is_ours(it) || (it.verdict == Verdict::Unknown && !counts.contains(&about(it)))
+        });
+    }
+}
+
 impl Judge<'_> {
     /// Judges all inputs.
     pub fn judge(&self, inputs: &[Input]) -> Report {
+        self.judge_whole(inputs).0
+    }
+
+    /// Judges all inputs, and tells also what is unknown behind what was found.
+    pub fn judge_whole(&self, inputs: &[Input]) -> (Report, Behind) {
+        let mut behind = Behind::default();
         let rules = rules(self.library);
         let mut report = Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -51,14 +100,15 @@ impl Judge<'_> {
         };
         for input in inputs {
             let of_input = OfInput { judge: self, input, rules: &rules };
-            let (resources, mut entries) = of_input.judge(&input.plan);
+            let Judged { resources, mut entries, behind: of_behind } = of_input.judge(&input.plan);
             let perhaps = of_input.without_instances(&entries);
             entries.extend(perhaps);
             report.resources += resources;
             report.entries.extend(entries);
+            behind.entries.extend(of_behind);
             notes::tell(input, &mut report);
         }
-        report
+        (report, behind)
     }
 
     /// The resources of a plan that are judged, as the policies see them.
@@ -97,31 +147,47 @@ struct OfInput<'a> {
     rules: &'a BTreeMap<&'a str, Arc<Rule>>,
 }
 
+/// What came of one plan.
+#[derive(Default)]
+struct Judged {
+    /// How many resources were judged.
+    resources: usize,
+    /// What is not plainly compliant.
+    entries: Vec<Entry>,
+    /// What is unknown behind these.
+    behind: Vec<Entry>,
+}
+
 impl OfInput<'_> {
-    /// Judges what a plan declares: how many resources that are, and what is not plainly compliant.
-    fn judge(&self, plan: &Plan) -> (usize, Vec<Entry>) {
+    /// Judges what a plan declares.
+    fn judge(&self, plan: &Plan) -> Judged {
         let blocks = Blocks::of(plan);
-        let (states, mut entries) = (self.judge.states(plan), Vec::new());
-        for planned in &states {
-            self.judge_one(planned, &blocks, &mut entries);
+        let mut judged = Judged::default();
+        for planned in &self.judge.states(plan) {
+            judged.resources += 1;
+            self.judge_one(planned, &blocks, &mut judged);
         }
-        (states.len(), entries)
+        judged
     }
 
-    fn judge_one(&self, planned: &Planned, blocks: &Blocks<'_>, entries: &mut Vec<Entry>) {
+    fn judge_one(&self, planned: &Planned, blocks: &Blocks<'_>, judged: &mut Judged) {
         let policies = self.judge.library.policies().iter();
         let policies: Vec<&Policy> =
             policies.filter(|it| it.meta().judges(&planned.state.resource.kind)).collect();
         let detection = detect(&policies, None, &planned.state);
         for policy in policies {
             let Some(rule) = self.rules.get(policy.id()) else { continue };
-            for (finding, verdict) in said(policy, planned, &detection) {
+            let entries = |(finding, verdict): (Finding, Verdict)| -> Vec<Entry> {
                 let verdict = self.exempt(&finding, planned, verdict);
-                for part in planned.parts_of(&finding.element, &policy.meta().reads) {
-                    let told = (finding.clone(), verdict.clone());
-                    entries.push(self.entry(rule, part, blocks, told));
-                }
-            }
+                let parts = planned.parts_of(&finding.element, &policy.meta().reads);
+                let told =
+                    |part| self.entry(rule, part, blocks, (finding.clone(), verdict.clone()));
+                parts.into_iter().map(told).collect()
+            };
+            let unseen = behind(policy, planned, &detection).map(&entries);
+            judged.behind.extend(unseen.into_iter().flatten());
+            let said = said(policy, planned, &detection);
+            judged.entries.extend(said.into_iter().flat_map(entries));
         }
     }
 
@@ -178,7 +244,7 @@ impl OfInput<'_> {
             let severity = worst.entry(it.fingerprint()).or_insert(it.severity);
             *severity = it.severity.max(*severity);
         }
-        let mut entries = self.judge(&plan).1;
+        let mut entries = self.judge(&plan).entries;
         entries.retain(|it| worst.get(&it.fingerprint()).is_none_or(|told| *told < it.severity));
         for it in entries.iter_mut().filter(|it| it.verdict.is_excusable()) {
             it.verdict = Verdict::Unknown;
@@ -220,6 +286,18 @@ fn said(policy: &Policy, planned: &Planned, detection: &Detection) -> Vec<(Findi
         }
     }
     entries
+}
+
+/// What a policy reads and nobody can know, where it found something all the same.
+fn behind(policy: &Policy, planned: &Planned, detection: &Detection) -> Option<(Finding, Verdict)> {
+    if !detection.findings.iter().any(|it| it.policy == policy.id()) {
+        return None;
+    }
+    let reads = policy.meta().reads.iter();
+    let unseen = reads.filter(|it| planned.state.unknown.contains(*it));
+    let unseen = unseen.map(String::as_str).collect::<Vec<_>>().join(", ");
+    let reason = format!("{unseen} cannot be known from the code");
+    (!unseen.is_empty()).then(|| (told(policy, planned, &unseen, reason), Verdict::Unknown))
 }
 
 /// A finding of the gate's own, in the form of a policy's.

@@ -26,6 +26,57 @@ fn a_baseline_lets_only_new_findings_fail() {
     assert!(ran.stdout.contains("of the baseline are no more"), "{}", ran.stdout);
 }
 
+/// Who excuses one policy of a role does not excuse another one, whose ARN nobody knows yet.
+#[test]
+fn what_is_excused_hides_nothing_unknown_beside_it() {
+    const ROLE: &str = r#"data "aws_partition" "here" {}
+resource "aws_iam_role" "r" {
+  name               = "r"
+  assume_role_policy = "{}"
+}
+resource "aws_iam_role_policy_attachment" "known" {
+  role       = aws_iam_role.r.name
+  policy_arn = "arn:aws:iam::aws:policy/AdministratorAccess"
+}
+"#;
+    const LATER: &str = r#"resource "aws_iam_role_policy_attachment" "later" {
+  role       = aws_iam_role.r.name
+  policy_arn = "arn:${data.aws_partition.here.partition}:iam::aws:policy/AdministratorAccess"
+}
+"#;
+    let folder = Folder::new();
+    let known = folder.path("known.json");
+    let excuse = "# quell:ignore aws.iam.admin_policy_attached reason=\"r\" expires=2999-01-01\n";
+    let attachment = "resource \"aws_iam_role_policy_attachment\" \"known\"";
+    let ignored = ROLE.replace(attachment, &format!("{excuse}{attachment}"));
+    let file = folder.write("main.tf", ROLE);
+    assert_eq!(quell(&["gate", &file, "--write-baseline", &known]).code, Some(0));
+    let baseline = ["--baseline", known.as_str()];
+    for (role, more) in [(ROLE, &baseline[..]), (ignored.as_str(), &[][..])] {
+        for (source, verdicts) in
+            [(role.to_owned(), vec![]), (format!("{role}{LATER}"), vec!["unknown"])]
+        {
+            folder.write("main.tf", &source);
+            let told = report(&[&[file.as_str()][..], more].concat());
+            let entries = told["entries"].as_array().unwrap().iter();
+            let counting = entries.filter(|it| it["excuse"].is_null());
+            let counting: Vec<&str> = counting.map(|it| it["verdict"].as_str().unwrap()).collect();
+            assert_eq!(counting, verdicts, "{told:#}");
+        }
+        // It is no more than an unknown, and not told where a violation counts anyway.
+        let failing = [&["gate", &file, "--unknown", "fail"][..], more].concat();
+        assert_eq!(quell(&failing).code, Some(1));
+    }
+    folder.write("main.tf", format!("{ROLE}{LATER}"));
+    let told = report(&[&file]);
+    assert_eq!(told["summary"]["violations"], 1, "{told:#}");
+    assert_eq!(told["summary"]["unknown"], 0, "{told:#}");
+    // A baseline has both.
+    assert_eq!(quell(&["gate", &file, "--write-baseline", &known]).code, Some(0));
+    let failing = ["gate", &file, "--baseline", &known, "--unknown", "fail"];
+    assert_eq!(quell(&failing).code, Some(0));
+}
+
 /// An exemption of run time holds, until it ends.
 #[test]
 fn exemptions_hold_in_the_gate() {

@@ -131,6 +131,49 @@ fn what_is_given_decides() {
     }
 }
 
+/// Where something is unknown, what would tell it is named.
+#[test]
+fn what_nobody_gave_is_named() {
+    const HELP: &str = "help: not given, and unknown therefore:";
+    let folder = Folder::new();
+    let source = OPEN_TF.replace("= false", "= var.closed");
+    let source = folder.write("a/main.tf", format!("{VARIABLE}{source}"));
+    let parameter = "Parameters:\n  Closed: { Type: String }\n";
+    let template = OPEN_YAML.replace(": false", ": !Ref Closed");
+    let template = folder.write("template.yaml", format!("{parameter}{template}"));
+    let told = |arguments: &[&str]| quell(&[&["gate"], arguments].concat()).stdout;
+    let of_source = told(&[&source]);
+    assert!(of_source.ends_with(&format!("{HELP} --region, --var closed\n")), "{of_source}");
+    let of_template = told(&[&template, "--region", "eu-central-1"]);
+    assert!(of_template.ends_with(&format!("{HELP} --parameter Closed\n")), "{of_template}");
+    // Nothing is unknown any more.
+    assert!(!told(&[&source, "--var", "closed=false"]).contains(HELP));
+}
+
+/// A value whose name is misspelled would leave what it should decide to a default.
+#[test]
+fn what_nothing_takes_is_refused() {
+    let folder = Folder::new();
+    let source = folder.write("a/main.tf", format!("{VARIABLE}{OPEN_TF}"));
+    let parameter = "Parameters:\n  Closed: { Type: String }\n";
+    let template = folder.write("template.yaml", format!("{parameter}{OPEN_YAML}"));
+    for (arguments, said) in [
+        (format!("{source} --var close=true"), "variable `close`"),
+        (format!("{template} --var closed=true"), "variable `closed`"),
+        (format!("{template} --parameter Close=true"), "parameter `Close`"),
+        (format!("{source} --parameter Closed=true"), "parameter `Closed`"),
+        (format!("{source} --account 1"), "twelve digits"),
+    ] {
+        let arguments: Vec<&str> = ["gate"].into_iter().chain(arguments.split(' ')).collect();
+        let ran = quell(&arguments);
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
+    }
+    // Of several, one that takes it is enough.
+    let both = ["gate", &source, &template, "--var", "closed=true", "--parameter", "Closed=true"];
+    assert_eq!(quell(&both).code, Some(1));
+}
+
 /// What may not be there protects nothing.
 #[test]
 fn an_unknown_number_of_instances_is_no_protection() {

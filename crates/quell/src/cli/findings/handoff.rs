@@ -96,6 +96,9 @@ pub fn run(
     } else {
         args.ids.iter().map(|it| one(history, it)).collect::<Result<_, _>>()?
     };
+    if findings.is_empty() && args.format == Format::Text {
+        writeln!(out, "no finding stands open")?;
+    }
     for open in findings {
         let finding = &open.finding;
         let addresses = declared.addresses(finding, &library).into_iter();

@@ -98,7 +98,7 @@ fn folders(
         match folder::from_disk(&place) {
             Ok(found) => folders.extend(found),
             Err(error) => problems.push(Problem {
-                policy: "?".to_owned(),
+                policy: "not read".to_owned(),
                 place: place.display().to_string(),
                 problem: error.to_string(),
             }),

@@ -60,7 +60,7 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
         write(&cases.join("state.json"), &format!("{state:#}\n"))?;
     }
     writeln!(out, "made {folder}")?;
-    writeln!(out, "next: edit policy.rego, then `quell policy lint {dir}`", dir = args.dir)?;
+    writeln!(out, "next: edit its files, then `quell policy lint {dir}`", dir = args.dir)?;
     writeln!(out, "      and `quell policy test {dir}`", dir = args.dir)?;
     Ok(Exit::Fine)
 }
@@ -111,8 +111,9 @@ fn states(model: &str) -> Result<(Value, Value), CliError> {
     Ok((without, with))
 }
 
-/// What the case's event is, and which other calls of the model's trigger lead to the type.
-fn trigger(args: &Args, model: &Policy, case: &Case) -> Result<Value, CliError> {
+/// What the case's event is, and which other calls of the model's trigger lead to the type; as the
+/// YAML below `trigger`.
+fn trigger(args: &Args, model: &Policy, case: &Case) -> Result<String, CliError> {
     let event: Value = serde_json::from_str(&case.event)
         .map_err(|it| CliError::bug("a built-in case is not readable").because(it))?;
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
@@ -128,14 +129,29 @@ fn trigger(args: &Args, model: &Policy, case: &Case) -> Result<Value, CliError> 
     let leads =
         |name: &&str| DICTIONARY.calls().filter(|it| it.name == *name).any(|it| is_of_type(&it));
     let names: BTreeSet<&str> = names.filter(leads).chain([own]).collect();
-    Ok(json!({
-        "source": [text("/source")],
-        "detail-type": [text("/detail-type")],
-        "detail": { "eventSource": [source], "eventName": names },
-    }))
+    let names: Vec<String> = names.into_iter().map(scalar).collect();
+    Ok(format!(
+        "  source: [{}]
+  detail-type: [{}]
+  detail:
+    eventSource: [{}]
+    eventName: [{}]",
+        scalar(text("/source")),
+        scalar(text("/detail-type")),
+        scalar(source),
+        names.join(", ")
+    ))
 }
 
-fn yaml(args: &Args, trigger: &Value) -> String {
+/// A text in a list of YAML, in quotes where it is more than words.
+fn scalar(text: &str) -> String {
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '.' | ' ' | '_');
+    let is_plain =
+        text.starts_with(|it: char| it.is_ascii_alphabetic()) && text.chars().all(is_plain);
+    if is_plain { text.to_owned() } else { Value::from(text).to_string() }
+}
+
+fn yaml(args: &Args, trigger: &str) -> String {
     format!(
         "\
 id: {id}
@@ -148,7 +164,8 @@ resource: {resource}
 # Top-level properties that the verdict depends on; tags are always there.
 reads: []
 # EventBridge's pattern language; try it with `quell pattern test`.
-trigger: {trigger}
+trigger:
+{trigger}
 # The most that this policy may ever do: observe, notify, approve or enforce. Without a
 # `remediation: {{action: …}}` people are only told.
 highest_mode: notify

@@ -75,6 +75,18 @@ impl Told {
             silent: agreement.silent,
         }
     }
+
+    /// Each reason of clocks to say nothing, once, in the order of their first clocks.
+    fn silent_by_reason(&self) -> Vec<(&str, Vec<String>)> {
+        let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+        for (clock, why) in &self.silent {
+            match reasons.iter_mut().find(|(it, _)| it == why) {
+                Some((_, clocks)) => clocks.push(clock.to_string()),
+                None => reasons.push((why.as_str(), vec![clock.to_string()])),
+            }
+        }
+        reasons
+    }
 }
 
 /// Tells all stories.
@@ -115,8 +127,8 @@ fn print(format: Format, told: &Told, out: &mut Out) -> io::Result<()> {
             let clocks: Vec<String> = told.clocks.iter().map(Clock::to_string).collect();
             let clocks = clocks.join(", ");
             writeln!(out, "ok      {} {} ({clocks})", visible(&told.policy), visible(&told.case))?;
-            for (clock, why) in &told.silent {
-                writeln!(out, "        not by {clock}: {}", visible(why))?;
+            for (why, clocks) in told.silent_by_reason() {
+                writeln!(out, "        not by {}: {}", clocks.join(", "), visible(why))?;
             }
             Ok(())
         }

@@ -161,6 +161,12 @@ impl Files {
     fn input(self, root: &Root, folder: &str) -> Result<Input, CliError> {
         let plan = plan(&self.sources, &self.options, &self.names);
         let mut plan = plan.map_err(|it| self.faulty(root, it))?;
+        let takes = if self.options.variables.is_empty() {
+            BTreeSet::new()
+        } else {
+            let names = hcl::variables(&self.sources, &self.options);
+            names.map_err(|it| self.faulty(root, it))?
+        };
         plan.notes.extend(self.notes);
         let sources = &self.sources;
         let text = |(name, shown): (&String, &String)| {
@@ -169,7 +175,7 @@ impl Files {
         let sources = self.names.iter().filter_map(text).collect();
         let file = root.join(folder).display().to_string();
         let origin = Origin::Source { options: Box::new(self.options), names: self.names };
-        Ok(Input { file, plan, document: None, sources, origin })
+        Ok(Input { file, plan, document: None, sources, origin, takes })
     }
 
     fn faulty(&self, root: &Root, mut error: PlanError) -> CliError {
