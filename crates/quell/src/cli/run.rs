@@ -77,6 +77,7 @@ async fn serve(args: &Args, runtime: &mut Runtime, out: &mut Out) -> Result<Exit
         return Err(CliError::usage("no account is configured, so every event would be put aside")
             .hint("list your accounts under `aws.accounts` in the configuration"));
     }
+    runtime.tell_left_out();
     let sources = sources(args, runtime).await?;
     if sources.is_empty() {
         return Err(CliError::usage("there is no source of events")

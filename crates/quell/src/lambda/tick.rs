@@ -53,6 +53,7 @@ async fn look_at_everything(runtime: &Runtime) -> Result<ScanReport, FunctionErr
         ..What::within(&runtime.config.limits)
     };
     let report = scan(pipeline, &what, &|_, _| write_metrics(runtime)).await?;
+    let report = ScanReport { left_out: runtime.left_out.clone(), ..report };
     let ScanReport { resources, violations, corrected, errors, .. } = &report;
     tracing::info!(resources, violations, corrected, errors, "ScanEnded");
     if let Some(stopped) = &report.stopped {
