@@ -7,7 +7,7 @@ use crate::exit::{CliError, Exit};
 use crate::heartbeat::heartbeat;
 use crate::journal::Journal;
 use crate::output::Out;
-use crate::pipeline::{ResumeReport, RetryFilter};
+use crate::pipeline::{ResumeReport, RetryFilter, RetryReport};
 use crate::runtime::Runtime;
 use crate::sources::files::Files;
 use crate::sources::sqs::Sqs;
@@ -25,8 +25,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
-/// How often it is asked whether the breaker has closed and withheld findings can be looked at
-/// again, in seconds.
+/// How often it is asked whether the breaker has closed, or a pipeline had its time, and withheld
+/// findings can be looked at again, in seconds.
 pub const RETRY_PERIOD_S: u64 = 30;
 
 /// `quell run`.
@@ -190,8 +190,8 @@ async fn ledger_failure(failed: &mut watch::Receiver<Option<String>>) -> String 
     }
 }
 
-/// When the breaker closes, what it held back is looked at again; also what it held back before
-/// the last stop.
+/// When the breaker closes, what it held back is looked at again, and when a pipeline had its time,
+/// what was left to it; also what was held back before the last stop.
 async fn retry_withheld(pipeline: Arc<crate::pipeline::Pipeline>) {
     let by_breaker = |verdict: &Verdict| {
         let Verdict::Withhold { reason } = verdict else { return false };
@@ -208,6 +208,13 @@ async fn retry_withheld(pipeline: Arc<crate::pipeline::Pipeline>) {
             }
         }
         was_open = is_open;
+        match pipeline.retry_after_grace().await {
+            Ok(report) if report == RetryReport::default() => {}
+            Ok(report) => tracing::info!(?report, "pipelines had their time"),
+            Err(error) => {
+                tracing::error!(%error, "pipelines had their time, but the ledger failed")
+            }
+        }
     }
 }
 
