@@ -31,8 +31,8 @@ pub struct OrganizationConfig {
     /// External id that this role's trust policy demands.
     #[serde(default)]
     pub list_external_id: Option<String>,
-    /// Ids of organizational units (`ou-…`), whose accounts are taken with those of all units below
-    /// them; none means the whole organization.
+    /// Ids of organizational units (`ou-…`), whose accounts are taken with those of the units
+    /// below them; none means the whole organization.
     #[serde(default)]
     pub units: BTreeSet<String>,
     /// Ids of accounts that are left out.

@@ -187,11 +187,20 @@ impl Pipeline {
                 .filter(|it| it.status == Status::Withheld && is_grace_over(&it.verdict, now));
             over.map(|it| it.finding.key.clone()).collect()
         };
-        // No key would mean all of them.
-        if keys.is_empty() {
-            return Ok(RetryReport::default());
+        let mut report = RetryReport::default();
+        for key in keys {
+            // What is begun too late is withheld for that, and then for nothing that ends.
+            if self.deadline.too_late(self.clock.now()).is_some() {
+                break;
+            }
+            let filter = RetryFilter { keys: vec![key], policies: Vec::new() };
+            let RetryReport { looked_at, settled, open, failed } = self.retry(&filter).await?;
+            report.looked_at += looked_at;
+            report.settled += settled;
+            report.open += open;
+            report.failed += failed;
         }
-        self.retry(&RetryFilter { keys, policies: Vec::new() }).await
+        Ok(report)
     }
 
     async fn look_again(
