@@ -10,7 +10,7 @@ use quell_core::action::ActionMeta;
 use quell_core::change::{Change, Direction};
 use quell_core::decide::authorized::Authorized;
 use quell_core::heartbeat::Heartbeat;
-use quell_core::resource::{ResourceRef, is_region};
+use quell_core::resource::{ResourceRef, home_region, is_region, partition};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -137,6 +137,16 @@ impl Aws {
     /// The process' own credentials in a region, for sources such as SQS.
     pub fn own(&self, region: &str) -> SdkConfig {
         self.in_region(region)
+    }
+
+    /// A session that asks for the accounts of our organization: one of this role, or the process'
+    /// own.
+    pub async fn lister(&self, role: Option<&str>, external_id: Option<&str>) -> SdkConfig {
+        let home = home_region(partition(&self.settings.region));
+        let Some(role) = role else { return self.in_region(home) };
+        let external_id = external_id.map(str::to_owned);
+        let access = AccountAccess { external_id, ..AccountAccess::default() };
+        self.assume(role, &access, home, "quell-organization", None).await
     }
 
     /// A session that reads a resource, in its account and region.

@@ -15,6 +15,7 @@ pub mod errors;
 pub mod events;
 mod http;
 pub mod iam;
+pub mod organization;
 pub mod planned;
 pub mod queue;
 pub mod s3;

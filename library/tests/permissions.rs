@@ -5,6 +5,7 @@ use quell_core::action::{ActionMeta, Reversibility};
 use quell_core::change::{Change, Direction, Facet};
 use quell_core::resource::{Permission, Purpose, ResourceRef, arn};
 use quell_library::aws::events::heartbeat::PERMISSIONS;
+use quell_library::aws::organization;
 use quell_library::permissions::{document, fill_wide, session_policy};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +21,7 @@ static IAM_ACTIONS: LazyLock<Value> = LazyLock::new(|| {
 
 /// What the ARN of each resource type of the IAM data looks like. Source: the "Resource types"
 /// tables of the service authorization reference.
-const RESOURCE_TYPES: [(&str, &str, &str); 9] = [
+const RESOURCE_TYPES: [(&str, &str, &str); 10] = [
     ("cloudtrail", "trail", "arn:{partition}:cloudtrail:{region}:{account}:trail/"),
     ("ec2", "security-group", "arn:{partition}:ec2:{region}:{account}:security-group/"),
     ("ec2", "security-group-rule", "arn:{partition}:ec2:{region}:{account}:security-group-rule/"),
@@ -29,6 +30,7 @@ const RESOURCE_TYPES: [(&str, &str, &str); 9] = [
     ("iam", "policy", "arn:{partition}:iam::{account}:policy/"),
     ("iam", "role", "arn:{partition}:iam::{account}:role/"),
     ("iam", "user", "arn:{partition}:iam::{account}:user/"),
+    ("organizations", "organizationalunit", "arn:{partition}:organizations::*:ou/"),
     ("s3", "bucket", "arn:{partition}:s3:::"),
 ];
 
@@ -49,7 +51,9 @@ fn declared() -> Vec<(&'static str, Permission)> {
     });
     let writes = quell_library::actions()
         .flat_map(|it| it.meta().permissions.iter().map(|write| (it.meta().name, *write)));
-    reads.chain(writes).chain(PERMISSIONS.map(|it| ("heartbeat", it))).collect()
+    let own = PERMISSIONS.map(|it| ("heartbeat", it));
+    let asked = organization::PERMISSIONS.map(|it| ("organization", it));
+    reads.chain(writes).chain(own).chain(asked).collect()
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! out as an [`Authorized`] change; nothing else can change the cloud.
 
 pub mod authorized;
+pub mod grace;
 pub mod guardrails;
 pub mod mode;
 pub mod window;
@@ -123,6 +124,10 @@ fn verdict(
         timely(rails, event, now).map_err(withhold)?;
     }
     person_said(rails, history, finding, &plan.change, now).map_err(withhold)?;
+    let open = history.finding(&finding.key);
+    if let Some(reason) = grace::grace(&rails.pipelines, open, finding, now) {
+        return Err(withhold(reason));
+    }
     settled(rails, history, finding, &plan.change, now).map_err(withhold)?;
     affordable(rails, history, finding, now).map_err(withhold)?;
     if !rails.windows.is_empty() && !rails.windows.iter().any(|it| it.is_open(now)) {

@@ -46,6 +46,13 @@ pub enum Reason {
         /// The limit in seconds.
         clock_skew_max_s: i64,
     },
+    /// A known pipeline caused it, and has a while to close it itself.
+    Grace {
+        /// Who: the ARN of its role or user.
+        actor: String,
+        /// Until when.
+        until: Timestamp,
+    },
     /// No change window is open.
     OutsideWindow,
     /// The resource's cooldown after the last fix of this policy.
@@ -127,6 +134,11 @@ impl fmt::Display for Reason {
                     "the event is {ahead_s} s ahead; clock_skew_max_s is {clock_skew_max_s}"
                 )
             }
+            Reason::Grace { actor, until } => write!(
+                out,
+                "the pipeline {actor} has until {until} to close it; a fix after that goes back \
+                 into its code by `quell findings handoff`"
+            ),
             Reason::OutsideWindow => write!(out, "no change window is open"),
             Reason::Cooldown { until } => write!(out, "the resource cools down until {until}"),
             Reason::ResourceBudget { changes, resource_changes_max } => write!(

@@ -259,6 +259,11 @@ impl Permission {
         Permission { purpose: Purpose::Heartbeat, ..Permission::read(action, resource) }
     }
 
+    /// For finding the accounts of an organization.
+    pub const fn organization(action: &'static str, resource: &'static str) -> Permission {
+        Permission { purpose: Purpose::Organization, ..Permission::read(action, resource) }
+    }
+
     /// For undoing a fix.
     pub const fn undo(action: &'static str, resource: &'static str) -> Permission {
         Permission { purpose: Purpose::Undo, ..Permission::read(action, resource) }
@@ -289,6 +294,9 @@ pub enum Purpose {
     Heartbeat,
     /// Undoing a fix: a role that the event path can never assume.
     Undo,
+    /// Finding the accounts of an organization: a role of its management account or of a delegated
+    /// administrator, where an organization is configured.
+    Organization,
 }
 
 /// Fills an ARN template in for one resource. An id that is such an ARN already (of a trail, of a

@@ -4,6 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use quell_core::action::{ActionMeta, Plan, PlanError, Reversibility, Stage};
 use quell_core::change::{Change, Direction, Facet};
+use quell_core::decide::grace::{GRACE_MAX_S, KnownPipeline};
 use quell_core::decide::guardrails::Guardrails;
 use quell_core::decide::mode::{ModeRule, Modes};
 use quell_core::decide::window::{Day, Window};
@@ -646,5 +647,112 @@ fn globs() {
         ("a*b*c", "a1c2b", false),
     ] {
         assert_eq!(glob(pattern, text), fits, "{pattern} {text}");
+    }
+}
+
+const EVE: &str = "arn:aws:iam::111122223333:user/eve";
+
+fn pipeline(principal: &str) -> KnownPipeline {
+    serde_json::from_value(json!({ "principals": [principal] })).unwrap()
+}
+
+/// The scene, caused by this actor.
+fn caused_by(actor: &str) -> Scene {
+    let mut scene = scene();
+    let (uid, operation) = ("event-1".to_owned(), "PutX".to_owned());
+    scene.finding.cause = Cause::Event { uid, operation, actor: actor.to_owned() };
+    scene
+}
+
+#[test]
+fn a_known_pipeline_has_a_while_once() {
+    let mut scene = caused_by(EVE);
+    scene.rails.pipelines = vec![pipeline(EVE)];
+    let grace = Reason::Grace { actor: EVE.to_owned(), until: at(302) };
+    assert_eq!(scene.withheld(), grace);
+    let decided = Fact::Decided {
+        finding: scene.finding.clone(),
+        verdict: scene.stopped(),
+        change: None,
+        actor: None,
+    };
+    scene.history.apply(at(2), &decided);
+    // Neither a look without an event nor a further one of the pipeline moves the end.
+    let event = std::mem::replace(&mut scene.finding.cause, Cause::Scan);
+    for cause in [Cause::Scan, event] {
+        scene.finding.cause = cause;
+        for (now, is_over) in [(100, false), (301, false), (302, true), (400, true)] {
+            scene.now = at(now);
+            match is_over {
+                false => assert_eq!(scene.withheld(), grace),
+                true => assert_eq!(scene.decide().verdict, Verdict::Remediate),
+            }
+        }
+    }
+    // Somebody else's hand ends it.
+    let mut other = caused_by("arn:aws:iam::111122223333:user/mallory");
+    (other.rails, other.history) = (scene.rails, scene.history);
+    assert_eq!(other.decide().verdict, Verdict::Remediate);
+}
+
+#[test]
+fn a_finding_that_stood_open_before_the_pipeline_came_is_not_left_to_it() {
+    let mut scene = caused_by(EVE);
+    let reason = Reason::Mode { mode: Mode::Notify, rule: "modes.default".to_owned() };
+    let decided = Fact::Decided {
+        finding: scene.finding.clone(),
+        verdict: Verdict::Notify { reason },
+        change: None,
+        actor: None,
+    };
+    scene.history.apply(at(-300), &decided);
+    scene.rails.pipelines = vec![pipeline(EVE)];
+    assert_eq!(scene.decide().verdict, Verdict::Remediate);
+    // What was closed and comes back is opened anew.
+    let (finding, why) = (scene.finding.key.clone(), Outcome::AlreadyCompliant);
+    scene.history.apply(at(0), &Fact::Resolved { finding, why });
+    assert!(matches!(scene.withheld(), Reason::Grace { until, .. } if until == at(302)));
+}
+
+#[test]
+fn grace_is_given_to_named_principals_and_up_to_a_severity() {
+    let outside = "arn:aws:iam::999988887777:user/eve";
+    let anywhere = "arn:aws:iam::*:user/e*";
+    for (actor, principal, severity, waits) in [
+        (EVE, anywhere, Severity::High, true),
+        (EVE, anywhere, Severity::Critical, false),
+        (EVE, "arn:aws:iam::111122223333:role/eve", Severity::High, false),
+        // A name that anybody can give a role of an account of theirs.
+        (outside, anywhere, Severity::High, false),
+        (outside, outside, Severity::High, true),
+    ] {
+        let mut scene = caused_by(actor);
+        scene.finding.severity = severity;
+        scene.rails.pipelines = vec![pipeline(principal)];
+        let held = matches!(scene.decide().verdict, Verdict::Withhold { .. });
+        assert_eq!(held, waits, "{actor} {principal} {severity:?}");
+    }
+    let mut scene = caused_by(EVE);
+    scene.finding.severity = Severity::Critical;
+    scene.rails.pipelines =
+        vec![KnownPipeline { severity_max: Severity::Critical, ..pipeline(EVE) }];
+    assert!(matches!(scene.withheld(), Reason::Grace { .. }));
+}
+
+#[test]
+fn a_pipeline_that_is_everybody_or_has_all_day_is_refused() {
+    let checked = |pipeline: KnownPipeline| {
+        Guardrails { pipelines: vec![pipeline], ..Guardrails::default() }.check()
+    };
+    for fine in [EVE, "arn:aws:iam::*:role/terraform-*", "arn:aws-cn:iam::*:role/ci/*"] {
+        checked(pipeline(fine)).unwrap();
+    }
+    for wrong in ["*", "arn:*", "arn:aws:iam::*:*", "arn:aws:iam::*:role/*", "terraform", ""] {
+        let problem = checked(pipeline(wrong)).unwrap_err();
+        assert!(problem.contains("`pipelines[0]`"), "{wrong}: {problem}");
+    }
+    for grace_s in [0, -1, GRACE_MAX_S + 1] {
+        let problem = checked(KnownPipeline { grace_s, ..pipeline(EVE) }).unwrap_err();
+        assert!(problem.contains("`grace_s`"), "{problem}");
     }
 }

@@ -27,6 +27,7 @@ pub mod pattern;
 pub mod policy;
 pub mod replay;
 pub mod run;
+pub mod s3;
 pub mod scan;
 pub mod undo;
 

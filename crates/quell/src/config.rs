@@ -4,6 +4,7 @@
 //! column; [`Config::check`] then says what the types can't, by the name of the setting. Secrets
 //! stand in it as references only.
 
+use crate::organization::OrganizationConfig;
 use crate::scan::AT_ONCE_MAX;
 use crate::scan::pace::LOOKS_PER_S_MAX;
 use crate::secret::config::SecretsConfig;
@@ -66,6 +67,8 @@ pub struct AwsConfig {
     pub endpoint_url: Option<String>,
     /// The accounts that are ours, by account id. Events of any other account are put aside.
     pub accounts: BTreeMap<String, AccountConfig>,
+    /// An organization whose accounts are ours, too; it is asked for them at each start.
+    pub organization: Option<OrganizationConfig>,
     /// Most attempts of one call, the first included.
     pub call_attempts_max: u32,
     /// Longest time of one call with all its attempts, in milliseconds.
@@ -81,6 +84,7 @@ impl Default for AwsConfig {
             regions: settings.regions,
             endpoint_url: settings.endpoint_url,
             accounts: BTreeMap::new(),
+            organization: None,
             call_attempts_max: settings.call_attempts_max,
             call_time_max_ms: settings.call_time_max_ms,
         }
@@ -422,6 +426,9 @@ impl Config {
             check_account_id(id).map_err(|it| format!("aws.accounts: {it}"))?;
             account.check(id).map_err(|it| format!("aws.accounts.{id}: {it}"))?;
         }
+        if let Some(it) = &self.aws.organization {
+            it.check(&self.aws.accounts).map_err(|it| format!("aws.organization.{it}"))?;
+        }
         for id in &self.trust.accounts {
             check_account_id(id).map_err(|it| format!("trust.accounts: {it}"))?;
         }
@@ -550,14 +557,10 @@ impl AccountConfig {
         ];
         for (name, role) in roles {
             let Some(role) = role else { continue };
-            let parts: Vec<&str> = role.splitn(6, ':').collect();
-            match parts.as_slice() {
-                ["arn", _, "iam", "", account, it] if it.starts_with("role/") => {
-                    if *account != id {
-                        return Err(format!("`{name}` is a role of account `{account}`"));
-                    }
-                }
-                _ => return Err(format!("`{name}` is not the ARN of a role")),
+            match role_account(role) {
+                Some(account) if account == id => {}
+                Some(account) => return Err(format!("`{name}` is a role of account `{account}`")),
+                None => return Err(format!("`{name}` is not the ARN of a role")),
             }
         }
         if self.undo_role.is_some() && self.undo_role == self.write_role {
@@ -600,7 +603,16 @@ fn problem(error: &YamlError) -> String {
     }
 }
 
-fn check_account_id(id: &str) -> Result<(), String> {
+/// The account of a role's ARN; `None` where it is no such ARN.
+pub(crate) fn role_account(arn: &str) -> Option<&str> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    match parts.as_slice() {
+        ["arn", _, "iam", "", account, it] if it.starts_with("role/") => Some(*account),
+        _ => None,
+    }
+}
+
+pub(crate) fn check_account_id(id: &str) -> Result<(), String> {
     if id.len() == 12 && id.bytes().all(|it| it.is_ascii_digit()) {
         return Ok(());
     }

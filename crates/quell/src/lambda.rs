@@ -163,6 +163,7 @@ impl Function {
         let config = settings::config().await?;
         let data_dir = settings::data_dir(&config)?;
         let made = Arc::new(Runtime::open(config, &data_dir).await?);
+        made.tell_left_out();
         *slot = Some(Arc::clone(&made));
         Ok(made)
     }

@@ -6,6 +6,7 @@ pub mod output;
 pub mod clock;
 pub mod secret;
 pub mod config;
+pub mod organization;
 pub mod journal;
 pub mod telemetry;
 pub mod store;

@@ -7,6 +7,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::embedded::Embedded;
 use crate::journal::{Journal, JournalError};
+use crate::organization;
 use crate::pipeline::deadline::Deadline;
 use crate::pipeline::{Pipeline, Readback, Scope};
 use crate::secret::reference::Reference;
@@ -21,7 +22,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use quell_core::scope::glob;
 use quell_library::Library;
 use quell_library::aws::Aws;
-use quell_library::cloud::World;
+use quell_library::cloud::{CloudError, World};
 use quell_library::folder::{self, FolderError};
 use quell_library::live::Live;
 use std::sync::Arc;
@@ -29,8 +30,10 @@ use thiserror::Error;
 
 /// Everything that acts.
 pub struct Runtime {
-    /// The configuration.
+    /// The configuration, the organization's accounts in it.
     pub config: Config,
+    /// Which accounts of the organization are not looked at, and why.
+    pub left_out: Vec<String>,
     /// The path of an event.
     pub pipeline: Arc<Pipeline>,
     /// The store behind it.
@@ -57,6 +60,9 @@ pub enum RuntimeError {
     /// A policy folder is faulty.
     #[error(transparent)]
     Policies(#[from] FolderError),
+    /// The organization does not tell its accounts.
+    #[error("the organization's accounts can't be listed: {0}")]
+    Organization(#[source] CloudError),
     /// The store can't be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -79,8 +85,13 @@ pub enum RuntimeError {
 
 impl Runtime {
     /// Opens the store that is configured, or the one in `data_dir`, and connects to the cloud.
-    pub async fn open(config: Config, data_dir: &Utf8Path) -> Result<Runtime, RuntimeError> {
+    pub async fn open(mut config: Config, data_dir: &Utf8Path) -> Result<Runtime, RuntimeError> {
         let library = Arc::new(library(&config)?);
+        // A simulated account is in no organization.
+        let left_out = match simulation::is_simulated(data_dir) {
+            true => Vec::new(),
+            false => organization::join(&mut config).await.map_err(RuntimeError::Organization)?,
+        };
         let (world, clock, live) = world(&config, data_dir).await?;
         let telemetry = Arc::new(Telemetry::default());
         let secrets = Arc::new(secrets(&config, Arc::clone(&clock), Arc::clone(&telemetry)));
@@ -102,7 +113,16 @@ impl Runtime {
         pipeline.deadline = Deadline::new(config.limits.apply_time_min_ms);
         let data_dir = data_dir.to_owned();
         let pipeline = Arc::new(pipeline);
-        Ok(Runtime { config, pipeline, store, data_dir, live, secrets, telemetry })
+        Ok(Runtime { config, left_out, pipeline, store, data_dir, live, secrets, telemetry })
+    }
+}
+
+impl Runtime {
+    /// Logs which accounts of the organization are not looked at.
+    pub fn tell_left_out(&self) {
+        for it in &self.left_out {
+            tracing::warn!(why = it, "not looked at");
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 mod e2e;
 
 use e2e::violations::{ACCOUNT_BLOCK, ALL, FIVE_VERSIONS, Kind, Made, Place};
-use e2e::{Deployed, EXTERNAL_ID, Keys, MINISTACK_ACCOUNT, ROLES, text};
+use e2e::{Deployed, EXTERNAL_ID, Keys, MINISTACK_ACCOUNT, ROLES, policy, text};
 use quell_core::change::Change;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,6 +90,56 @@ fn a_retry_heals_all_of_a_resource() {
     assert_eq!(made.look(&deployed.admin), made.violated, "withheld");
     deployed.must(&["findings", "retry", "--fleet-changes-max", "10"]);
     assert_eq!(made.look(&deployed.admin), made.sound);
+}
+
+#[test]
+fn a_state_in_s3_is_read_with_the_right_to_and_not_without() {
+    let deployed = deployed("state");
+    let kind = ALL.iter().find(|it| it.name == "block-gone").unwrap();
+    let made = make(&deployed, kind, "");
+    deployed.must(&["run", &deployed.events("events", [&made.event])]);
+    let open = text(&made.event["detail"]["requestParameters"]["bucketName"]);
+    let states = format!("{}-states", deployed.name);
+    deployed.admin.call("s3", "create_bucket", json!({ "Bucket": states }));
+    let block = json!({ "mode": "managed", "type": "aws_s3_bucket_public_access_block",
+        "name": "open", "provider": "aws",
+        "instances": [{ "schema_version": 0, "attributes": { "bucket": open } }] });
+    let state = json!({ "version": 4, "terraform_version": "1.9.0", "serial": 1, "lineage": "x",
+        "outputs": {}, "resources": [block] });
+    let file = deployed.path("state.json");
+    std::fs::write(&file, state.to_string()).unwrap();
+    for key in ["prod/state", "denied"] {
+        let wanted = json!({ "Bucket": states, "Key": key, "Body": { "file": file.as_str() } });
+        deployed.admin.call("s3", "put_object", wanted);
+    }
+    let handoff = |url: &str| {
+        let words = ["findings", "handoff", "--format", "json", "--terraform-state", url];
+        deployed.run(&words)
+    };
+    let url = |key: &str| format!("s3://{states}/{key}");
+    let bucket = format!("arn:aws:s3:::{states}");
+    let below = format!("{bucket}/prod/*");
+    let reading = [
+        json!({ "Effect": "Allow", "Action": "s3:GetObject", "Resource": below }),
+        json!({ "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket }),
+    ];
+    deployed.allow_runner("state", &policy(&reading));
+
+    let told = handoff(&url("prod/state"));
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    let mut lines = told.stdout.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
+    let of_it = lines.find(|it| it["policy"] == kind.policy).unwrap();
+    let address = "aws_s3_bucket_public_access_block.open";
+    assert_eq!(of_it["declarations"][0]["address"], address, "{of_it:#}");
+    for (url, code, why) in [
+        (url("prod/missing"), 2, "s3:GetObject: NoSuchKey"),
+        (format!("s3://{states}"), 2, "names no object"),
+        (url("denied"), 3, "s3:GetObject: AccessDenied"),
+    ] {
+        let told = handoff(&url);
+        assert_eq!(told.code, Some(code), "{url}\n{}", told.stderr);
+        assert!(told.stderr.contains(why), "{url}\n{}", told.stderr);
+    }
 }
 
 /// The actions of a policy document.

@@ -1,5 +1,6 @@
 //! The limits that keep a remediator from doing harm. Each has a name, a unit and a finite default.
 
+use super::grace::KnownPipeline;
 use super::mode::Modes;
 use super::window::Window;
 use crate::exemption::Exemption;
@@ -17,6 +18,8 @@ pub struct Guardrails {
     pub exemptions: Vec<Exemption>,
     /// When changes may be made; none means always.
     pub windows: Vec<Window>,
+    /// Pipelines that get a while to close what they opened.
+    pub pipelines: Vec<KnownPipeline>,
     /// Most changes to one resource within `resource_window_s`.
     pub resource_changes_max: usize,
     /// Window of `resource_changes_max`, in seconds.
@@ -55,6 +58,7 @@ impl Default for Guardrails {
             modes: Modes::default(),
             exemptions: Vec::new(),
             windows: Vec::new(),
+            pipelines: Vec::new(),
             resource_changes_max: 10,
             resource_window_s: 3600,
             cooldown_s: 5,
@@ -104,6 +108,10 @@ impl Guardrails {
         }
         self.exemptions.iter().try_for_each(|it| self.check_exemption(it))?;
         self.windows.iter().try_for_each(Window::check)?;
+        self.pipelines
+            .iter()
+            .enumerate()
+            .try_for_each(|(at, it)| it.check().map_err(|it| format!("`pipelines[{at}]`: {it}")))?;
         self.modes.check()
     }
 

@@ -83,6 +83,11 @@ pub fn cannot_open(error: RuntimeError) -> CliError {
         RuntimeError::Store(error) => CliError::outside("the ledger can't be opened")
             .because(error)
             .hint("`quell audit verify` tells what is wrong with it"),
+        RuntimeError::Organization(error) => {
+            CliError::outside("the organization's accounts can't be listed")
+                .because(error)
+                .hint("who asks needs what `quell iam` prints for the organization")
+        }
         other => CliError::usage("nothing can be started").because(other),
     }
 }

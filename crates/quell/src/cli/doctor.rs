@@ -5,6 +5,7 @@ use super::global::Global;
 use crate::clock::SystemClock;
 use crate::config::{Config, DynamoConfig};
 use crate::exit::{CliError, Exit};
+use crate::organization;
 use crate::output::{Format, Out};
 use crate::runtime;
 use crate::simulation;
@@ -58,7 +59,7 @@ enum Health {
 
 /// Runs all checks; one that fails does not hide the others.
 pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError> {
-    let config = global.acting_config()?;
+    let mut config = global.acting_config()?;
     let mut checks = Vec::new();
     let policies = runtime::library(&config).map(|it| format!("{} enabled", it.policies().len()));
     checks.push(check("policies", policies.map_err(|it| it.to_string())));
@@ -68,9 +69,12 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
     });
     checks.extend(acting::block_on(secrets(&config, args.offline, global))?);
     checks.push(exemptions(&config));
-    checks.push(accounts(&config));
     // A simulated account has no cloud behind it.
     let simulated = simulation::is_simulated(&global.data_dir()?);
+    if config.aws.organization.is_some() && !simulated {
+        checks.push(organization(&mut config, args.offline)?);
+    }
+    checks.push(accounts(&config));
     if !args.offline && !simulated && !config.aws.accounts.is_empty() {
         checks.extend(acting::block_on(async { Ok(cloud(&config).await) })?);
     }
@@ -155,6 +159,25 @@ fn exemptions(config: &Config) -> Check {
         false => (Health::Warning, format!("ended or ending soon: {}", ending.join(", "))),
     };
     Check { name: "exemptions".to_owned(), result, detail }
+}
+
+/// Whether the organization tells its accounts, which are then among the configured ones.
+fn organization(config: &mut Config, offline: bool) -> Result<Check, CliError> {
+    let name = "organization".to_owned();
+    if offline {
+        let detail = "its accounts were not asked for: offline".to_owned();
+        return Ok(Check { name, result: Health::Warning, detail });
+    }
+    let listed = config.aws.accounts.len();
+    let joined = acting::block_on(async { Ok(organization::join(config).await) })?;
+    let (result, detail) = match joined {
+        Err(error) => (Health::Failed, error.to_string()),
+        Ok(left_out) if left_out.is_empty() => {
+            (Health::Fine, format!("{} accounts", config.aws.accounts.len() - listed))
+        }
+        Ok(left_out) => (Health::Warning, format!("not looked at: {}", left_out.join(", "))),
+    };
+    Ok(Check { name, result, detail })
 }
 
 fn accounts(config: &Config) -> Check {

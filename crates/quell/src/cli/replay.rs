@@ -2,6 +2,7 @@
 
 use super::global::Global;
 use super::modes::AskedMode;
+use super::s3;
 use crate::exit::{CliError, Exit};
 use crate::output::Out;
 use crate::replay::inputs::{Inputs, Place};
@@ -33,15 +34,8 @@ pub struct Args {
     /// Threads that read at once [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
-    /// The profile of AWS' shared configuration files, for s3://
-    #[arg(long)]
-    profile: Option<String>,
-    /// The bucket's region, for s3://
-    #[arg(long)]
-    region: Option<String>,
-    /// Another endpoint than AWS', for s3://
-    #[arg(long, value_name = "URL")]
-    endpoint_url: Option<String>,
+    #[command(flatten)]
+    access: s3::Access,
     /// How to print the report
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -124,14 +118,11 @@ fn exit(report: &Report) -> Exit {
     }
 }
 
-const S3: &str = "s3://";
-
 fn runtime(args: &Args) -> Result<Option<Runtime>, CliError> {
-    if !args.paths.iter().any(|it| it.starts_with(S3)) {
+    if !args.paths.iter().any(|it| it.starts_with(s3::SCHEME)) {
         return Ok(None);
     }
-    let runtime = Runtime::new();
-    runtime.map(Some).map_err(|it| CliError::outside("cannot start the network side").because(it))
+    s3::runtime().map(Some)
 }
 
 fn places(
@@ -139,18 +130,13 @@ fn places(
     configured: AwsSettings,
     runtime: Option<&Runtime>,
 ) -> Result<Vec<Place>, CliError> {
-    let settings = AwsSettings {
-        profile: args.profile.clone().or(configured.profile),
-        region: args.region.clone().unwrap_or(configured.region),
-        endpoint_url: args.endpoint_url.clone().or(configured.endpoint_url),
-        ..configured
-    };
+    let settings = args.access.settings(configured);
     let aws = runtime.map(|it| it.block_on(Aws::connect(settings)));
     args.paths.iter().map(|it| place(it, aws.as_ref(), runtime)).collect()
 }
 
 fn place(path: &str, aws: Option<&Aws>, runtime: Option<&Runtime>) -> Result<Place, CliError> {
-    if let (Some(rest), Some(aws), Some(runtime)) = (path.strip_prefix(S3), aws, runtime) {
+    if let (Some(rest), Some(aws), Some(runtime)) = (path.strip_prefix(s3::SCHEME), aws, runtime) {
         let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if name.is_empty() {
             let error = CliError::usage(format!("`{path}` names no bucket"));

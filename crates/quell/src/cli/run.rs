@@ -7,7 +7,7 @@ use crate::exit::{CliError, Exit};
 use crate::heartbeat::heartbeat;
 use crate::journal::Journal;
 use crate::output::Out;
-use crate::pipeline::{ResumeReport, RetryFilter};
+use crate::pipeline::{ResumeReport, RetryFilter, RetryReport};
 use crate::runtime::Runtime;
 use crate::sources::files::Files;
 use crate::sources::sqs::Sqs;
@@ -25,8 +25,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
-/// How often it is asked whether the breaker has closed and withheld findings can be looked at
-/// again, in seconds.
+/// How often it is asked whether the breaker has closed, or a pipeline had its time, and withheld
+/// findings can be looked at again, in seconds.
 pub const RETRY_PERIOD_S: u64 = 30;
 
 /// `quell run`.
@@ -77,6 +77,7 @@ async fn serve(args: &Args, runtime: &mut Runtime, out: &mut Out) -> Result<Exit
         return Err(CliError::usage("no account is configured, so every event would be put aside")
             .hint("list your accounts under `aws.accounts` in the configuration"));
     }
+    runtime.tell_left_out();
     let sources = sources(args, runtime).await?;
     if sources.is_empty() {
         return Err(CliError::usage("there is no source of events")
@@ -189,8 +190,8 @@ async fn ledger_failure(failed: &mut watch::Receiver<Option<String>>) -> String 
     }
 }
 
-/// When the breaker closes, what it held back is looked at again; also what it held back before
-/// the last stop.
+/// When the breaker closes, what it held back is looked at again, and when a pipeline had its time,
+/// what was left to it; also what was held back before the last stop.
 async fn retry_withheld(pipeline: Arc<crate::pipeline::Pipeline>) {
     let by_breaker = |verdict: &Verdict| {
         let Verdict::Withhold { reason } = verdict else { return false };
@@ -207,6 +208,13 @@ async fn retry_withheld(pipeline: Arc<crate::pipeline::Pipeline>) {
             }
         }
         was_open = is_open;
+        match pipeline.retry_after_grace().await {
+            Ok(report) if report == RetryReport::default() => {}
+            Ok(report) => tracing::info!(?report, "pipelines had their time"),
+            Err(error) => {
+                tracing::error!(%error, "pipelines had their time, but the ledger failed")
+            }
+        }
     }
 }
 

@@ -108,14 +108,16 @@ async fn scanned(args: &Args, runtime: &Runtime) -> Result<ScanReport, CliError>
         ..What::within(&runtime.config.limits)
     };
     if scan::places(pipeline, &what).is_empty() {
-        return Err(CliError::usage("there is no account and region to scan")
-            .hint("list accounts under `aws.accounts` and regions under `aws.regions`"));
+        return Err(CliError::usage("there is no account and region to scan").hint(
+            "list accounts under `aws.accounts`, or name the `aws.organization` that they are \
+                 of, and regions under `aws.regions`",
+        ));
     }
     pipeline.resume().await.map_err(ledger_failed)?;
     let bar = progress();
     let report = until_stopped(pipeline, &what, &bar).await;
     bar.finish_and_clear();
-    report
+    report.map(|it| ScanReport { left_out: runtime.left_out.clone(), ..it })
 }
 
 /// Scans to the end, or until a signal asks to stop.
@@ -209,6 +211,9 @@ fn text(report: &ScanReport, out: &mut Out) -> io::Result<()> {
         }
         table::write(out, &mut rows)?;
         writeln!(out)?;
+    }
+    for it in &report.left_out {
+        writeln!(out, "not looked at: {}", visible(it))?;
     }
     if let Some(why) = &report.begun_anew {
         writeln!(out, "began anew: {}", visible(why))?;

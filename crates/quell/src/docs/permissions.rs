@@ -2,7 +2,8 @@
 
 use crate::output::table::word;
 use quell_core::resource::Permission;
-use quell_library::aws::events::heartbeat::PERMISSIONS;
+use quell_library::aws::events::heartbeat;
+use quell_library::aws::organization;
 use std::fmt::Write as _;
 
 /// The page.
@@ -37,7 +38,12 @@ pub fn page() -> String {
         rows(action.permissions, &mut page);
     }
     page.push_str("\n## Heartbeats\n\nA tag on the rule that the configuration names.\n\n");
-    rows(&PERMISSIONS, &mut page);
+    rows(&heartbeat::PERMISSIONS, &mut page);
+    page.push_str(
+        "\n## Organizations\n\nWho asks for the accounts of `aws.organization`, where it is \
+         configured; no role in these accounts needs it.\n\n",
+    );
+    rows(&organization::PERMISSIONS, &mut page);
     page
 }
 

@@ -61,7 +61,7 @@ pub enum SettingsError {
     #[error("the environment variable `AWS_REGION` is not set")]
     NoRegion,
     /// No account is listed, so that every event would be refused, or worse, taken.
-    #[error("no account is configured under `aws.accounts`")]
+    #[error("no account is configured under `aws.accounts`, and no organization")]
     NoAccounts,
     /// The ledger would be lost.
     #[error(
@@ -92,7 +92,7 @@ pub async fn config() -> Result<Config, SettingsError> {
     } else {
         Config::load(Path::new(&place))?
     };
-    if config.aws.accounts.is_empty() {
+    if config.aws.accounts.is_empty() && config.aws.organization.is_none() {
         return Err(SettingsError::NoAccounts);
     }
     Ok(config)

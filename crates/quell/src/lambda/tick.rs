@@ -3,6 +3,7 @@
 use super::input::Tick;
 use super::{FunctionError, write_metrics};
 use crate::heartbeat::heartbeat;
+use crate::pipeline::RetryReport;
 use crate::runtime::Runtime;
 use crate::scan::report::ScanReport;
 use crate::scan::{What, scan};
@@ -25,10 +26,26 @@ pub async fn run(tick: Tick, runtime: &Runtime) -> Result<Value, FunctionError> 
                 let places = report.not_begun;
                 tracing::error!(places, "the function's time-out is too short for all heartbeats");
             }
+            look_after_grace(runtime).await?;
             Ok(json!(report))
         }
         Tick::Checkpoint => sign_heads(runtime).await,
     }
+}
+
+/// Looks again at what was left to known pipelines and is over, whichever environment left it: the
+/// beat is the schedule that comes most often.
+async fn look_after_grace(runtime: &Runtime) -> Result<(), FunctionError> {
+    let pipeline = &runtime.pipeline;
+    if pipeline.rails.pipelines.is_empty() {
+        return Ok(());
+    }
+    pipeline.journal.load().await?;
+    let report = pipeline.retry_after_grace().await?;
+    if report != RetryReport::default() {
+        tracing::info!(?report, "pipelines had their time");
+    }
+    Ok(())
 }
 
 /// A checkpoint of all chains. Deployed, this is a function of its own: its role alone may sign.
@@ -53,6 +70,7 @@ async fn look_at_everything(runtime: &Runtime) -> Result<ScanReport, FunctionErr
         ..What::within(&runtime.config.limits)
     };
     let report = scan(pipeline, &what, &|_, _| write_metrics(runtime)).await?;
+    let report = ScanReport { left_out: runtime.left_out.clone(), ..report };
     let ScanReport { resources, violations, corrected, errors, .. } = &report;
     tracing::info!(resources, violations, corrected, errors, "ScanEnded");
     if let Some(stopped) = &report.stopped {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use quell_core::decide;
 use quell_core::history::{Open, Status};
 use quell_core::policy::Policy;
+use quell_core::reason::Reason;
 use quell_core::record::{Attempt, Fact, Outcome, Verdict};
 use quell_core::resource::ResourceRef;
 use quell_core::scope::glob;
@@ -176,6 +177,32 @@ impl Pipeline {
         Ok(report)
     }
 
+    /// Re-reads and re-decides what was left to a known pipeline, where its time is over.
+    pub async fn retry_after_grace(&self) -> Result<RetryReport, JournalError> {
+        let now = self.clock.now();
+        let keys: Vec<String> = {
+            let history = self.journal.history();
+            let over = history
+                .findings()
+                .filter(|it| it.status == Status::Withheld && is_grace_over(&it.verdict, now));
+            over.map(|it| it.finding.key.clone()).collect()
+        };
+        let mut report = RetryReport::default();
+        for key in keys {
+            // What is begun too late is withheld for that, and then for nothing that ends.
+            if self.deadline.too_late(self.clock.now()).is_some() {
+                break;
+            }
+            let filter = RetryFilter { keys: vec![key], policies: Vec::new() };
+            let RetryReport { looked_at, settled, open, failed } = self.retry(&filter).await?;
+            report.looked_at += looked_at;
+            report.settled += settled;
+            report.open += open;
+            report.failed += failed;
+        }
+        Ok(report)
+    }
+
     async fn look_again(
         &self,
         resource: &ResourceRef,
@@ -213,6 +240,11 @@ impl Pipeline {
             })
             .collect()
     }
+}
+
+/// Whether a pipeline had its time.
+fn is_grace_over(verdict: &Verdict, now: Timestamp) -> bool {
+    matches!(verdict, Verdict::Withhold { reason: Reason::Grace { until, .. } } if *until <= now)
 }
 
 /// Whether no approval is taken any more.

@@ -66,7 +66,10 @@ impl Input {
         let raw: Box<dyn Read> = match self.origin {
             Origin::Stdin => Box::new(io::stdin()),
             Origin::File(path) => Box::new(File::open(path).map_err(unreadable)?),
-            Origin::Object { bucket, key } => Box::new(bucket.get(&key)?),
+            Origin::Object { bucket, key } => {
+                let object = bucket.get(&key);
+                Box::new(object.map_err(|it| Fault::file(it.to_string()))?)
+            }
         };
         let counted = Counted { raw, watcher };
         let mut buffered = BufReader::with_capacity(READ_BYTES, counted);

@@ -6,6 +6,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
 use quell_library::aws::Aws;
+use quell_library::aws::errors::cloud_error;
+use quell_library::cloud::CloudError;
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use tokio::runtime::Handle;
@@ -41,9 +43,9 @@ impl Bucket {
     }
 
     /// An object's bytes.
-    pub fn get(&self, key: &str) -> Result<Body, Fault> {
+    pub fn get(&self, key: &str) -> Result<Body, CloudError> {
         let call = self.client.get_object().bucket(&self.name).key(key).send();
-        let object = self.runtime.block_on(call).map_err(|it| fault(&it))?;
+        let object = self.runtime.block_on(call).map_err(|it| cloud_error("s3:GetObject", &it))?;
         Ok(Body {
             stream: object.body,
             chunk: io::Cursor::new(Vec::new()),

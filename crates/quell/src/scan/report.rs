@@ -47,6 +47,9 @@ pub struct ScanReport {
     pub resumed_after: Option<Mark>,
     /// Why it began anew although it should have gone on, if so.
     pub begun_anew: Option<String>,
+    /// Accounts of the organization that were not looked at, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// The violations, up to [`REPORTED_MAX`].
     pub found: Vec<Found>,
     /// The errors, up to [`REPORTED_MAX`].

@@ -93,6 +93,8 @@ fn problems(scanned: &ScanReport) -> Vec<Problem> {
         );
         problems.push(problem(Level::Warning, text));
     }
+    let left_out = scanned.left_out.iter().map(|it| format!("not looked at: {it}"));
+    problems.extend(left_out.map(|it| problem(Level::Warning, it)));
     if let Some(why) = &scanned.begun_anew {
         problems.push(problem(Level::Warning, format!("the scan began anew: {why}")));
     }

@@ -1,5 +1,6 @@
-//! What happens without an event, or must not happen with one: scans, heartbeats, and findings that
-//! events alone prove. All in a simulated account; `e2e_scan.rs` scans a real emulator's.
+//! What happens without an event, or must not happen with one: scans, heartbeats, what is left to a
+//! pipeline for a while, and findings that events alone prove. All in a simulated account;
+//! `e2e_scan.rs` scans a real emulator's.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,6 +9,7 @@
     reason = "tests"
 )]
 
+mod grace;
 mod heartbeat;
 mod scan;
 mod tamper;

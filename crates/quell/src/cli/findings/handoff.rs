@@ -4,12 +4,13 @@
 //! resource stands for; the source, where it is given, says where that is written and how to change
 //! it.
 //!
-//! Deliberately absent: reading a backend. `terraform state pull` reads every one of them, with the
-//! credentials that are there already.
+//! Of backends only S3 is read, as an object: no lock is taken, since nothing is written.
+//! `terraform state pull` reads every one of them, with the credentials that are there already.
 
 use super::{one, short};
 use crate::cli::files;
 use crate::cli::global::Global;
+use crate::cli::s3;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::exit::{CliError, Exit};
@@ -39,12 +40,15 @@ const IAM: &str = "AWS::IAM::";
 pub struct Args {
     /// Finding ids or their beginnings; none means all but what is resolved or undone
     ids: Vec<String>,
-    /// Terraform's state (`terraform state pull`) or a plan in JSON; `-` for standard input
+    /// Terraform's state (`terraform state pull`) or a plan in JSON; `-` for standard input, or
+    /// s3://BUCKET/KEY
     #[arg(long, value_name = "FILE")]
     terraform_state: String,
     /// The folder of the source, for the place and the patch
     #[arg(long, value_name = "DIR")]
     source: Option<String>,
+    #[command(flatten)]
+    access: s3::Access,
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -55,10 +59,13 @@ Examples:
   terraform state pull | quell findings handoff --terraform-state -
   quell findings handoff 3f9a --terraform-state prod.tfstate --source infra/
   quell findings handoff --terraform-state prod.tfstate --source infra/ --format json
+  quell findings handoff --terraform-state s3://acme-terraform/prod.tfstate --region eu-central-1
 
 Says for each finding which declaration its resource stands for, and the patch after which the
-next apply keeps the fix. `terraform state pull` reads the state wherever it is kept, S3 included.
-Nothing is written.";
+next apply keeps the fix. `terraform state pull` reads the state wherever it is kept. Nothing is
+written.
+
+Exit codes: 0 told, 2 there is no such state or it is none, 3 it could not be read.";
 
 /// A finding and the declarations that its element comes from, as `--format json` prints it.
 #[derive(Debug, Serialize)]
@@ -88,7 +95,7 @@ pub fn run(
 ) -> Result<Exit, CliError> {
     let config = global.acting_config()?;
     let library = Global::library(&config)?;
-    let mut declared = Declared { plan: read(&args.terraform_state)?, planned: BTreeMap::new() };
+    let mut declared = Declared { plan: read(args, &config)?, planned: BTreeMap::new() };
     let source = args.source.as_deref().map(|it| judged(it, &config, &library)).transpose()?;
     let stands = |it: &&Open| !matches!(it.status, Status::Resolved | Status::Undone);
     let findings: Vec<&Open> = if args.ids.is_empty() {
@@ -119,8 +126,12 @@ pub fn run(
 }
 
 /// A state, or a plan.
-fn read(path: &str) -> Result<Plan, CliError> {
-    let document = files::bytes_within(path, terraform::PLAN_MAX_BYTES)?;
+fn read(args: &Args, config: &Config) -> Result<Plan, CliError> {
+    let (path, max) = (args.terraform_state.as_str(), terraform::PLAN_MAX_BYTES);
+    let document = match path.starts_with(s3::SCHEME) {
+        true => s3::bytes_within(path, max, args.access.settings(config.aws_settings()))?,
+        false => files::bytes_within(path, max)?,
+    };
     let plan = if terraform::is_plan(&document) && !state::is_state(&document) {
         terraform::read(path, &document)
     } else {

@@ -3,8 +3,8 @@
 //! Reading is needed in every mode, writing and undoing only where the configuration lets a policy
 //! fix something: one document per role. Two more are for roles that do more than answer events:
 //! what scans list goes to the reading role; what heartbeats write, where the configuration has
-//! any, goes to the writing one. All of it is derived from the permissions that stand beside the
-//! calls that need them.
+//! any, goes to the writing one. Where it has an organization, who asks for its accounts needs one
+//! more. All of it is derived from the permissions that stand beside the calls that need them.
 
 use crate::cli::global::Global;
 use crate::cli::modes::{AskedMode, most};
@@ -14,6 +14,7 @@ use crate::output::table::{self, cell, word};
 use clap::ValueEnum;
 use quell_core::policy::Policy;
 use quell_core::resource::{Permission, Purpose};
+use quell_library::aws::organization::PERMISSIONS;
 use quell_library::permissions::{document, fill_wide, needed};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -41,20 +42,21 @@ enum Format {
     /// A table
     #[default]
     Text,
-    /// {"read", "list", "write", "heartbeat", "undo"}: IAM policy documents, null where none is
-    /// needed
+    /// {"read", "list", "write", "heartbeat", "undo", "organization"}: IAM policy documents, null
+    /// where none is needed
     Json,
     /// Terraform's aws_iam_policy_document data sources
     Terraform,
 }
 
 /// The documents, with the names that the output gives them.
-const ROLES: [(Purpose, &str); 5] = [
+const ROLES: [(Purpose, &str); 6] = [
     (Purpose::Read, "read"),
     (Purpose::List, "list"),
     (Purpose::Write, "write"),
     (Purpose::Heartbeat, "heartbeat"),
     (Purpose::Undo, "undo"),
+    (Purpose::Organization, "organization"),
 ];
 
 /// Prints the permissions.
@@ -68,6 +70,9 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
     });
     if config.heartbeat.is_none() {
         all.retain(|it| it.purpose != Purpose::Heartbeat);
+    }
+    if config.aws.organization.is_some() {
+        all.extend(PERMISSIONS);
     }
     match args.format {
         Format::Text => text(args, &all, out)?,
