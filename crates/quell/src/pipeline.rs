@@ -16,6 +16,7 @@ mod recover;
 mod sweep;
 
 pub use people::{PeopleError, Selector};
+pub(crate) use recover::after_grace_since;
 pub use recover::{ResumeReport, RetryFilter, RetryReport};
 
 use crate::clock::Clock;

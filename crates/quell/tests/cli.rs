@@ -1,5 +1,5 @@
 //! The command line as a whole: its manual is true, and it ends as it should.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::process::Stdio;
 use testkit::Quell;
@@ -168,4 +168,28 @@ fn what_is_needed_is_told_once() {
     assert_eq!(needed.iter().filter(is_heartbeat).count(), 0, "{needed:#?}");
     let needed = rows(&["iam", "--config", config.to_str().unwrap()]);
     assert_eq!(needed.iter().filter(is_heartbeat).count(), 1, "{needed:#?}");
+}
+
+/// Who asks an organization for its accounts is no role of these accounts.
+#[test]
+fn what_an_organization_takes_is_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("quell.yaml");
+    std::fs::write(&config, "aws: { organization: { read_role: quell-read } }\n").unwrap();
+    let quell = Quell::new(env!("CARGO_BIN_EXE_quell"));
+    let needed = |arguments: &[&str]| {
+        let ran = quell.run(&[&["iam", "--format", "json"][..], arguments].concat()).unwrap();
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        serde_json::from_str::<serde_json::Value>(&ran.stdout).unwrap()
+    };
+    let without = needed(&[]);
+    assert!(without["organization"].is_null(), "{without:#}");
+    let with = needed(&["--config", config.to_str().unwrap()]);
+    let asks = with["organization"].to_string();
+    for action in ["ListAccounts", "ListAccountsForParent", "ListOrganizationalUnitsForParent"] {
+        assert!(asks.contains(&format!("\"organizations:{action}\"")), "{asks}");
+    }
+    for role in ["read", "list", "write", "undo"] {
+        assert_eq!(with[role], without[role], "{role}");
+    }
 }

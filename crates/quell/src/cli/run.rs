@@ -7,12 +7,13 @@ use crate::exit::{CliError, Exit};
 use crate::heartbeat::heartbeat;
 use crate::journal::Journal;
 use crate::output::Out;
-use crate::pipeline::{ResumeReport, RetryFilter, RetryReport};
+use crate::pipeline::{ResumeReport, RetryFilter, RetryReport, after_grace_since};
 use crate::runtime::Runtime;
 use crate::sources::files::Files;
 use crate::sources::sqs::Sqs;
 use crate::sources::webhook::Webhook;
 use crate::sources::{Intake, Source, SourceError};
+use jiff::Timestamp;
 use quell_core::reason::Reason;
 use quell_core::record::Verdict;
 use quell_core::report::shown::visible;
@@ -198,6 +199,7 @@ async fn retry_withheld(pipeline: Arc<crate::pipeline::Pipeline>) {
         matches!(reason, Reason::BreakerOpen { .. } | Reason::BlastRadius { .. })
     };
     let mut was_open = pipeline.journal.history().findings().any(|it| by_breaker(&it.verdict));
+    let mut since = Timestamp::MIN;
     loop {
         tokio::time::sleep(Duration::from_secs(RETRY_PERIOD_S)).await;
         let is_open = pipeline.journal.history().breaker_open(pipeline.clock.now()).is_some();
@@ -208,7 +210,9 @@ async fn retry_withheld(pipeline: Arc<crate::pipeline::Pipeline>) {
             }
         }
         was_open = is_open;
-        match pipeline.retry_after_grace().await {
+        let ended = pipeline.retry_after_grace(since).await;
+        since = after_grace_since(pipeline.clock.now());
+        match ended {
             Ok(report) if report == RetryReport::default() => {}
             Ok(report) => tracing::info!(?report, "pipelines had their time"),
             Err(error) => {

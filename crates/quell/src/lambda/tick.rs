@@ -3,7 +3,7 @@
 use super::input::Tick;
 use super::{FunctionError, write_metrics};
 use crate::heartbeat::heartbeat;
-use crate::pipeline::RetryReport;
+use crate::pipeline::{RetryReport, after_grace_since};
 use crate::runtime::Runtime;
 use crate::scan::report::ScanReport;
 use crate::scan::{What, scan};
@@ -41,7 +41,7 @@ async fn look_after_grace(runtime: &Runtime) -> Result<(), FunctionError> {
         return Ok(());
     }
     pipeline.journal.load().await?;
-    let report = pipeline.retry_after_grace().await?;
+    let report = pipeline.retry_after_grace(after_grace_since(pipeline.clock.now())).await?;
     if report != RetryReport::default() {
         tracing::info!(?report, "pipelines had their time");
     }

@@ -3,7 +3,7 @@
 
 use super::{Pipeline, PipelineError};
 use crate::journal::JournalError;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use quell_core::decide;
 use quell_core::history::{Open, Status};
 use quell_core::policy::Policy;
@@ -12,6 +12,11 @@ use quell_core::record::{Attempt, Fact, Outcome, Verdict};
 use quell_core::resource::ResourceRef;
 use quell_core::scope::glob;
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+/// How long after a pipeline's time what was left to it is looked at again and again until that
+/// succeeds, in seconds; after that a scan looks, or a person.
+pub const AFTER_GRACE_MAX_S: i64 = 3600;
 
 /// Which findings are looked at again.
 #[derive(Debug, Clone, Default)]
@@ -177,14 +182,16 @@ impl Pipeline {
         Ok(report)
     }
 
-    /// Re-reads and re-decides what was left to a known pipeline, where its time is over.
-    pub async fn retry_after_grace(&self) -> Result<RetryReport, JournalError> {
+    /// Re-reads and re-decides what was left to a known pipeline, where its time ended at `since`
+    /// or later. What can't be read leaves a record each time, so that nobody may ask for ever.
+    pub async fn retry_after_grace(&self, since: Timestamp) -> Result<RetryReport, JournalError> {
         let now = self.clock.now();
+        let ended = since..=now;
         let keys: Vec<String> = {
             let history = self.journal.history();
             let over = history
                 .findings()
-                .filter(|it| it.status == Status::Withheld && is_grace_over(&it.verdict, now));
+                .filter(|it| it.status == Status::Withheld && grace_ends_in(&it.verdict, &ended));
             over.map(|it| it.finding.key.clone()).collect()
         };
         let mut report = RetryReport::default();
@@ -242,9 +249,17 @@ impl Pipeline {
     }
 }
 
-/// Whether a pipeline had its time.
-fn is_grace_over(verdict: &Verdict, now: Timestamp) -> bool {
-    matches!(verdict, Verdict::Withhold { reason: Reason::Grace { until, .. } } if *until <= now)
+/// Whether a finding was left to a pipeline until a moment of these.
+fn grace_ends_in(verdict: &Verdict, moments: &RangeInclusive<Timestamp>) -> bool {
+    let Verdict::Withhold { reason: Reason::Grace { until, .. } } = verdict else { return false };
+    moments.contains(until)
+}
+
+/// Since when a pipeline's time must be over for what was left to it to be looked at again and
+/// again.
+pub(crate) fn after_grace_since(now: Timestamp) -> Timestamp {
+    let ago = SignedDuration::from_secs(AFTER_GRACE_MAX_S);
+    now.checked_sub(ago).unwrap_or(Timestamp::MIN)
 }
 
 /// Whether no approval is taken any more.

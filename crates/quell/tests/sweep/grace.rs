@@ -1,6 +1,7 @@
 //! Known pipelines: what an apply leaves open is left to it for a while, and never lost.
 
 use crate::{Stage, event};
+use jiff::Timestamp;
 use quell::demo::account::bucket_ref;
 use quell::pipeline::{Ack, RetryReport};
 use quell::scan::{What, scan};
@@ -44,7 +45,7 @@ async fn an_apply_that_closes_what_it_opened_is_left_alone() {
     // A sweep comes by in between, and the process asks whether the time is over.
     let swept = scan(&stage.pipeline, &What::default(), &|_, _| {}).await.unwrap();
     assert_eq!((swept.violations, swept.corrected, swept.errors), (1, 0, 0), "{swept:?}");
-    let asked = stage.pipeline.retry_after_grace().await.unwrap();
+    let asked = stage.pipeline.retry_after_grace(Timestamp::MIN).await.unwrap();
     assert_eq!(asked, RetryReport::default());
     assert_eq!(stage.status(&bucket), [Status::Withheld]);
     stage.account.set(&bucket, Some(sound)).unwrap();
@@ -57,7 +58,7 @@ async fn an_apply_that_closes_what_it_opened_is_left_alone() {
 async fn an_apply_that_does_not_is_mended_when_its_time_is_over() {
     let (stage, bucket, sound) = applied().await;
     stage.clock.advance(Duration::from_secs(GRACE_S));
-    let looked = stage.pipeline.retry_after_grace().await.unwrap();
+    let looked = stage.pipeline.retry_after_grace(Timestamp::MIN).await.unwrap();
     assert_eq!(looked, RetryReport { looked_at: 1, settled: 1, open: 0, failed: 0 });
     assert_eq!(stage.status(&bucket), [Status::Corrected]);
     let block = |it: State| it.properties["PublicAccessBlockConfiguration"].clone();
