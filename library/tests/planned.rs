@@ -306,6 +306,28 @@ fn a_document_that_will_be_read_is_judged_by_its_blocks() {
     assert_eq!(judge("*"), [blocked, "policy_public_statement aws_s3_bucket_policy.p"]);
 }
 
+/// What it is merged with may allow anything, by whichever argument.
+#[test]
+fn a_document_that_others_are_merged_into_is_not_known() {
+    let judge = |merged: &[&str]| {
+        let statement = json!({ "actions": ["s3:GetObject"], "resources": ["*"] });
+        let data = declared("aws_iam_policy_document", "d", json!({ "statement": [statement] }));
+        let mut data = intended(with(data, merged, &[]), Intent::Read);
+        data.address = "data.aws_iam_policy_document.d".to_owned();
+        let policy = declared("aws_iam_policy", "p", json!({ "name": "p", "policy": null }));
+        let refers = [("/policy", "data.aws_iam_policy_document.d")];
+        judged(vec![data, with(policy, &["/policy"], &refers)])
+    };
+    assert_eq!(judge(&[]), [""; 0]);
+    for argument in
+        ["/override_json", "/override_policy_documents", "/source_json", "/source_policy_documents"]
+    {
+        let found = judge(&[argument]);
+        let is_unknown = found.iter().any(|it| it.starts_with("?admin_policy_created"));
+        assert!(is_unknown, "{argument}: {found:?}");
+    }
+}
+
 /// Source may leave anything unknown: a variable may hold a wildcard.
 #[test]
 fn a_draft_is_judged_by_what_is_known_of_it() {
@@ -412,6 +434,12 @@ fn acls_open_a_bucket_in_every_language() {
         "PublicAccessBlockConfiguration": { "BlockPublicAcls": false } }),
     );
     assert_eq!(judged(vec![template]), ["acl_public_grant Logs", "bucket_public_block Logs"]);
+    // Nobody knows how many grants there are: there may be any.
+    let later = declared("aws_s3_bucket", "logs", json!({ "bucket": "logs", "grant": null }));
+    let later = with(later, &["/grant"], &[]);
+    let off = declared("aws_s3_bucket_public_access_block", "b", json!({ "bucket": "logs" }));
+    let found = judged(vec![later, off, controls("ObjectWriter")]);
+    assert!(found.iter().any(|it| it.starts_with("?acl_public_grant")), "{found:?}");
 }
 
 #[test]
@@ -431,8 +459,17 @@ fn an_accounts_block_counts_where_it_is_declared() {
     );
     let bucket = declared("aws_s3_bucket", "logs", json!({ "bucket": "logs" }));
     let off = declared("aws_s3_bucket_public_access_block", "b", json!({ "bucket": "logs" }));
+    let all = |blocks: Vec<Declared>| judged([vec![bucket.clone(), off.clone()], blocks].concat());
     let latent = "~bucket_public_block aws_s3_bucket_public_access_block.b";
-    assert_eq!(judged(vec![bucket, off, account(true)]), [latent]);
+    assert_eq!(all(vec![account(true)]), [latent]);
+    // Of two accounts', nobody can say which one the bucket is in.
+    let mut other = account(false);
+    other.address = "aws_s3_account_public_access_block.0".to_owned();
+    let either = all(vec![account(true), other]);
+    assert!(!either.contains(&latent.to_owned()), "{either:?}");
+    // What only reads a block does not set it.
+    let open = "bucket_public_block aws_s3_bucket_public_access_block.b";
+    assert_eq!(all(vec![intended(account(true), Intent::Read)]), [open]);
 }
 
 const GROUP: &str = "AWS::EC2::SecurityGroup";
@@ -681,6 +718,44 @@ fn administrators_are_found_in_their_own_declarations() {
     );
     let role = declared("AWS::IAM::Role", "R", json!({}));
     assert_eq!(judged(vec![managed, role]), ["admin_policy_attached P", "admin_policy_created P"]);
+}
+
+/// The list of all that may be attached to a principal attaches it.
+#[test]
+fn administrators_are_found_in_exclusive_lists() {
+    for (kind, to) in [
+        ("aws_iam_group_policy_attachments_exclusive", "group_name"),
+        ("aws_iam_role_policy_attachments_exclusive", "role_name"),
+        ("aws_iam_user_policy_attachments_exclusive", "user_name"),
+    ] {
+        let list = declared(kind, "a", json!({ to: "n", "policy_arns": [AWS_ADMIN] }));
+        let found = judged(vec![list]);
+        assert!(found.contains(&format!("admin_policy_attached {kind}.a")), "{kind}: {found:?}");
+    }
+}
+
+/// Names that are not known yet differ all the same.
+#[test]
+fn an_inline_policy_without_a_name_hides_no_other() {
+    let narrow = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*" }] });
+    let policies = [admin(), narrow].map(|it| json!({ "name": null, "policy": it.to_string() }));
+    let role = declared("aws_iam_role", "r", json!({ "name": "r", "inline_policy": policies }));
+    let role = with(role, &["/inline_policy/0/name", "/inline_policy/1/name"], &[]);
+    assert_eq!(judged(vec![role]), ["admin_policy_created aws_iam_role.r"]);
+}
+
+#[test]
+fn inline_policies_of_the_awscc_provider_are_judged() {
+    for (kind, to) in [
+        ("awscc_iam_group_policy", "group_name"),
+        ("awscc_iam_role_policy", "role_name"),
+        ("awscc_iam_user_policy", "user_name"),
+    ] {
+        let own = json!({ to: "n", "policy_name": "p", "policy_document": admin().to_string() });
+        let found = judged(vec![declared(kind, "p", own)]);
+        assert!(found.contains(&format!("admin_policy_created {kind}.p")), "{kind}: {found:?}");
+    }
 }
 
 /// CloudFormation does not deploy it, but whoever mends it names somebody.

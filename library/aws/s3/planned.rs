@@ -93,7 +93,6 @@ pub fn buckets(plan: &Plan) -> Vec<Planned> {
 
 /// The account's block, where it is declared.
 pub fn accounts(plan: &Plan) -> Vec<Planned> {
-    let of_account = |it: &&Declared| it.kind == ACCOUNT_BLOCKS && it.intent != Intent::Read;
     let one = |declared: &Declared| {
         let whole = Whole { parts: vec![declared], ..Whole::default() };
         let mut draft = Draft::default();
@@ -103,19 +102,29 @@ pub fn accounts(plan: &Plan) -> Vec<Planned> {
         let home = home_region(partition(plan.region.as_deref().unwrap_or_default()));
         draft.done(&whole, planned::reference(plan, account::TYPE, id, Some(home)))
     };
-    plan.declared.iter().filter(of_account).map(one).collect()
+    plan.declared.iter().filter(is_account_block).map(one).collect()
 }
 
+/// The block of the account that the buckets are in. Of several accounts', nobody can say which one
+/// that is.
 fn account_block(plan: &Plan) -> Found<'_> {
-    let declared = plan.declared.iter().rfind(|it| it.kind == ACCOUNT_BLOCKS);
-    match declared {
-        Some(it) => (flags_of(it), Some((it, ""))),
-        None => {
-            let block = defaults::ACCOUNT_PUBLIC_ACCESS_BLOCK;
-            let flag = |it: &str| json!(block).get(it).and_then(Value::as_bool);
-            (Property::Default(block::property(flag)), None)
-        }
+    let mut declared = plan.declared.iter().filter(is_account_block);
+    let Some(first) = declared.next() else {
+        let block = defaults::ACCOUNT_PUBLIC_ACCESS_BLOCK;
+        let flag = |it: &str| json!(block).get(it).and_then(Value::as_bool);
+        return (Property::Default(block::property(flag)), None);
+    };
+    let flags = flags_of(first);
+    if declared.all(|it| flags_of(it) == flags) {
+        (flags, Some((first, "")))
+    } else {
+        (Property::Unknown, Some((first, "")))
     }
+}
+
+/// Whether it declares an account's block; what only reads one declares nothing.
+fn is_account_block(declared: &&Declared) -> bool {
+    declared.kind == ACCOUNT_BLOCKS && declared.intent != Intent::Read
 }
 
 /// The switches of a block that is a declaration of its own; none where that is destroyed, unless
@@ -193,13 +202,14 @@ fn acl<'a>(whole: &Whole<'a>) -> Found<'a> {
             _ => {}
         }
     }
-    if let Some(own) = whole.own
-        && let Told::Value(Value::Array(grants)) = own.told("/grant")
-        && !grants.is_empty()
-    {
-        let whole = own.is_whole("/grant");
-        let known = || grants_of(grants.iter().flat_map(inline_grants));
-        return (if whole { known() } else { Property::Unknown }, Some((own, "/grant")));
+    match whole.own.map(|own| (own, own.told("/grant"))) {
+        Some((own, Told::Value(Value::Array(grants)))) if !grants.is_empty() => {
+            let known = || grants_of(grants.iter().flat_map(inline_grants));
+            let is_known = own.is_whole("/grant");
+            return (if is_known { known() } else { Property::Unknown }, Some((own, "/grant")));
+        }
+        Some((own, Told::Unknown)) => return (Property::Unknown, Some((own, "/grant"))),
+        _ => {}
     }
     (fallback(whole, || event::canned(defaults::BUCKET_ACL).unwrap_or_default()), None)
 }
