@@ -438,8 +438,15 @@ fn acls_open_a_bucket_in_every_language() {
     let later = declared("aws_s3_bucket", "logs", json!({ "bucket": "logs", "grant": null }));
     let later = with(later, &["/grant"], &[]);
     let off = declared("aws_s3_bucket_public_access_block", "b", json!({ "bucket": "logs" }));
-    let found = judged(vec![later, off, controls("ObjectWriter")]);
+    let found = judged(vec![later, off.clone(), controls("ObjectWriter")]);
     assert!(found.iter().any(|it| it.starts_with("?acl_public_grant")), "{found:?}");
+    // What is known of one grant is not lost because another one is not known.
+    let grants = json!([{ "type": "Group", "permissions": ["READ"], "uri": group },
+        { "type": "CanonicalUser", "permissions": ["READ"], "id": null }]);
+    let some = declared("aws_s3_bucket", "logs", json!({ "bucket": "logs", "grant": grants }));
+    let some = with(some, &["/grant/1/id"], &[]);
+    let found = judged(vec![some, off, controls("ObjectWriter")]);
+    assert!(found.contains(&"acl_public_grant aws_s3_bucket.logs".to_owned()), "{found:?}");
 }
 
 #[test]
@@ -739,10 +746,18 @@ fn administrators_are_found_in_exclusive_lists() {
 fn an_inline_policy_without_a_name_hides_no_other() {
     let narrow = json!({ "Version": "2012-10-17", "Statement": [
         { "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*" }] });
-    let policies = [admin(), narrow].map(|it| json!({ "name": null, "policy": it.to_string() }));
+    let policies =
+        [admin(), narrow.clone()].map(|it| json!({ "name": null, "policy": it.to_string() }));
     let role = declared("aws_iam_role", "r", json!({ "name": "r", "inline_policy": policies }));
     let role = with(role, &["/inline_policy/0/name", "/inline_policy/1/name"], &[]);
     assert_eq!(judged(vec![role]), ["admin_policy_created aws_iam_role.r"]);
+    // Nor does one of the same name: nobody can say which is written last.
+    let user = declared("AWS::IAM::User", "U", json!({ "UserName": "u" }));
+    let [wide, tight] = [("A", admin()), ("B", narrow)].map(|(address, document)| {
+        let own = json!({ "PolicyName": "p", "Users": ["u"], "PolicyDocument": document });
+        declared("AWS::IAM::Policy", address, own)
+    });
+    assert_eq!(judged(vec![user, wide, tight]), ["admin_policy_created A"]);
 }
 
 #[test]

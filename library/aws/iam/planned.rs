@@ -12,7 +12,7 @@ use crate::aws::planned::{self, Draft, Link, Property, Types, Whole};
 use quell_core::plan::{Declared, Intent, Plan, Told};
 use quell_core::resource::{Planned, ResourceRef, home_region, partition};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const MANAGED: &str = "aws_iam_policy";
 const INLINE_POLICY: &str = "AWS::IAM::Policy";
@@ -124,6 +124,8 @@ struct Holdings {
     arns: Vec<String>,
     documents: Map<String, Value>,
     policies: Map<String, Value>,
+    /// The names of inline policies, with whether each is a declaration of its own.
+    names: BTreeSet<(bool, String)>,
     arns_partial: bool,
     policies_partial: bool,
 }
@@ -276,8 +278,12 @@ fn policy(
     draft: &mut Draft,
 ) {
     let name = from.told(&format!("{at}/{name}")).value().and_then(Value::as_str);
-    // Of several whose names are not known yet, none stands for another.
-    let name = name.map_or_else(|| format!("{}{at}", from.address), str::to_owned);
+    // Of several of one name, or of names that are not known yet, none stands for another: nobody
+    // can say which is written last.
+    let name = match name {
+        Some(it) if holds.names.insert((at.is_empty(), it.to_owned())) => it.to_owned(),
+        _ => format!("{}{at}", from.address),
+    };
     let at = format!("{at}/{document}");
     draft.from(&name, from, &at);
     match inline_document(plan, from, &at) {

@@ -188,12 +188,9 @@ fn acl<'a>(whole: &Whole<'a>) -> Found<'a> {
         }
         let at = "/access_control_policy/0/grant";
         let written = it.last().pointer(at).and_then(Value::as_array);
-        let is_known = it.intent == Intent::Delete || tells_grants(it);
-        let property = match written.filter(|_| is_known) {
-            Some(grants) => grants_of(grants.iter().flat_map(policy_grant)),
-            None => Property::Unknown,
-        };
-        return (property, Some((it, at)));
+        let is_all = it.intent == Intent::Delete || tells_grants(it);
+        let grants = |it: &Vec<Value>| grants_of(it.iter().flat_map(policy_grant), is_all);
+        return (written.map_or(Property::Unknown, grants), Some((it, at)));
     }
     for at in ["/acl", "/AccessControl"] {
         match whole.own.map(|own| (own, own.told(at))) {
@@ -204,9 +201,9 @@ fn acl<'a>(whole: &Whole<'a>) -> Found<'a> {
     }
     match whole.own.map(|own| (own, own.told("/grant"))) {
         Some((own, Told::Value(Value::Array(grants)))) if !grants.is_empty() => {
-            let known = || grants_of(grants.iter().flat_map(inline_grants));
-            let is_known = own.is_whole("/grant");
-            return (if is_known { known() } else { Property::Unknown }, Some((own, "/grant")));
+            let is_all = own.is_whole("/grant");
+            let grants = grants_of(grants.iter().flat_map(inline_grants), is_all);
+            return (grants, Some((own, "/grant")));
         }
         Some((own, Told::Unknown)) => return (Property::Unknown, Some((own, "/grant"))),
         _ => {}
@@ -232,21 +229,24 @@ fn canned_words(declared: &Declared) -> Vec<(String, Value)> {
     CANNED.iter().filter_map(word).collect()
 }
 
-fn grants_of(grants: impl Iterator<Item = Value>) -> Property {
-    Property::Is(json!({ "Grants": read::distinct(grants.collect()) }))
+/// An ACL of these grants; where they are not all that is written, of these at least.
+fn grants_of(grants: impl Iterator<Item = Value>, is_all: bool) -> Property {
+    let acl = json!({ "Grants": read::distinct(grants.collect()) });
+    if is_all { Property::Is(acl) } else { Property::AtLeast(acl) }
 }
 
 /// A block `grant` of an `access_control_policy`.
 fn policy_grant(grant: &Value) -> Option<Value> {
     let grantee = grant.pointer("/grantee/0")?;
-    Some(json!({ "Grantee": grantee_of(grantee), "Permission": grant.get("permission")? }))
+    let permission = grant.get("permission").filter(|it| it.is_string())?;
+    Some(json!({ "Grantee": grantee_of(grantee), "Permission": permission }))
 }
 
 /// A block `grant` of a bucket: one grantee, several permissions.
 fn inline_grants(grant: &Value) -> Vec<Value> {
     let permissions = grant.get("permissions").and_then(Value::as_array);
     let one = |it: &Value| json!({ "Grantee": grantee_of(grant), "Permission": it });
-    permissions.into_iter().flatten().map(one).collect()
+    permissions.into_iter().flatten().filter(|it| it.is_string()).map(one).collect()
 }
 
 fn grantee_of(written: &Value) -> Value {
