@@ -6,7 +6,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::exit::{CliError, Exit};
 use crate::gate::inputs::{self, Context, Input};
-use crate::gate::judge::Judge;
+use crate::gate::judge::{Judge, settle};
 use crate::gate::{fixes, ignores, rego};
 use crate::output::Out;
 use clap::ValueEnum;
@@ -158,11 +158,13 @@ pub fn run(args: &Args, global: &Global, out: &mut Out) -> Result<Exit, CliError
     let now = SystemClock.now();
     let (trust, guardrails) = (config.trust(), &config.guardrails);
     let judge = Judge { library: &library, trust: &trust, guardrails, all: args.all, now };
-    let mut report = judge.judge(&inputs);
+    let (mut report, beyond) = judge.judge_with_beyond(&inputs);
+    report.entries.extend(beyond);
     if let Some(bundle) = &bundle {
         rego::judge(bundle, &inputs, &mut report)?;
     }
     ignores::apply(&inputs, &mut report, now);
+    settle(&mut report);
     if let Some(path) = &args.baseline {
         apply_baseline(path, &mut report)?;
     }

@@ -10,17 +10,19 @@ use quell_core::detect::{Cause, Detection, Finding, detect};
 use quell_core::plan::{Declared, Intent, Plan};
 use quell_core::policy::Policy;
 use quell_core::report::{Entry, Report, Rule, Verdict};
-use quell_core::resource::{Part, Planned, Trust};
+use quell_core::resource::{Part, Planned, ResourceRef, Trust};
 use quell_library::folder::BUILT_IN;
 use quell_library::{Library, planned, resource};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The policy's page, before its heading.
 const PAGE: &str = "https://github.com/quell-security/quell/blob/main/docs/reference/policies.md";
 /// What stands in an address for an unknown number of instances.
 const INSTANCES: &str = "[*]";
+/// How the reason ends of what is not known beyond what was found.
+const BEYOND: &str = "cannot be known from the code beyond what was found";
 
 /// Everything that judges.
 #[derive(Debug)]
@@ -40,6 +42,12 @@ pub struct Judge<'a> {
 impl Judge<'_> {
     /// Judges all inputs.
     pub fn judge(&self, inputs: &[Input]) -> Report {
+        self.judge_with_beyond(inputs).0
+    }
+
+    /// Judges all inputs. Apart from that comes what is not known of a resource beyond what was
+    /// found: whether that is excused, [`settle`] must know before it can leave it out.
+    pub fn judge_with_beyond(&self, inputs: &[Input]) -> (Report, Vec<Entry>) {
         let rules = rules(self.library);
         let mut report = Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -49,16 +57,18 @@ impl Judge<'_> {
             entries: Vec::new(),
             problems: Vec::new(),
         };
+        let mut beyond = Vec::new();
         for input in inputs {
             let of_input = OfInput { judge: self, input, rules: &rules };
-            let (resources, mut entries) = of_input.judge(&input.plan);
-            let perhaps = of_input.without_instances(&entries);
-            entries.extend(perhaps);
-            report.resources += resources;
-            report.entries.extend(entries);
+            let mut judged = of_input.judge(&input.plan);
+            let perhaps = of_input.without_instances(&judged.told);
+            judged.told.extend(perhaps);
+            report.resources += judged.resources;
+            report.entries.extend(judged.told);
+            beyond.extend(judged.beyond);
             notes::tell(input, &mut report);
         }
-        report
+        (report, beyond)
     }
 
     /// The resources of a plan that are judged, as the policies see them.
@@ -90,6 +100,29 @@ pub fn rules(library: &Library) -> BTreeMap<&str, Arc<Rule>> {
         .collect()
 }
 
+/// Leaves out what is not known beyond what was found, where what was found stands as it is: that
+/// says enough. Where all of it is excused, or has no effect, the unknown is told.
+pub fn settle(report: &mut Report) {
+    let is_beyond = |it: &Entry| it.verdict == Verdict::Unknown && it.reason.ends_with(BEYOND);
+    let stands = |it: &&Entry| it.verdict.excuse().is_none() && it.rule.severity <= it.severity;
+    let standing = report.entries.iter().filter(stands).filter(|it| !is_beyond(it));
+    let standing: BTreeSet<(String, ResourceRef)> =
+        standing.map(|it| (it.rule.id.clone(), it.resource.clone())).collect();
+    let says_enough = |it: &Entry| standing.contains(&(it.rule.id.clone(), it.resource.clone()));
+    report.entries.retain(|it| !(is_beyond(it) && says_enough(it)));
+}
+
+/// What the policies say of a plan.
+#[derive(Default)]
+struct Judged {
+    /// How many resources were judged.
+    resources: usize,
+    /// What is not plainly compliant.
+    told: Vec<Entry>,
+    /// What is not known beyond that.
+    beyond: Vec<Entry>,
+}
+
 /// One input before the policies.
 struct OfInput<'a> {
     judge: &'a Judge<'a>,
@@ -98,29 +131,37 @@ struct OfInput<'a> {
 }
 
 impl OfInput<'_> {
-    /// Judges what a plan declares: how many resources that are, and what is not plainly compliant.
-    fn judge(&self, plan: &Plan) -> (usize, Vec<Entry>) {
-        let blocks = Blocks::of(plan);
-        let (states, mut entries) = (self.judge.states(plan), Vec::new());
-        for planned in &states {
-            self.judge_one(planned, &blocks, &mut entries);
+    /// Judges what a plan declares.
+    fn judge(&self, plan: &Plan) -> Judged {
+        let (blocks, mut judged) = (Blocks::of(plan), Judged::default());
+        for planned in self.judge.states(plan) {
+            judged.resources += 1;
+            self.judge_one(&planned, &blocks, &mut judged);
         }
-        (states.len(), entries)
+        judged
     }
 
-    fn judge_one(&self, planned: &Planned, blocks: &Blocks<'_>, entries: &mut Vec<Entry>) {
+    fn judge_one(&self, planned: &Planned, blocks: &Blocks<'_>, judged: &mut Judged) {
         let policies = self.judge.library.policies().iter();
         let policies: Vec<&Policy> =
             policies.filter(|it| it.meta().judges(&planned.state.resource.kind)).collect();
         let detection = detect(&policies, None, &planned.state);
         for policy in policies {
             let Some(rule) = self.rules.get(policy.id()) else { continue };
-            for (finding, verdict) in said(policy, planned, &detection) {
+            let tell = |(finding, verdict): (Finding, Verdict), entries: &mut Vec<Entry>| {
                 let verdict = self.exempt(&finding, planned, verdict);
                 for part in planned.parts_of(&finding.element, &policy.meta().reads) {
                     let told = (finding.clone(), verdict.clone());
                     entries.push(self.entry(rule, part, blocks, told));
                 }
+            };
+            for it in said(policy, planned, &detection) {
+                tell(it, &mut judged.told);
+            }
+            if detection.findings.iter().any(|it| it.policy == policy.id())
+                && let Some(it) = beyond(policy, planned)
+            {
+                tell((it, Verdict::Unknown), &mut judged.beyond);
             }
         }
     }
@@ -178,7 +219,7 @@ impl OfInput<'_> {
             let severity = worst.entry(it.fingerprint()).or_insert(it.severity);
             *severity = it.severity.max(*severity);
         }
-        let mut entries = self.judge(&plan).1;
+        let mut entries = self.judge(&plan).told;
         entries.retain(|it| worst.get(&it.fingerprint()).is_none_or(|told| *told < it.severity));
         for it in entries.iter_mut().filter(|it| it.verdict.is_excusable()) {
             it.verdict = Verdict::Unknown;
@@ -220,6 +261,17 @@ fn said(policy: &Policy, planned: &Planned, detection: &Detection) -> Vec<(Findi
         }
     }
     entries
+}
+
+/// What is not known beyond what was found: lists of which there is this at least.
+fn beyond(policy: &Policy, planned: &Planned) -> Option<Finding> {
+    let state = &planned.state;
+    let is_partial =
+        |it: &&String| state.unknown.contains(*it) && state.properties.get(it.as_str()).is_some();
+    let partial = policy.meta().reads.iter().filter(is_partial).map(String::as_str);
+    let names = partial.collect::<Vec<_>>().join(", ");
+    let reason = format!("{names} {BEYOND}");
+    (!names.is_empty()).then(|| told(policy, planned, &names, reason))
 }
 
 /// A finding of the gate's own, in the form of a policy's.
