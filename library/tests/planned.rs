@@ -187,6 +187,13 @@ fn a_bucket_is_joined_with_its_parts() {
     let unsure = judged(vec![bucket(), other, block(&flags, &either, &["/bucket"])]);
     assert_eq!(unsure.iter().filter(|it| it.starts_with("?bucket_public_block")).count(), 2);
     assert_eq!(unsure.iter().filter(|it| **it == found).count(), 1, "{unsure:?}");
+    // Two of what there can be one of: nobody can say which is written last.
+    let all_on = json!({ "bucket": "logs", "block_public_acls": true, "ignore_public_acls": true,
+        "block_public_policy": true, "restrict_public_buckets": true });
+    let on = declared("aws_s3_bucket_public_access_block", "z", all_on);
+    let twice = judged(vec![bucket(), block(&named, &[], &[]), on.clone()]);
+    assert!(twice.iter().any(|it| it.starts_with("?bucket_public_block")), "{twice:?}");
+    assert_eq!(judged(vec![bucket(), on.clone(), on]), [""; 0]);
     // A switch that is not known yet.
     let mut later = flags.clone();
     later["block_public_acls"] = Value::Null;

@@ -141,9 +141,23 @@ fn flags_of(declared: &Declared) -> Property {
     }
 }
 
+/// What a part says that a bucket can have one of. Where there are several, and they differ, nobody
+/// can say which is written last.
+fn of_part<'a>(
+    whole: &Whole<'a>,
+    kinds: &[&str],
+    read: impl Fn(&'a Declared) -> Found<'a>,
+) -> Option<Found<'a>> {
+    let mut found = whole.of_kinds(kinds).into_iter().map(read);
+    let (property, from) = found.next_back()?;
+    let is_sure = found.all(|(it, _)| it == property);
+    Some((if is_sure { property } else { Property::Unknown }, from))
+}
+
 fn public_access_block<'a>(whole: &Whole<'a>) -> Found<'a> {
-    if let Some(it) = whole.part(&["aws_s3_bucket_public_access_block"]) {
-        return (flags_of(it), Some((it, "")));
+    let apart = |it: &'a Declared| (flags_of(it), Some((it, "")));
+    if let Some(found) = of_part(whole, &["aws_s3_bucket_public_access_block"], apart) {
+        return found;
     }
     let at = "/PublicAccessBlockConfiguration";
     if let Some(own) = whole.own.filter(|it| it.told(at) != Told::Absent) {
@@ -157,11 +171,13 @@ fn ownership<'a>(whole: &Whole<'a>) -> Found<'a> {
         Told::Value(it) => Property::Is(json!({ "Rules": [{ "ObjectOwnership": it }] })),
         Told::Absent | Told::Unknown => Property::Unknown,
     };
-    if let Some(it) = whole.part(&["aws_s3_bucket_ownership_controls"]) {
+    let apart = |it: &'a Declared| {
         let at = "/rule/0/object_ownership";
         let is_gone = it.intent == Intent::Delete;
-        let property = if is_gone { Property::None } else { rule(it.told(at)) };
-        return (property, Some((it, at)));
+        (if is_gone { Property::None } else { rule(it.told(at)) }, Some((it, at)))
+    };
+    if let Some(found) = of_part(whole, &["aws_s3_bucket_ownership_controls"], apart) {
+        return found;
     }
     let at = "/OwnershipControls/Rules/0/ObjectOwnership";
     if let Some(own) = whole.own.filter(|it| it.told("/OwnershipControls") != Told::Absent) {
@@ -181,7 +197,7 @@ fn acl<'a>(whole: &Whole<'a>) -> Found<'a> {
         let spelled = CANNED.iter().find(|(it, _)| *it == name).map_or(name, |(_, it)| it);
         event::canned(spelled).map_or(Property::Unknown, Property::Is)
     };
-    if let Some(it) = whole.part(&["aws_s3_bucket_acl"]) {
+    let apart = |it: &'a Declared| {
         // What is destroyed stays in force.
         if let Some(name) = it.last().get("acl").filter(|it| it.is_string()) {
             return (canned(name), Some((it, "/acl")));
@@ -190,7 +206,10 @@ fn acl<'a>(whole: &Whole<'a>) -> Found<'a> {
         let written = it.last().pointer(at).and_then(Value::as_array);
         let is_all = it.intent == Intent::Delete || tells_grants(it);
         let grants = |it: &Vec<Value>| grants_of(it.iter().flat_map(policy_grant), is_all);
-        return (written.map_or(Property::Unknown, grants), Some((it, at)));
+        (written.map_or(Property::Unknown, grants), Some((it, at)))
+    };
+    if let Some(found) = of_part(whole, &["aws_s3_bucket_acl"], apart) {
+        return found;
     }
     for at in ["/acl", "/AccessControl"] {
         match whole.own.map(|own| (own, own.told(at))) {
@@ -256,22 +275,25 @@ fn grantee_of(written: &Value) -> Value {
     Value::Object(fields.collect::<Map<_, _>>())
 }
 
-fn policy(plan: &Plan, whole: &Whole<'_>, draft: &mut Draft) {
-    let part = whole.part(&["aws_s3_bucket_policy", "AWS::S3::BucketPolicy"]);
-    let (from, property) = match (part, whole.own) {
-        (Some(it), _) if it.intent == Intent::Delete => (Some((it, "")), Property::None),
-        (Some(it), _) => {
-            let at = if it.kind == "aws_s3_bucket_policy" { "/policy" } else { "/PolicyDocument" };
-            (Some((it, at)), planned::document::of_resource(plan, it, at))
+fn policy<'a>(plan: &Plan, whole: &Whole<'a>, draft: &mut Draft) {
+    let apart = |it: &'a Declared| {
+        if it.intent == Intent::Delete {
+            return (Property::None, Some((it, "")));
         }
+        let at = if it.kind == "aws_s3_bucket_policy" { "/policy" } else { "/PolicyDocument" };
+        (planned::document::of_resource(plan, it, at), Some((it, at)))
+    };
+    let kinds = ["aws_s3_bucket_policy", "AWS::S3::BucketPolicy"];
+    let (property, from) = match (of_part(whole, &kinds, apart), whole.own) {
+        (Some(found), _) => found,
         (None, Some(own))
             if own.properties.get("policy").is_some_and(|it| it.is_string())
                 || own.told("/policy") == Told::Unknown =>
         {
-            (Some((own, "/policy")), planned::document::of_resource(plan, own, "/policy"))
+            (planned::document::of_resource(plan, own, "/policy"), Some((own, "/policy")))
         }
-        (None, Some(_)) if whole.is_new() => (None, Property::None),
-        _ => (None, Property::Unknown),
+        (None, Some(_)) if whole.is_new() => (Property::None, None),
+        _ => (Property::Unknown, None),
     };
     // In the form that a read gives it: a list of statements without repetitions.
     let form = |it: Value| read::document(&it.to_string());
