@@ -585,6 +585,16 @@ fn an_unknown_source_is_unknown_and_a_group_is_not_the_world() {
     assert_eq!(judged(vec![group(), list("10.0.0.0/8")]), [""; 0]);
     assert_eq!(judged(vec![group(), list("0.0.0.0/0")]).len(), 2);
     assert!(judged(vec![group()]).iter().all(|it| it.starts_with('?')));
+    // Entries that are declarations of their own belong to it, too.
+    let apart = |cidr: &str| {
+        let refers = [("/prefix_list_id", "aws_ec2_managed_prefix_list.l")];
+        let entry = declared("aws_ec2_managed_prefix_list_entry", "e", json!({ "cidr": cidr }));
+        with(entry, &["/prefix_list_id"], &refers)
+    };
+    assert_eq!(judged(vec![group(), list("10.0.0.0/8"), apart("10.1.0.0/16")]), [""; 0]);
+    assert_eq!(judged(vec![group(), list("10.0.0.0/8"), apart("0.0.0.0/0")]).len(), 2);
+    let bare = declared("aws_ec2_managed_prefix_list", "l", json!({}));
+    assert_eq!(judged(vec![group(), bare, apart("10.1.0.0/16")]), [""; 0]);
 }
 
 #[test]
