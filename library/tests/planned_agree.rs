@@ -257,6 +257,15 @@ const FLAGS: [(&str, &str); 4] = [
     ("RestrictPublicBuckets", "restrict_public_buckets"),
 ];
 
+/// A flag's name in CloudFormation, or in Terraform.
+type Names = fn(&(&'static str, &'static str)) -> &'static str;
+
+/// A public access block.
+fn switches(on: [bool; 4], names: Names) -> Value {
+    let flag = |(it, on)| (names(it).to_owned(), json!(on));
+    Value::Object(FLAGS.iter().zip(on).map(flag).collect())
+}
+
 /// A canned ACL in Terraform's and CloudFormation's spelling, and the groups that it grants to.
 type Acl = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
@@ -266,6 +275,17 @@ const ACLS: [Acl; 4] = [
     ("public-read-write", "PublicReadWrite", &[("AllUsers", "READ"), ("AllUsers", "WRITE")]),
     ("authenticated-read", "AuthenticatedRead", &[("AuthenticatedUsers", "READ")]),
 ];
+
+/// The grants of a canned ACL, as a read has them.
+fn grants(acl: Option<Acl>) -> Vec<Value> {
+    let grant = |(group, permission): &(&str, &str)| {
+        let uri = format!("http://acs.amazonaws.com/groups/global/{group}");
+        json!({ "Grantee": { "Type": "Group", "URI": uri }, "Permission": permission })
+    };
+    let owner = json!({ "Grantee": { "Type": "CanonicalUser", "ID": "x" },
+        "Permission": "FULL_CONTROL" });
+    [owner].into_iter().chain(acl.into_iter().flat_map(|it| it.2).map(grant)).collect()
+}
 
 const OWNERSHIP: [&str; 3] = ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"];
 
@@ -415,13 +435,7 @@ proptest! {
         pick in any::<prop::sample::Index>(),
         native in any::<bool>(),
     ) {
-        let switches = |on: [bool; 4], names: fn(&(&'static str, &'static str)) -> &'static str| {
-            let flag = |(it, on)| (names(it).to_owned(), json!(on));
-            Value::Object(FLAGS.iter().zip(on).map(flag).collect())
-        };
-        let flags = |names: fn(&(&'static str, &'static str)) -> &'static str| {
-            block.map(|on| switches(on, names))
-        };
+        let flags = |names: Names| block.map(|on| switches(on, names));
         let mut bucket = json!({ "bucket": "logs" });
         let mut parts = Vec::new();
         if let Some(mut it) = flags(|it| it.1) {
@@ -458,19 +472,12 @@ proptest! {
         templates.extend(policy.iter().map(|it| {
             ("AWS::S3::BucketPolicy", json!({ "Bucket": "logs", "PolicyDocument": it }))
         }));
-        let grant = |(group, permission): &(&str, &str)| {
-            let uri = format!("http://acs.amazonaws.com/groups/global/{group}");
-            json!({ "Grantee": { "Type": "Group", "URI": uri }, "Permission": permission })
-        };
-        let mut grants = vec![json!({ "Grantee": { "Type": "CanonicalUser", "ID": "x" },
-            "Permission": "FULL_CONTROL" })];
-        grants.extend(acl.into_iter().flat_map(|it| it.2).map(grant));
         let on = || json!({ "BlockPublicAcls": true, "IgnorePublicAcls": true,
             "BlockPublicPolicy": true, "RestrictPublicBuckets": true });
         let read = object([
             ("PublicAccessBlockConfiguration", Some(flags(|it| it.0).unwrap_or_else(on))),
             ("OwnershipControls", Some(controls(ownership.unwrap_or("BucketOwnerEnforced")))),
-            ("AccessControlList", Some(json!({ "Owner": { "ID": "x" }, "Grants": grants }))),
+            ("AccessControlList", Some(json!({ "Owner": { "ID": "x" }, "Grants": grants(acl) }))),
             ("BucketPolicy", policy),
             ("AccountPublicAccessBlockConfiguration", account.map(|on| switches(on, |it| it.0))),
         ]);
@@ -609,16 +616,12 @@ proptest! {
 
     #[test]
     fn accounts(block in any::<[bool; 4]>(), native in any::<bool>()) {
-        let flags = |names: fn(&(&'static str, &'static str)) -> &'static str| {
-            let flag = |(it, on)| (names(it).to_owned(), json!(on));
-            Value::Object(FLAGS.iter().zip(block).map(flag).collect())
-        };
-        let mut written = flags(|it| it.1);
+        let mut written = switches(block, |it| it.1);
         written["account_id"] = json!(ACCOUNT);
         // CloudFormation has no type for it.
         let parts = [("aws_s3_account_public_access_block", written)];
         let kind = "AWS::S3::AccountPublicAccessBlock";
-        let read = json!({ "PublicAccessBlockConfiguration": flags(|it| it.0) });
+        let read = json!({ "PublicAccessBlockConfiguration": switches(block, |it| it.0) });
         let read = by_read(kind, ACCOUNT, read);
         prop_assert_eq!(&by_plan(kind, &parts), &read);
         prop_assert_eq!(&by_source(kind, &parts, native), &read);
