@@ -187,6 +187,13 @@ fn a_bucket_is_joined_with_its_parts() {
     let unsure = judged(vec![bucket(), other, block(&flags, &either, &["/bucket"])]);
     assert_eq!(unsure.iter().filter(|it| it.starts_with("?bucket_public_block")).count(), 2);
     assert_eq!(unsure.iter().filter(|it| **it == found).count(), 1, "{unsure:?}");
+    // Two of what there can be one of: nobody can say which is written last.
+    let all_on = json!({ "bucket": "logs", "block_public_acls": true, "ignore_public_acls": true,
+        "block_public_policy": true, "restrict_public_buckets": true });
+    let on = declared("aws_s3_bucket_public_access_block", "z", all_on);
+    let twice = judged(vec![bucket(), block(&named, &[], &[]), on.clone()]);
+    assert!(twice.iter().any(|it| it.starts_with("?bucket_public_block")), "{twice:?}");
+    assert_eq!(judged(vec![bucket(), on.clone(), on]), [""; 0]);
     // A switch that is not known yet.
     let mut later = flags.clone();
     later["block_public_acls"] = Value::Null;
@@ -306,6 +313,28 @@ fn a_document_that_will_be_read_is_judged_by_its_blocks() {
     assert_eq!(judge("*"), [blocked, "policy_public_statement aws_s3_bucket_policy.p"]);
 }
 
+/// What it is merged with may allow anything, by whichever argument.
+#[test]
+fn a_document_that_others_are_merged_into_is_not_known() {
+    let judge = |merged: &[&str]| {
+        let statement = json!({ "actions": ["s3:GetObject"], "resources": ["*"] });
+        let data = declared("aws_iam_policy_document", "d", json!({ "statement": [statement] }));
+        let mut data = intended(with(data, merged, &[]), Intent::Read);
+        data.address = "data.aws_iam_policy_document.d".to_owned();
+        let policy = declared("aws_iam_policy", "p", json!({ "name": "p", "policy": null }));
+        let refers = [("/policy", "data.aws_iam_policy_document.d")];
+        judged(vec![data, with(policy, &["/policy"], &refers)])
+    };
+    assert_eq!(judge(&[]), [""; 0]);
+    for argument in
+        ["/override_json", "/override_policy_documents", "/source_json", "/source_policy_documents"]
+    {
+        let found = judge(&[argument]);
+        let is_unknown = found.iter().any(|it| it.starts_with("?admin_policy_created"));
+        assert!(is_unknown, "{argument}: {found:?}");
+    }
+}
+
 /// Source may leave anything unknown: a variable may hold a wildcard.
 #[test]
 fn a_draft_is_judged_by_what_is_known_of_it() {
@@ -412,6 +441,19 @@ fn acls_open_a_bucket_in_every_language() {
         "PublicAccessBlockConfiguration": { "BlockPublicAcls": false } }),
     );
     assert_eq!(judged(vec![template]), ["acl_public_grant Logs", "bucket_public_block Logs"]);
+    // Nobody knows how many grants there are: there may be any.
+    let later = declared("aws_s3_bucket", "logs", json!({ "bucket": "logs", "grant": null }));
+    let later = with(later, &["/grant"], &[]);
+    let off = declared("aws_s3_bucket_public_access_block", "b", json!({ "bucket": "logs" }));
+    let found = judged(vec![later, off.clone(), controls("ObjectWriter")]);
+    assert!(found.iter().any(|it| it.starts_with("?acl_public_grant")), "{found:?}");
+    // What is known of one grant is not lost because another one is not known.
+    let grants = json!([{ "type": "Group", "permissions": ["READ"], "uri": group },
+        { "type": "CanonicalUser", "permissions": ["READ"], "id": null }]);
+    let some = declared("aws_s3_bucket", "logs", json!({ "bucket": "logs", "grant": grants }));
+    let some = with(some, &["/grant/1/id"], &[]);
+    let found = judged(vec![some, off, controls("ObjectWriter")]);
+    assert!(found.contains(&"acl_public_grant aws_s3_bucket.logs".to_owned()), "{found:?}");
 }
 
 #[test]
@@ -431,8 +473,17 @@ fn an_accounts_block_counts_where_it_is_declared() {
     );
     let bucket = declared("aws_s3_bucket", "logs", json!({ "bucket": "logs" }));
     let off = declared("aws_s3_bucket_public_access_block", "b", json!({ "bucket": "logs" }));
+    let all = |blocks: Vec<Declared>| judged([vec![bucket.clone(), off.clone()], blocks].concat());
     let latent = "~bucket_public_block aws_s3_bucket_public_access_block.b";
-    assert_eq!(judged(vec![bucket, off, account(true)]), [latent]);
+    assert_eq!(all(vec![account(true)]), [latent]);
+    // Of two accounts', nobody can say which one the bucket is in.
+    let mut other = account(false);
+    other.address = "aws_s3_account_public_access_block.0".to_owned();
+    let either = all(vec![account(true), other]);
+    assert!(!either.contains(&latent.to_owned()), "{either:?}");
+    // What only reads a block does not set it.
+    let open = "bucket_public_block aws_s3_bucket_public_access_block.b";
+    assert_eq!(all(vec![intended(account(true), Intent::Read)]), [open]);
 }
 
 const GROUP: &str = "AWS::EC2::SecurityGroup";
@@ -534,6 +585,16 @@ fn an_unknown_source_is_unknown_and_a_group_is_not_the_world() {
     assert_eq!(judged(vec![group(), list("10.0.0.0/8")]), [""; 0]);
     assert_eq!(judged(vec![group(), list("0.0.0.0/0")]).len(), 2);
     assert!(judged(vec![group()]).iter().all(|it| it.starts_with('?')));
+    // Entries that are declarations of their own belong to it, too.
+    let apart = |cidr: &str| {
+        let refers = [("/prefix_list_id", "aws_ec2_managed_prefix_list.l")];
+        let entry = declared("aws_ec2_managed_prefix_list_entry", "e", json!({ "cidr": cidr }));
+        with(entry, &["/prefix_list_id"], &refers)
+    };
+    assert_eq!(judged(vec![group(), list("10.0.0.0/8"), apart("10.1.0.0/16")]), [""; 0]);
+    assert_eq!(judged(vec![group(), list("10.0.0.0/8"), apart("0.0.0.0/0")]).len(), 2);
+    let bare = declared("aws_ec2_managed_prefix_list", "l", json!({}));
+    assert_eq!(judged(vec![group(), bare, apart("10.1.0.0/16")]), [""; 0]);
 }
 
 #[test]
@@ -681,6 +742,52 @@ fn administrators_are_found_in_their_own_declarations() {
     );
     let role = declared("AWS::IAM::Role", "R", json!({}));
     assert_eq!(judged(vec![managed, role]), ["admin_policy_attached P", "admin_policy_created P"]);
+}
+
+/// The list of all that may be attached to a principal attaches it.
+#[test]
+fn administrators_are_found_in_exclusive_lists() {
+    for (kind, to) in [
+        ("aws_iam_group_policy_attachments_exclusive", "group_name"),
+        ("aws_iam_role_policy_attachments_exclusive", "role_name"),
+        ("aws_iam_user_policy_attachments_exclusive", "user_name"),
+    ] {
+        let list = declared(kind, "a", json!({ to: "n", "policy_arns": [AWS_ADMIN] }));
+        let found = judged(vec![list]);
+        assert!(found.contains(&format!("admin_policy_attached {kind}.a")), "{kind}: {found:?}");
+    }
+}
+
+/// Names that are not known yet differ all the same.
+#[test]
+fn an_inline_policy_without_a_name_hides_no_other() {
+    let narrow = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*" }] });
+    let policies =
+        [admin(), narrow.clone()].map(|it| json!({ "name": null, "policy": it.to_string() }));
+    let role = declared("aws_iam_role", "r", json!({ "name": "r", "inline_policy": policies }));
+    let role = with(role, &["/inline_policy/0/name", "/inline_policy/1/name"], &[]);
+    assert_eq!(judged(vec![role]), ["admin_policy_created aws_iam_role.r"]);
+    // Nor does one of the same name: nobody can say which is written last.
+    let user = declared("AWS::IAM::User", "U", json!({ "UserName": "u" }));
+    let [wide, tight] = [("A", admin()), ("B", narrow)].map(|(address, document)| {
+        let own = json!({ "PolicyName": "p", "Users": ["u"], "PolicyDocument": document });
+        declared("AWS::IAM::Policy", address, own)
+    });
+    assert_eq!(judged(vec![user, wide, tight]), ["admin_policy_created A"]);
+}
+
+#[test]
+fn inline_policies_of_the_awscc_provider_are_judged() {
+    for (kind, to) in [
+        ("awscc_iam_group_policy", "group_name"),
+        ("awscc_iam_role_policy", "role_name"),
+        ("awscc_iam_user_policy", "user_name"),
+    ] {
+        let own = json!({ to: "n", "policy_name": "p", "policy_document": admin().to_string() });
+        let found = judged(vec![declared(kind, "p", own)]);
+        assert!(found.contains(&format!("admin_policy_created {kind}.p")), "{kind}: {found:?}");
+    }
 }
 
 /// CloudFormation does not deploy it, but whoever mends it names somebody.

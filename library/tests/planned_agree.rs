@@ -257,6 +257,15 @@ const FLAGS: [(&str, &str); 4] = [
     ("RestrictPublicBuckets", "restrict_public_buckets"),
 ];
 
+/// A flag's name in CloudFormation, or in Terraform.
+type Names = fn(&(&'static str, &'static str)) -> &'static str;
+
+/// A public access block.
+fn switches(on: [bool; 4], names: Names) -> Value {
+    let flag = |(it, on)| (names(it).to_owned(), json!(on));
+    Value::Object(FLAGS.iter().zip(on).map(flag).collect())
+}
+
 /// A canned ACL in Terraform's and CloudFormation's spelling, and the groups that it grants to.
 type Acl = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
@@ -266,6 +275,17 @@ const ACLS: [Acl; 4] = [
     ("public-read-write", "PublicReadWrite", &[("AllUsers", "READ"), ("AllUsers", "WRITE")]),
     ("authenticated-read", "AuthenticatedRead", &[("AuthenticatedUsers", "READ")]),
 ];
+
+/// The grants of a canned ACL, as a read has them.
+fn grants(acl: Option<Acl>) -> Vec<Value> {
+    let grant = |(group, permission): &(&str, &str)| {
+        let uri = format!("http://acs.amazonaws.com/groups/global/{group}");
+        json!({ "Grantee": { "Type": "Group", "URI": uri }, "Permission": permission })
+    };
+    let owner = json!({ "Grantee": { "Type": "CanonicalUser", "ID": "x" },
+        "Permission": "FULL_CONTROL" });
+    [owner].into_iter().chain(acl.into_iter().flat_map(|it| it.2).map(grant)).collect()
+}
 
 const OWNERSHIP: [&str; 3] = ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"];
 
@@ -331,6 +351,26 @@ fn identity_policy() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A condition of an advanced selector: a field, an operator in Terraform's and in CloudTrail's
+/// words, and a value.
+type Field = (&'static str, [&'static str; 2], &'static str);
+
+fn advanced_selector() -> impl Strategy<Value = Vec<Field>> {
+    const EQUALS: [&str; 2] = ["equals", "Equals"];
+    const NOT_EQUALS: [&str; 2] = ["not_equals", "NotEquals"];
+    let category = prop::sample::select(vec!["Management", "Data"]);
+    let read_only = prop::option::of(prop::sample::select(vec!["true", "false"]));
+    (category, read_only, any::<bool>()).prop_map(|(category, read_only, without_kms)| {
+        let without_kms = without_kms.then_some(("eventSource", NOT_EQUALS, "kms.amazonaws.com"));
+        let fields = [
+            Some(("eventCategory", EQUALS, category)),
+            read_only.map(|it| ("readOnly", EQUALS, it)),
+            without_kms,
+        ];
+        fields.into_iter().flatten().collect()
+    })
+}
+
 /// How many configurations of each type are taken; `PROPTEST_CASES` may ask for more.
 const CASES: u32 = 2_500;
 
@@ -390,22 +430,21 @@ proptest! {
         ownership in prop::option::of(prop::sample::select(OWNERSHIP.to_vec())),
         acl in prop::option::of(prop::sample::select(ACLS.to_vec())),
         policy in prop::option::of(bucket_policy()),
+        account in prop::option::of(any::<[bool; 4]>()),
         inline in any::<bool>(),
         pick in any::<prop::sample::Index>(),
         native in any::<bool>(),
     ) {
-        let flags = |names: fn(&(&'static str, &'static str)) -> &'static str| {
-            block.map(|on| {
-                let flag = |(it, on)| (names(it).to_owned(), json!(on));
-                Value::Object(FLAGS.iter().zip(on).map(flag).collect())
-            })
-        };
+        let flags = |names: Names| block.map(|on| switches(on, names));
         let mut bucket = json!({ "bucket": "logs" });
         let mut parts = Vec::new();
         if let Some(mut it) = flags(|it| it.1) {
             it["bucket"] = json!("logs");
             parts.push(("aws_s3_bucket_public_access_block", it));
         }
+        parts.extend(
+            account.map(|on| ("aws_s3_account_public_access_block", switches(on, |it| it.1))),
+        );
         if let Some(it) = ownership {
             parts.push(("aws_s3_bucket_ownership_controls",
                 json!({ "bucket": "logs", "rule": [{ "object_ownership": it }] })));
@@ -433,25 +472,22 @@ proptest! {
         templates.extend(policy.iter().map(|it| {
             ("AWS::S3::BucketPolicy", json!({ "Bucket": "logs", "PolicyDocument": it }))
         }));
-        let grant = |(group, permission): &(&str, &str)| {
-            let uri = format!("http://acs.amazonaws.com/groups/global/{group}");
-            json!({ "Grantee": { "Type": "Group", "URI": uri }, "Permission": permission })
-        };
-        let mut grants = vec![json!({ "Grantee": { "Type": "CanonicalUser", "ID": "x" },
-            "Permission": "FULL_CONTROL" })];
-        grants.extend(acl.into_iter().flat_map(|it| it.2).map(grant));
         let on = || json!({ "BlockPublicAcls": true, "IgnorePublicAcls": true,
             "BlockPublicPolicy": true, "RestrictPublicBuckets": true });
         let read = object([
             ("PublicAccessBlockConfiguration", Some(flags(|it| it.0).unwrap_or_else(on))),
             ("OwnershipControls", Some(controls(ownership.unwrap_or("BucketOwnerEnforced")))),
-            ("AccessControlList", Some(json!({ "Owner": { "ID": "x" }, "Grants": grants }))),
+            ("AccessControlList", Some(json!({ "Owner": { "ID": "x" }, "Grants": grants(acl) }))),
             ("BucketPolicy", policy),
+            ("AccountPublicAccessBlockConfiguration", account.map(|on| switches(on, |it| it.0))),
         ]);
         let read = by_read("AWS::S3::Bucket", "logs", read);
         prop_assert_eq!(&by_plan("AWS::S3::Bucket", &parts), &read);
         prop_assert_eq!(&by_source("AWS::S3::Bucket", &parts, native), &read);
-        prop_assert_eq!(&by_template("AWS::S3::Bucket", &templates), &read);
+        // CloudFormation has no type for an account's block.
+        if account.is_none() {
+            prop_assert_eq!(&by_template("AWS::S3::Bucket", &templates), &read);
+        }
         check_unknown(&read, &parts, pick)?;
     }
 
@@ -517,6 +553,8 @@ proptest! {
             ),
             0..3,
         ),
+        advanced in prop::collection::vec(advanced_selector(), 0..3),
+        key in any::<bool>(),
         pick in any::<prop::sample::Index>(),
         native in any::<bool>(),
     ) {
@@ -526,6 +564,8 @@ proptest! {
             ("IsLogging", "enable_logging", true),
             ("IsMultiRegionTrail", "is_multi_region_trail", false),
         ];
+        // A trail has one kind of selectors or the other.
+        let selectors = if advanced.is_empty() { selectors } else { Vec::new() };
         let id = format!("arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/t");
         let (mut plan, mut template) = (json!({ "name": "t" }), json!({ "TrailName": "t" }));
         let mut read = json!({ "TrailName": "t" });
@@ -547,6 +587,24 @@ proptest! {
         }).collect();
         template["EventSelectors"] = cloudformation.clone();
         read["EventSelectors"] = cloudformation;
+        plan["advanced_event_selector"] = advanced.iter().map(|fields| {
+            let one = |(field, [op, _], value): &Field| json!({ "field": field, *op: [value] });
+            let fields: Value = fields.iter().map(one).collect();
+            json!({ "name": "n", "field_selector": fields })
+        }).collect();
+        let cloudformation: Value = advanced.iter().map(|fields| {
+            let one = |(field, [_, op], value): &Field| json!({ "Field": field, *op: [value] });
+            let fields: Value = fields.iter().map(one).collect();
+            json!({ "Name": "n", "FieldSelectors": fields })
+        }).collect();
+        template["AdvancedEventSelectors"] = cloudformation.clone();
+        read["AdvancedEventSelectors"] = cloudformation;
+        if key {
+            let key = json!(format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/k"));
+            plan["kms_key_id"] = key.clone();
+            template["KMSKeyId"] = key.clone();
+            read["KMSKeyId"] = key;
+        }
         let kind = "AWS::CloudTrail::Trail";
         let read = by_read(kind, &id, read);
         let parts = [("aws_cloudtrail", plan)];
@@ -558,16 +616,12 @@ proptest! {
 
     #[test]
     fn accounts(block in any::<[bool; 4]>(), native in any::<bool>()) {
-        let flags = |names: fn(&(&'static str, &'static str)) -> &'static str| {
-            let flag = |(it, on)| (names(it).to_owned(), json!(on));
-            Value::Object(FLAGS.iter().zip(block).map(flag).collect())
-        };
-        let mut written = flags(|it| it.1);
+        let mut written = switches(block, |it| it.1);
         written["account_id"] = json!(ACCOUNT);
         // CloudFormation has no type for it.
         let parts = [("aws_s3_account_public_access_block", written)];
         let kind = "AWS::S3::AccountPublicAccessBlock";
-        let read = json!({ "PublicAccessBlockConfiguration": flags(|it| it.0) });
+        let read = json!({ "PublicAccessBlockConfiguration": switches(block, |it| it.0) });
         let read = by_read(kind, ACCOUNT, read);
         prop_assert_eq!(&by_plan(kind, &parts), &read);
         prop_assert_eq!(&by_source(kind, &parts, native), &read);

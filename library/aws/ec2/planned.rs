@@ -25,6 +25,13 @@ static GROUPS: Types = Types {
     ],
 };
 
+/// Prefix lists, and entries of them that are declarations of their own.
+static MANAGED_LISTS: Types = Types {
+    whole: &["aws_ec2_managed_prefix_list", "AWS::EC2::PrefixList"],
+    names: &["/id", "/PrefixListId"],
+    parts: &[Link::one("aws_ec2_managed_prefix_list_entry", "/prefix_list_id")],
+};
+
 /// How a form of rules names what a rule consists of.
 struct Form {
     protocol: &'static str,
@@ -102,10 +109,11 @@ pub fn groups(plan: &Plan) -> Vec<Planned> {
     let lets_in = |it: &Whole<'_>| it.own.is_some() || it.parts.iter().any(|it| is_ingress(it));
     let mut groups = planned::join(plan, &GROUPS);
     groups.retain(lets_in);
-    groups.iter().map(|it| group(plan, it)).collect()
+    let lists = known_lists(plan);
+    groups.iter().map(|it| group(plan, &lists, it)).collect()
 }
 
-fn group(plan: &Plan, whole: &Whole<'_>) -> Planned {
+fn group(plan: &Plan, lists: &BTreeMap<String, Vec<String>>, whole: &Whole<'_>) -> Planned {
     let mut draft = Draft::default();
     let mut rules = inline(whole, &mut draft);
     for part in &whole.parts {
@@ -113,7 +121,7 @@ fn group(plan: &Plan, whole: &Whole<'_>) -> Planned {
     }
     let mut seen = std::collections::BTreeSet::new();
     rules.found.retain(|it| seen.insert(element_id(it)));
-    draft.set(PREFIX_LISTS, Property::Is(prefix_lists(plan, &rules.found)), None);
+    draft.set(PREFIX_LISTS, Property::Is(prefix_lists(lists, &rules.found)), None);
     let found = Value::Array(rules.found);
     let rules = if rules.is_partial { Property::AtLeast(found) } else { Property::Is(found) };
     draft.set(INGRESS, rules, None);
@@ -292,25 +300,46 @@ fn protocol(told: Told<'_>) -> Option<String> {
     }
 }
 
-/// The entries of those prefix lists that are declared and known: by id, or by address where there
-/// is no id yet.
-fn prefix_lists(plan: &Plan, rules: &[Value]) -> Value {
-    let mut lists: BTreeMap<String, Vec<String>> = BTreeMap::new();
+/// The entries of those prefix lists that rules name, and that are known.
+fn prefix_lists(known: &BTreeMap<String, Vec<String>>, rules: &[Value]) -> Value {
     let used = rules.iter().filter_map(|it| it.get("SourcePrefixListId")?.as_str());
-    for id in used {
-        let is_it = |it: &&Declared| {
-            it.address == id || it.properties.get("id").and_then(Value::as_str) == Some(id)
-        };
-        let Some(found) = plan.declared.iter().find(is_it) else { continue };
-        for (at, cidr) in [("/entry", "cidr"), ("/entries", "cidr"), ("/Entries", "Cidr")] {
-            if let Told::Value(Value::Array(entries)) = found.told(at)
-                && found.is_whole(at)
-            {
-                let cidrs =
-                    entries.iter().filter_map(|it| Some(it.get(cidr)?.as_str()?.to_owned()));
-                lists.insert(id.to_owned(), cidrs.collect());
-            }
+    json!(used.filter_map(|id| Some((id, known.get(id)?))).collect::<BTreeMap<_, _>>())
+}
+
+/// The entries of the prefix lists that are declared, or read, and known: by id, and by address,
+/// where there is no id yet.
+fn known_lists(plan: &Plan) -> BTreeMap<String, Vec<String>> {
+    let mut known = BTreeMap::new();
+    let mut take = |list: &Declared, cidrs: Vec<String>| {
+        let ids = MANAGED_LISTS.names.iter().filter_map(|it| list.properties.pointer(it)?.as_str());
+        for name in ids.chain([list.address.as_str()]) {
+            known.insert(name.to_owned(), cidrs.clone());
+        }
+    };
+    let is_read = |it: &&Declared| it.intent == Intent::Read && it.kind.contains("prefix_list");
+    for list in plan.declared.iter().filter(is_read) {
+        if let Some(cidrs) = entries(list, false) {
+            take(list, cidrs);
         }
     }
-    json!(lists)
+    for whole in planned::join(plan, &MANAGED_LISTS).iter().filter(|it| !it.is_unsure) {
+        let Some(list) = whole.own else { continue };
+        let apart = whole.parts.iter().filter(|it| it.intent != Intent::Delete);
+        let apart: Option<Vec<String>> =
+            apart.map(|it| Some(it.told("/cidr").value()?.as_str()?.to_owned())).collect();
+        if let (Some(cidrs), Some(apart)) = (entries(list, whole.is_new()), apart) {
+            take(list, [cidrs, apart].concat());
+        }
+    }
+    known
+}
+
+/// The CIDRs in a prefix list's own declaration; `None` where they are not known. A new one has
+/// none where it declares none.
+fn entries(list: &Declared, is_new: bool) -> Option<Vec<String>> {
+    let forms = [("/entry", "cidr"), ("/entries", "cidr"), ("/Entries", "Cidr")];
+    let declared = forms.into_iter().find(|(at, _)| list.told(at) != Told::Absent);
+    let Some((at, cidr)) = declared else { return is_new.then(Vec::new) };
+    let entries = list.told(at).value()?.as_array().filter(|_| list.is_whole(at))?;
+    entries.iter().map(|it| Some(it.get(cidr)?.as_str()?.to_owned())).collect()
 }

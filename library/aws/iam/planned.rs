@@ -12,7 +12,7 @@ use crate::aws::planned::{self, Draft, Link, Property, Types, Whole};
 use quell_core::plan::{Declared, Intent, Plan, Told};
 use quell_core::resource::{Planned, ResourceRef, home_region, partition};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const MANAGED: &str = "aws_iam_policy";
 const INLINE_POLICY: &str = "AWS::IAM::Policy";
@@ -29,6 +29,7 @@ static GROUPS: Types = Types {
     parts: &[
         Link::one("aws_iam_group_policy", "/group"),
         Link::one("aws_iam_group_policy_attachment", "/group"),
+        Link::one("aws_iam_group_policy_attachments_exclusive", "/group_name"),
         Link::list("aws_iam_policy_attachment", "/groups"),
         Link::one("AWS::IAM::GroupPolicy", "/GroupName"),
         Link::list("AWS::IAM::ManagedPolicy", "/Groups"),
@@ -42,6 +43,7 @@ static ROLES: Types = Types {
     parts: &[
         Link::one("aws_iam_role_policy", "/role"),
         Link::one("aws_iam_role_policy_attachment", "/role"),
+        Link::one("aws_iam_role_policy_attachments_exclusive", "/role_name"),
         Link::list("aws_iam_policy_attachment", "/roles"),
         Link::one("AWS::IAM::RolePolicy", "/RoleName"),
         Link::list("AWS::IAM::ManagedPolicy", "/Roles"),
@@ -55,6 +57,7 @@ static USERS: Types = Types {
     parts: &[
         Link::one("aws_iam_user_policy", "/user"),
         Link::one("aws_iam_user_policy_attachment", "/user"),
+        Link::one("aws_iam_user_policy_attachments_exclusive", "/user_name"),
         Link::list("aws_iam_policy_attachment", "/users"),
         Link::list("AWS::IAM::ManagedPolicy", "/Users"),
         Link::list(INLINE_POLICY, "/Users"),
@@ -121,6 +124,8 @@ struct Holdings {
     arns: Vec<String>,
     documents: Map<String, Value>,
     policies: Map<String, Value>,
+    /// The names of inline policies, with whether each is a declaration of its own.
+    names: BTreeSet<(bool, String)>,
     arns_partial: bool,
     policies_partial: bool,
 }
@@ -188,6 +193,10 @@ fn one(known: &Known<'_>, principal: Principal, types: &Types, whole: &Whole<'_>
             }
             kind if kind.ends_with("_attachment") => {
                 attach(known, part, "/policy_arn", &mut holds, &mut draft);
+            }
+            // What is not in its list is detached; the list itself is attached.
+            kind if kind.ends_with("_attachments_exclusive") => {
+                attach(known, part, "/policy_arns", &mut holds, &mut draft);
             }
             kind if kind.starts_with("aws_iam") => {
                 policy(known.plan, part, "", ("name", "policy"), &mut holds, &mut draft);
@@ -269,7 +278,12 @@ fn policy(
     draft: &mut Draft,
 ) {
     let name = from.told(&format!("{at}/{name}")).value().and_then(Value::as_str);
-    let name = name.unwrap_or(&from.address).to_owned();
+    // Of several of one name, or of names that are not known yet, none stands for another: nobody
+    // can say which is written last.
+    let name = match name {
+        Some(it) if holds.names.insert((at.is_empty(), it.to_owned())) => it.to_owned(),
+        _ => format!("{}{at}", from.address),
+    };
     let at = format!("{at}/{document}");
     draft.from(&name, from, &at);
     match inline_document(plan, from, &at) {

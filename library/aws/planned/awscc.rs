@@ -6,8 +6,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The types of the `awscc` provider that are known.
-const AWSCC: [(&str, &str); 11] = [
+const AWSCC: [(&str, &str); 13] = [
     ("awscc_cloudtrail_trail", "AWS::CloudTrail::Trail"),
+    ("awscc_ec2_prefix_list", "AWS::EC2::PrefixList"),
     ("awscc_ec2_security_group", "AWS::EC2::SecurityGroup"),
     ("awscc_ec2_security_group_ingress", "AWS::EC2::SecurityGroupIngress"),
     ("awscc_iam_group", "AWS::IAM::Group"),
@@ -16,6 +17,7 @@ const AWSCC: [(&str, &str); 11] = [
     ("awscc_iam_role", "AWS::IAM::Role"),
     ("awscc_iam_role_policy", "AWS::IAM::RolePolicy"),
     ("awscc_iam_user", "AWS::IAM::User"),
+    ("awscc_iam_user_policy", "AWS::IAM::UserPolicy"),
     ("awscc_s3_bucket", "AWS::S3::Bucket"),
     ("awscc_s3_bucket_policy", "AWS::S3::BucketPolicy"),
 ];

@@ -158,7 +158,12 @@ fn described(plan: &Plan, source: &str) -> Property {
     if let Told::Value(Value::String(_)) = source.told("/json") {
         return of(plan, source, "/json");
     }
-    let merged = ["/source_policy_documents", "/override_policy_documents", "/source_json"];
+    let merged = [
+        "/override_json",
+        "/override_policy_documents",
+        "/source_json",
+        "/source_policy_documents",
+    ];
     let is_merged = |it: &&str| match source.told(it) {
         Told::Absent => false,
         Told::Value(it) => it.as_array().is_none_or(|it| !it.is_empty()),

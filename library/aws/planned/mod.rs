@@ -166,11 +166,12 @@ impl<'a> Whole<'a> {
         !self.is_unsure && self.own.is_some_and(|it| it.intent == Intent::Create)
     }
 
-    /// Its last part of a type that is there after deployment; or else one that is deleted.
-    pub fn part(&self, kinds: &[&str]) -> Option<&'a Declared> {
-        let mut of_kind = self.parts.iter().filter(|it| kinds.contains(&it.kind.as_str()));
-        let stays = |it: &&&Declared| it.intent != Intent::Delete;
-        of_kind.clone().rfind(stays).or_else(|| of_kind.next_back()).copied()
+    /// Its parts of some types that are there after deployment, in the order of the plan; or else
+    /// the last one that is deleted.
+    pub fn of_kinds(&self, kinds: &[&str]) -> Vec<&'a Declared> {
+        let of_kinds = self.parts.iter().copied().filter(|it| kinds.contains(&it.kind.as_str()));
+        let (gone, stays): (Vec<_>, Vec<_>) = of_kinds.partition(|it| it.intent == Intent::Delete);
+        if stays.is_empty() { gone.last().copied().into_iter().collect() } else { stays }
     }
 
     /// Its own declaration, or that of its first part.

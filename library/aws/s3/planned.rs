@@ -93,7 +93,6 @@ pub fn buckets(plan: &Plan) -> Vec<Planned> {
 
 /// The account's block, where it is declared.
 pub fn accounts(plan: &Plan) -> Vec<Planned> {
-    let of_account = |it: &&Declared| it.kind == ACCOUNT_BLOCKS && it.intent != Intent::Read;
     let one = |declared: &Declared| {
         let whole = Whole { parts: vec![declared], ..Whole::default() };
         let mut draft = Draft::default();
@@ -103,19 +102,29 @@ pub fn accounts(plan: &Plan) -> Vec<Planned> {
         let home = home_region(partition(plan.region.as_deref().unwrap_or_default()));
         draft.done(&whole, planned::reference(plan, account::TYPE, id, Some(home)))
     };
-    plan.declared.iter().filter(of_account).map(one).collect()
+    plan.declared.iter().filter(is_account_block).map(one).collect()
 }
 
+/// The block of the account that the buckets are in. Of several accounts', nobody can say which one
+/// that is.
 fn account_block(plan: &Plan) -> Found<'_> {
-    let declared = plan.declared.iter().rfind(|it| it.kind == ACCOUNT_BLOCKS);
-    match declared {
-        Some(it) => (flags_of(it), Some((it, ""))),
-        None => {
-            let block = defaults::ACCOUNT_PUBLIC_ACCESS_BLOCK;
-            let flag = |it: &str| json!(block).get(it).and_then(Value::as_bool);
-            (Property::Default(block::property(flag)), None)
-        }
+    let mut declared = plan.declared.iter().filter(is_account_block);
+    let Some(first) = declared.next() else {
+        let block = defaults::ACCOUNT_PUBLIC_ACCESS_BLOCK;
+        let flag = |it: &str| json!(block).get(it).and_then(Value::as_bool);
+        return (Property::Default(block::property(flag)), None);
+    };
+    let flags = flags_of(first);
+    if declared.all(|it| flags_of(it) == flags) {
+        (flags, Some((first, "")))
+    } else {
+        (Property::Unknown, Some((first, "")))
     }
+}
+
+/// Whether it declares an account's block; what only reads one declares nothing.
+fn is_account_block(declared: &&Declared) -> bool {
+    declared.kind == ACCOUNT_BLOCKS && declared.intent != Intent::Read
 }
 
 /// The switches of a block that is a declaration of its own; none where that is destroyed, unless
@@ -132,9 +141,23 @@ fn flags_of(declared: &Declared) -> Property {
     }
 }
 
+/// What a part says that a bucket can have one of. Where there are several, and they differ, nobody
+/// can say which is written last.
+fn of_part<'a>(
+    whole: &Whole<'a>,
+    kinds: &[&str],
+    read: impl Fn(&'a Declared) -> Found<'a>,
+) -> Option<Found<'a>> {
+    let mut found = whole.of_kinds(kinds).into_iter().map(read);
+    let (property, from) = found.next_back()?;
+    let is_sure = found.all(|(it, _)| it == property);
+    Some((if is_sure { property } else { Property::Unknown }, from))
+}
+
 fn public_access_block<'a>(whole: &Whole<'a>) -> Found<'a> {
-    if let Some(it) = whole.part(&["aws_s3_bucket_public_access_block"]) {
-        return (flags_of(it), Some((it, "")));
+    let apart = |it: &'a Declared| (flags_of(it), Some((it, "")));
+    if let Some(found) = of_part(whole, &["aws_s3_bucket_public_access_block"], apart) {
+        return found;
     }
     let at = "/PublicAccessBlockConfiguration";
     if let Some(own) = whole.own.filter(|it| it.told(at) != Told::Absent) {
@@ -148,11 +171,13 @@ fn ownership<'a>(whole: &Whole<'a>) -> Found<'a> {
         Told::Value(it) => Property::Is(json!({ "Rules": [{ "ObjectOwnership": it }] })),
         Told::Absent | Told::Unknown => Property::Unknown,
     };
-    if let Some(it) = whole.part(&["aws_s3_bucket_ownership_controls"]) {
+    let apart = |it: &'a Declared| {
         let at = "/rule/0/object_ownership";
         let is_gone = it.intent == Intent::Delete;
-        let property = if is_gone { Property::None } else { rule(it.told(at)) };
-        return (property, Some((it, at)));
+        (if is_gone { Property::None } else { rule(it.told(at)) }, Some((it, at)))
+    };
+    if let Some(found) = of_part(whole, &["aws_s3_bucket_ownership_controls"], apart) {
+        return found;
     }
     let at = "/OwnershipControls/Rules/0/ObjectOwnership";
     if let Some(own) = whole.own.filter(|it| it.told("/OwnershipControls") != Told::Absent) {
@@ -172,19 +197,19 @@ fn acl<'a>(whole: &Whole<'a>) -> Found<'a> {
         let spelled = CANNED.iter().find(|(it, _)| *it == name).map_or(name, |(_, it)| it);
         event::canned(spelled).map_or(Property::Unknown, Property::Is)
     };
-    if let Some(it) = whole.part(&["aws_s3_bucket_acl"]) {
+    let apart = |it: &'a Declared| {
         // What is destroyed stays in force.
         if let Some(name) = it.last().get("acl").filter(|it| it.is_string()) {
             return (canned(name), Some((it, "/acl")));
         }
         let at = "/access_control_policy/0/grant";
         let written = it.last().pointer(at).and_then(Value::as_array);
-        let is_known = it.intent == Intent::Delete || tells_grants(it);
-        let property = match written.filter(|_| is_known) {
-            Some(grants) => grants_of(grants.iter().flat_map(policy_grant)),
-            None => Property::Unknown,
-        };
-        return (property, Some((it, at)));
+        let is_all = it.intent == Intent::Delete || tells_grants(it);
+        let grants = |it: &Vec<Value>| grants_of(it.iter().flat_map(policy_grant), is_all);
+        (written.map_or(Property::Unknown, grants), Some((it, at)))
+    };
+    if let Some(found) = of_part(whole, &["aws_s3_bucket_acl"], apart) {
+        return found;
     }
     for at in ["/acl", "/AccessControl"] {
         match whole.own.map(|own| (own, own.told(at))) {
@@ -193,13 +218,14 @@ fn acl<'a>(whole: &Whole<'a>) -> Found<'a> {
             _ => {}
         }
     }
-    if let Some(own) = whole.own
-        && let Told::Value(Value::Array(grants)) = own.told("/grant")
-        && !grants.is_empty()
-    {
-        let whole = own.is_whole("/grant");
-        let known = || grants_of(grants.iter().flat_map(inline_grants));
-        return (if whole { known() } else { Property::Unknown }, Some((own, "/grant")));
+    match whole.own.map(|own| (own, own.told("/grant"))) {
+        Some((own, Told::Value(Value::Array(grants)))) if !grants.is_empty() => {
+            let is_all = own.is_whole("/grant");
+            let grants = grants_of(grants.iter().flat_map(inline_grants), is_all);
+            return (grants, Some((own, "/grant")));
+        }
+        Some((own, Told::Unknown)) => return (Property::Unknown, Some((own, "/grant"))),
+        _ => {}
     }
     (fallback(whole, || event::canned(defaults::BUCKET_ACL).unwrap_or_default()), None)
 }
@@ -222,21 +248,24 @@ fn canned_words(declared: &Declared) -> Vec<(String, Value)> {
     CANNED.iter().filter_map(word).collect()
 }
 
-fn grants_of(grants: impl Iterator<Item = Value>) -> Property {
-    Property::Is(json!({ "Grants": read::distinct(grants.collect()) }))
+/// An ACL of these grants; where they are not all that is written, of these at least.
+fn grants_of(grants: impl Iterator<Item = Value>, is_all: bool) -> Property {
+    let acl = json!({ "Grants": read::distinct(grants.collect()) });
+    if is_all { Property::Is(acl) } else { Property::AtLeast(acl) }
 }
 
 /// A block `grant` of an `access_control_policy`.
 fn policy_grant(grant: &Value) -> Option<Value> {
     let grantee = grant.pointer("/grantee/0")?;
-    Some(json!({ "Grantee": grantee_of(grantee), "Permission": grant.get("permission")? }))
+    let permission = grant.get("permission").filter(|it| it.is_string())?;
+    Some(json!({ "Grantee": grantee_of(grantee), "Permission": permission }))
 }
 
 /// A block `grant` of a bucket: one grantee, several permissions.
 fn inline_grants(grant: &Value) -> Vec<Value> {
     let permissions = grant.get("permissions").and_then(Value::as_array);
     let one = |it: &Value| json!({ "Grantee": grantee_of(grant), "Permission": it });
-    permissions.into_iter().flatten().map(one).collect()
+    permissions.into_iter().flatten().filter(|it| it.is_string()).map(one).collect()
 }
 
 fn grantee_of(written: &Value) -> Value {
@@ -246,22 +275,25 @@ fn grantee_of(written: &Value) -> Value {
     Value::Object(fields.collect::<Map<_, _>>())
 }
 
-fn policy(plan: &Plan, whole: &Whole<'_>, draft: &mut Draft) {
-    let part = whole.part(&["aws_s3_bucket_policy", "AWS::S3::BucketPolicy"]);
-    let (from, property) = match (part, whole.own) {
-        (Some(it), _) if it.intent == Intent::Delete => (Some((it, "")), Property::None),
-        (Some(it), _) => {
-            let at = if it.kind == "aws_s3_bucket_policy" { "/policy" } else { "/PolicyDocument" };
-            (Some((it, at)), planned::document::of_resource(plan, it, at))
+fn policy<'a>(plan: &Plan, whole: &Whole<'a>, draft: &mut Draft) {
+    let apart = |it: &'a Declared| {
+        if it.intent == Intent::Delete {
+            return (Property::None, Some((it, "")));
         }
+        let at = if it.kind == "aws_s3_bucket_policy" { "/policy" } else { "/PolicyDocument" };
+        (planned::document::of_resource(plan, it, at), Some((it, at)))
+    };
+    let kinds = ["aws_s3_bucket_policy", "AWS::S3::BucketPolicy"];
+    let (property, from) = match (of_part(whole, &kinds, apart), whole.own) {
+        (Some(found), _) => found,
         (None, Some(own))
             if own.properties.get("policy").is_some_and(|it| it.is_string())
                 || own.told("/policy") == Told::Unknown =>
         {
-            (Some((own, "/policy")), planned::document::of_resource(plan, own, "/policy"))
+            (planned::document::of_resource(plan, own, "/policy"), Some((own, "/policy")))
         }
-        (None, Some(_)) if whole.is_new() => (None, Property::None),
-        _ => (None, Property::Unknown),
+        (None, Some(_)) if whole.is_new() => (Property::None, None),
+        _ => (Property::Unknown, None),
     };
     // In the form that a read gives it: a list of statements without repetitions.
     let form = |it: Value| read::document(&it.to_string());

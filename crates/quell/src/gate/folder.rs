@@ -63,12 +63,25 @@ impl Root {
 ///
 /// Where a folder cannot be read, or holds more than [`FILES_MAX`] files.
 pub fn search(folder: &Path, levels: usize) -> Result<Vec<PathBuf>, CliError> {
-    let mut files = Vec::new();
-    search_into(folder, levels, &mut files)?;
-    Ok(files)
+    search_few(folder, levels)?.ok_or_else(|| {
+        let problem = format!("`{}` holds more than {FILES_MAX} files", folder.display());
+        CliError::usage(problem).hint("name the files to judge")
+    })
 }
 
-fn search_into(folder: &Path, levels: usize, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
+/// The same; `None` where there are more than [`FILES_MAX`].
+///
+/// # Errors
+///
+/// Where a folder cannot be read.
+pub fn search_few(folder: &Path, levels: usize) -> Result<Option<Vec<PathBuf>>, CliError> {
+    let mut files = Vec::new();
+    let is_all = search_into(folder, levels, &mut files)?;
+    Ok(is_all.then_some(files))
+}
+
+/// Whether these are all files, and not too many.
+fn search_into(folder: &Path, levels: usize, files: &mut Vec<PathBuf>) -> Result<bool, CliError> {
     for entry in entries(folder)? {
         let kind = entry.file_type().map_err(|it| unreadable(folder, it))?;
         if kind.is_file() {
@@ -76,15 +89,15 @@ fn search_into(folder: &Path, levels: usize, files: &mut Vec<PathBuf>) -> Result
         }
         if kind.is_dir()
             && let Some(levels) = levels.checked_sub(1)
+            && !search_into(&entry.path(), levels, files)?
         {
-            search_into(&entry.path(), levels, files)?;
+            return Ok(false);
         }
         if FILES_MAX < files.len() {
-            let problem = format!("`{}` holds more than {FILES_MAX} files", folder.display());
-            return Err(CliError::usage(problem).hint("name the files to judge"));
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// What lies in a folder itself, in order, hidden things left out.

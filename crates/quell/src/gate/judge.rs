@@ -40,8 +40,8 @@ pub struct Judge<'a> {
 /// What cannot be known of a resource on which the same policy found something.
 ///
 /// A finding says enough as long as it counts: what is unknown beside it is not told. Where it is
-/// excused, nobody has excused what is unknown beside it, such as a second policy of a role whose
-/// ARN nobody knows yet.
+/// excused or has no effect, nobody has excused what is unknown beside it, such as a second policy
+/// of a role whose ARN nobody knows yet.
 #[derive(Debug, Default)]
 pub struct Behind {
     entries: Vec<Entry>,
@@ -71,9 +71,10 @@ impl Behind {
         }
         let is_ours = |it: &Entry| self.shown.contains(&it.fingerprint());
         let about = |it: &Entry| (it.rule.id.clone(), it.resource.clone());
+        let has_effect = |it: &&Entry| it.rule.severity <= it.severity;
         let counts = report.entries.iter().filter(|it| it.verdict.excuse().is_none());
-        let counts: Vec<(String, ResourceRef)> =
-            counts.filter(|it| !is_ours(it)).map(about).collect();
+        let counts: BTreeSet<(String, ResourceRef)> =
+            counts.filter(has_effect).filter(|it| !is_ours(it)).map(about).collect();
         report.entries.retain(|it| {
             !is_ours(it) || (it.verdict == Verdict::Unknown && !counts.contains(&about(it)))
         });

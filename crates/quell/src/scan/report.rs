@@ -84,8 +84,8 @@ pub struct Failed {
     pub error: String,
 }
 
-/// Where a scan stopped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// Where a scan stopped; in the scan's order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Stopped {
     /// The step that it did not end.
     pub step: Step,

@@ -235,8 +235,12 @@ impl<'a> Walk<'a> {
         }));
     }
 
+    /// Begins nothing new. What is told is the first thing, in the scan's order, that is left.
     fn stop(&mut self, plan: &Plan<'_>, before: Option<String>) {
-        self.report.stopped = Some(Stopped { step: plan.step.clone(), before });
+        let here = Stopped { step: plan.step.clone(), before };
+        if self.report.stopped.as_ref().is_none_or(|it| here < *it) {
+            self.report.stopped = Some(here);
+        }
     }
 
     /// Takes in what something saw.
@@ -245,9 +249,11 @@ impl<'a> Walk<'a> {
             Done::Listing { plan, tries, began, answer } => {
                 if self.must_slow_down(&plan.step, began, answer.as_ref().err())
                     && tries < TRIES_MAX
-                    && self.report.stopped.is_none()
                 {
-                    self.begin_listing(plan, tries + 1);
+                    // Where the scan has stopped, it did so before this step.
+                    if self.report.stopped.is_none() {
+                        self.begin_listing(plan, tries + 1);
+                    }
                     return Ok(());
                 }
                 self.listed(&plan, answer).await
@@ -259,10 +265,13 @@ impl<'a> Walk<'a> {
                 };
                 if self.must_slow_down(&look.plan.step, began, error) && look.tries < TRIES_MAX {
                     let wait = self.wait(&look.plan.step);
-                    if !self.is_over_after(wait) {
+                    if self.is_over_after(wait) {
+                        // It was not seen, and did not fail: who goes on begins with it.
+                        self.stop(&look.plan, Some(look.resource.id.clone()));
+                    } else {
                         self.push(Look { tries: look.tries + 1, ..*look }, wait);
-                        return Ok(());
                     }
+                    return Ok(());
                 }
                 self.looked(&look, &open, answer).await
             }

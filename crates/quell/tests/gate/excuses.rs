@@ -1,6 +1,6 @@
 //! What does not count: exemptions, ignores in the source, the baseline.
 
-use crate::{BLOCK, Folder, OPEN_TF, OPEN_YAML, open_bucket, open_json, quell, report};
+use crate::{ADMIN_PORT, BLOCK, Folder, OPEN_TF, OPEN_YAML, open_bucket, open_json, quell, report};
 use serde_json::json;
 
 #[test]
@@ -140,4 +140,53 @@ fn sources_may_ignore_with_a_reason_and_a_day() {
     let ran = quell(&["gate", &file]);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     assert!(ran.stdout.contains("the ignore has no `reason`"), "{}", ran.stdout);
+}
+
+/// A group with a rule that is known, and one that may open any port.
+const TWO_RULES_TF: &str = r#"variable "port" { type = number }
+
+resource "aws_security_group" "g" {
+  name = "g"
+}
+
+resource "aws_security_group_rule" "known" {
+  type              = "ingress"
+  security_group_id = aws_security_group.g.id
+  from_port         = 22
+  to_port           = 22
+  protocol          = "tcp"
+  cidr_blocks       = ["0.0.0.0/0"]
+}
+
+resource "aws_security_group_rule" "later" {
+  type              = "ingress"
+  security_group_id = aws_security_group.g.id
+  from_port         = var.port
+  to_port           = var.port
+  protocol          = "tcp"
+  cidr_blocks       = ["0.0.0.0/0"]
+}
+"#;
+
+/// Who excuses what is known has not excused what is not.
+#[test]
+fn an_excuse_hides_no_unknown() {
+    let folder = Folder::new();
+    let rule = "resource \"aws_security_group_rule\" \"known\"";
+    let comment =
+        format!("# quell:ignore {ADMIN_PORT} reason=\"the bastion\" expires=2999-01-01\n");
+    let excused = TWO_RULES_TF.replace(rule, &format!("{comment}{rule}"));
+    for (source, verdicts) in
+        [(TWO_RULES_TF, vec!["violation"]), (&excused, vec!["ignored", "unknown"])]
+    {
+        let file = folder.write("main.tf", source);
+        let gate = [file.as_str(), "--policies", ADMIN_PORT];
+        let told = report(&gate);
+        let entries = told["entries"].as_array().unwrap().iter();
+        let mut said: Vec<&str> = entries.map(|it| it["verdict"].as_str().unwrap()).collect();
+        said.sort_unstable();
+        assert_eq!(said, verdicts, "{told:#}");
+        let ran = quell(&[&["gate", "--unknown", "fail"], &gate[..]].concat());
+        assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+    }
 }

@@ -59,6 +59,21 @@ fn faulty_files_are_told_apart_from_bad_ones() {
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
 }
 
+/// Source that lies beside the many files of a program is judged where it is named.
+#[test]
+fn a_folder_of_too_many_files_is_not_searched() {
+    let folder = Folder::new();
+    let source = folder.write("main.tf", OPEN_TF);
+    for number in 0..=10_000 {
+        folder.write(&format!("packages/{number}"), "");
+    }
+    let ran = quell(&["gate", &folder.path("")]);
+    assert_eq!(ran.code, Some(2), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("holds more than 10000 files"), "{}", ran.stderr);
+    let ran = quell(&["gate", &source]);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+}
+
 /// A source that is broken is told with line and column, in the folder's and in the file's name.
 #[test]
 fn faulty_source_is_told_with_its_place() {

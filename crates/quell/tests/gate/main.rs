@@ -29,7 +29,6 @@ use quell::runtime::library;
 use quell_core::report::Entry;
 use serde_json::{Value, json};
 use std::fs;
-use std::path::Path;
 use tempfile::TempDir;
 use testkit::{Quell, Ran};
 
@@ -99,11 +98,7 @@ fn report(arguments: &[&str]) -> Value {
 }
 
 fn rows(set: &str) -> Vec<Value> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora/iac");
-    let path = folder.join(format!("{set}.jsonl"));
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| {
-        panic!("the corpus `{}` is needed for this test: {error}", path.display())
-    });
+    let text = testkit::corpus(&format!("iac/{set}.jsonl")).unwrap();
     text.lines().map(|it| serde_json::from_str(it).unwrap()).collect()
 }
 

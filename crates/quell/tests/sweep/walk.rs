@@ -257,6 +257,40 @@ async fn what_is_throttled_is_asked_again_and_less_often() {
     assert_eq!(stage.count("failed"), report.errors);
 }
 
+/// A look that is throttled when the time is over did not fail, and is not passed over.
+#[tokio::test]
+async fn what_is_throttled_at_the_end_is_looked_at_by_the_next_scan() {
+    let mut cut_short = 0;
+    for time_s in 6..16 {
+        let mut stage = Stage::new(Mode::Notify);
+        let violations = violate(&stage);
+        let distant = Distant::behind(&mut stage, 1);
+        let everything = stage.account.len();
+        let (mut looks, mut found) = (0, BTreeSet::new());
+        for scans in 1.. {
+            let until = stage.clock.now().checked_add(Duration::from_secs(time_s)).unwrap();
+            let what = What {
+                until: Some(until),
+                resume: true,
+                at_once_max: 1,
+                looks_per_s_max: 8,
+                ..What::default()
+            };
+            let report = run(&stage, &what).await;
+            assert_eq!((report.errors, stage.count("failed")), (0, 0), "{report:?}");
+            looks += report.resources;
+            found.extend(report.found.into_iter().map(|it| it.key));
+            let asked = distant.asked();
+            let Some(stopped) = report.stopped else { break };
+            let was_asked = |id: &String| asked.iter().any(|it| it.id == *id);
+            cut_short += usize::from(stopped.before.as_ref().is_some_and(was_asked));
+            assert!(scans < 4 * everything, "it comes to an end");
+        }
+        assert_eq!((looks, found.len()), (everything, violations), "{time_s} s");
+    }
+    assert!(0 < cut_short, "none was throttled at the end");
+}
+
 #[tokio::test]
 async fn what_is_plainly_compliant_is_not_read_whole() {
     let mut stage = Stage::new(Mode::Notify);

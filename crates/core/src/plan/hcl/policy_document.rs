@@ -17,7 +17,8 @@ pub(super) fn json(properties: &Val) -> Valued {
     };
     let get = |name: &str| properties.get(name).filter(|it| !it.is_null());
     let mut merged = Document::default();
-    for source in documents(get("source_policy_documents")) {
+    let sources = documents(get("source_policy_documents"));
+    for source in alone(get("source_json")).into_iter().chain(sources) {
         merged.merge(Document::read(&source));
     }
     merged.merge(Document {
@@ -28,7 +29,8 @@ pub(super) fn json(properties: &Val) -> Valued {
             None => Vec::new(),
         },
     });
-    for over in documents(get("override_policy_documents")) {
+    let overs = documents(get("override_policy_documents"));
+    for over in overs.into_iter().chain(alone(get("override_json"))) {
         let over = Document::read(&over);
         // What is unknown may replace every statement that has an id.
         if over.statements.iter().any(Val::is_unknown) {
@@ -121,6 +123,11 @@ fn documents(argument: Option<&Val>) -> Vec<Val> {
             None => vec![Val::unknown_of(it.all_references())],
         },
     }
+}
+
+/// The one document of an argument of the provider's fourth major version and older ones.
+fn alone(argument: Option<&Val>) -> Option<Val> {
+    argument.filter(|it| it.as_text() != Some("")).cloned()
 }
 
 fn statements(list: &Val) -> Result<Vec<Val>, Fault> {

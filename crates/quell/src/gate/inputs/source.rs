@@ -123,10 +123,11 @@ impl Files {
         self.add_data(root, folder)
     }
 
-    /// Adds small files that functions may read. What is not added is unknown to them.
+    /// Adds small files that functions may read. What is not added is unknown to them: of a folder
+    /// that holds too many, such as a program's packages, none is.
     fn add_data(&mut self, root: &Root, folder: &str) -> Result<(), CliError> {
         let path = root.join(folder);
-        for file in folder::search(&path, DATA_FOLDERS_DEEP_MAX)? {
+        for file in folder::search_few(&path, DATA_FOLDERS_DEEP_MAX)?.unwrap_or_default() {
             let is_data = file.extension().is_some_and(|it| DATA.iter().any(|of| *of == it));
             let bytes = file.metadata().map_or(u64::MAX, |it| it.len());
             let max = DATA_FILE_MAX_BYTES.min(self.data_left) as u64;
