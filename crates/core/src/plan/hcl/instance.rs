@@ -16,6 +16,7 @@ use super::render;
 use super::source::{Attribute, Block, Body, key_name};
 use super::value::{Fault, References, Val, Valued};
 use crate::plan::{Declared, Intent, Language};
+use crate::region::partition;
 
 /// What says something about a resource and is no property of it.
 const META_ARGUMENTS: [&str; 4] = ["count", "depends_on", "for_each", "provider"];
@@ -354,7 +355,7 @@ impl Evaluation<'_> {
                 self.tell(&mut entries, &["id", "name", "region"], |it| it.region.clone());
             }
             "aws_partition" => self.tell(&mut entries, &["id", "partition"], |it| {
-                let of_region = it.region.as_deref().map(partition_of).map(str::to_owned);
+                let of_region = it.region.as_deref().map(partition).map(str::to_owned);
                 it.options.partition.clone().or(of_region)
             }),
             _ => {}
@@ -432,16 +433,4 @@ fn value_of(number: &Number, instances: &[Instance]) -> Val {
         }
     };
     value.unwrap_or_else(|fault| Val::unknown_of(fault.references))
-}
-
-/// The partition that a region lies in.
-/// <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>
-fn partition_of(region: &str) -> &'static str {
-    match region.split('-').next() {
-        Some("cn") => "aws-cn",
-        Some("us") if region.starts_with("us-gov-") => "aws-us-gov",
-        Some("us") if region.starts_with("us-iso-") => "aws-iso",
-        Some("us") if region.starts_with("us-isob-") => "aws-iso-b",
-        _ => "aws",
-    }
 }
