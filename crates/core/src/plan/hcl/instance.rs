@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
 
-use super::INSTANCES_MAX;
 use super::evaluate::{Evaluation, Frame, Scope};
 use super::expression::members;
 use super::folder::Resource;
@@ -15,6 +14,7 @@ use super::position::Spot;
 use super::render;
 use super::source::{Attribute, Block, Body, key_name};
 use super::value::{Fault, References, Val, Valued};
+use super::{INSTANCES_MAX, KEY_BYTES_MAX};
 use crate::plan::{Declared, Intent, Language};
 use crate::region::partition;
 
@@ -136,10 +136,10 @@ impl Evaluation<'_> {
         let mut keys: BTreeMap<String, Val> = BTreeMap::new();
         for (key, member) in members {
             let key = if listed { &member } else { &key };
-            match key.to_text() {
-                Some(name) => keys.insert(name.to_string(), member.clone().with(&value.references)),
-                None => return unknown(),
+            let Some(name) = key.to_text().filter(|it| it.len() <= KEY_BYTES_MAX) else {
+                return unknown();
             };
+            keys.insert(name.to_string(), member.clone().with(&value.references));
         }
         if INSTANCES_MAX < keys.len() {
             let problem = format!("`for_each` has more than {INSTANCES_MAX} keys");
@@ -177,7 +177,7 @@ impl Evaluation<'_> {
         let mut places = BTreeMap::new();
         let mut properties = self.properties(&resource.body, scope, "", &mut places);
         if resource.data {
-            properties = self.read_data(resource, properties);
+            properties = self.read_data(resource, properties, scope);
         }
         Instance { address, properties, places }
     }
@@ -211,7 +211,7 @@ impl Evaluation<'_> {
             if top && META_ARGUMENTS.contains(&name.as_str()) {
                 continue;
             }
-            self.spend(PLACE_BYTES)?;
+            self.spend(PLACE_BYTES + pointer.len() + name.len())?;
             let value = self.attribute(attribute, scope);
             if !value.is_null() {
                 let pointer = render::below(pointer, name);
@@ -245,10 +245,7 @@ impl Evaluation<'_> {
     ) -> BTreeMap<&'b str, Vec<Val>> {
         let mut blocks: BTreeMap<&str, Vec<Val>> = BTreeMap::new();
         for block in &body.blocks {
-            let kind = match (block.kind.as_str(), block.labels.first()) {
-                ("dynamic", Some(label)) => label.as_str(),
-                (kind, _) => kind,
-            };
+            let kind = block.makes();
             if pointer.is_empty() && META_BLOCKS.contains(&kind) {
                 continue;
             }
@@ -290,6 +287,7 @@ impl Evaluation<'_> {
             _ => kind,
         };
         for (key, value) in members {
+            let value = value.with(&collection.references);
             let Some((_, value)) = binding("each", [("key", key), ("value", value)]) else {
                 continue;
             };
@@ -313,7 +311,7 @@ impl Evaluation<'_> {
         match expression {
             Expression::Array(items) => {
                 for (at, item) in items.iter().enumerate() {
-                    self.spend(PLACE_BYTES)?;
+                    self.spend(PLACE_BYTES + pointer.len())?;
                     let pointer = render::below(pointer, at);
                     self.literal_places(item, &pointer, file, places)?;
                     places.extend(spot(item.span()).map(|it| (pointer, it)));
@@ -321,7 +319,7 @@ impl Evaluation<'_> {
             }
             Expression::Object(object) => {
                 for (key, value) in object.iter() {
-                    self.spend(PLACE_BYTES)?;
+                    self.spend(PLACE_BYTES + pointer.len())?;
                     let Some(name) = key_name(key) else { continue };
                     let pointer = render::below(pointer, name);
                     self.literal_places(value.expr(), &pointer, file, places)?;
@@ -338,9 +336,10 @@ impl Evaluation<'_> {
     }
 
     /// What reading a data source adds to what its block says, where that is known without reading.
-    fn read_data(&mut self, resource: &Resource, properties: Val) -> Val {
+    fn read_data(&mut self, resource: &Resource, properties: Val, scope: Scope<'_>) -> Val {
         let Some(entries) = properties.entries() else { return properties };
         let mut entries = entries.clone();
+        let is_default = self.has_default_provider(resource, scope);
         match resource.kind.as_str() {
             "aws_iam_policy_document" => {
                 let json = policy_document::json(&properties);
@@ -348,6 +347,14 @@ impl Evaluation<'_> {
                 entries.insert("minified_json".to_owned(), json.clone());
                 entries.insert("json".to_owned(), json);
             }
+            "aws_region" if entries.contains_key("region") => {
+                let region = entries.get("region").cloned().unwrap_or_else(Val::unknown);
+                for name in ["id", "name"] {
+                    entries.entry(name.to_owned()).or_insert_with(|| region.clone());
+                }
+            }
+            // What another provider reads nobody tells.
+            _ if !is_default => {}
             "aws_caller_identity" => {
                 self.tell(&mut entries, &["account_id", "id"], |it| it.options.account.clone())
             }
@@ -361,6 +368,23 @@ impl Evaluation<'_> {
             _ => {}
         }
         Val::map(entries).unwrap_or_else(|fault| Val::unknown_of(fault.references))
+    }
+
+    /// Whether a resource is made by the provider `aws` that has no alias, as far as its modules tell.
+    fn has_default_provider(&self, resource: &Resource, scope: Scope<'_>) -> bool {
+        let mut module = scope.module.and_then(|it| self.modules.get(it));
+        while let Some(caller) = module.and_then(|it| it.caller.as_ref()) {
+            if caller.call.body.attributes.contains_key("providers") {
+                return false;
+            }
+            module = self.modules.get(caller.module);
+        }
+        let written = resource.body.attributes.get("provider").map(|it| &it.expression);
+        match written {
+            None => true,
+            Some(Expression::Variable(name)) => name.as_str() == "aws",
+            Some(_) => false,
+        }
     }
 
     /// Adds attributes that an option tells, unless the block says them.
@@ -394,7 +418,9 @@ impl Evaluation<'_> {
     }
 
     fn declared(&mut self, resource: &Resource, instance: &Instance) -> Declared {
-        let affordable = self.spend(instance.properties.bytes).is_ok();
+        let properties = &instance.properties;
+        let bytes = properties.bytes.saturating_add(render::pointers_bytes(properties, 0));
+        let affordable = self.spend(bytes).is_ok();
         let rendered = if affordable {
             render::rendered(&instance.properties)
         } else {
