@@ -78,7 +78,7 @@ impl Block {
     /// The type that it has; of a dynamic block, the one of those that it makes.
     pub fn makes(&self) -> &str {
         match (self.kind.as_str(), self.labels.first()) {
-            ("dynamic", Some(label)) => label,
+            ("dynamic", Some(label)) => label.as_str(),
             (kind, _) => kind,
         }
     }
