@@ -1092,9 +1092,11 @@ fn what_may_be_left_out_is_no_fault() {
     let text = format!(
         "{UNKNOWN}resource \"r\" \"r\" {{
   v = try([for it in [{{}}] : it.a if var.u], [])
+  w = try(var.u && {{}}.a, true)
 }}"
     );
-    assert!(find(&plan(&[("main.tf", &text)]), "r.r").unknown.contains("/v"));
+    let unknown = ["/v", "/w"].map(str::to_owned);
+    assert_eq!(find(&plan(&[("main.tf", &text)]), "r.r").unknown, BTreeSet::from(unknown));
 }
 
 #[test]

@@ -147,7 +147,13 @@ impl Evaluation<'_> {
             (BinaryOperator::Or, Some(true)) => return Ok(Val::bool(true)),
             _ => {}
         }
-        let two = self.eval(&it.rhs_expr, scope)?;
+        let is_logical = matches!(operator, BinaryOperator::And | BinaryOperator::Or);
+        let two = match self.eval(&it.rhs_expr, scope) {
+            Err(fault) if is_logical && one.is_unknown() => {
+                return Ok(Val::unknown_of(one.references.and(&fault.references)));
+            }
+            two => two?,
+        };
         let (less, more) = (one.bytes.min(two.bytes), one.bytes.max(two.bytes));
         self.spend(if one.known && two.known { less } else { more })?;
         operate(operator, &one, &two)

@@ -264,7 +264,7 @@ fn written(expression: &Value) -> Vec<&str> {
     collect(expression, &mut all);
     let sorted: BTreeSet<&str> = all.iter().copied().collect();
     let is_begun_by = |begin: &str| {
-        let from = (Bound::Included(begin), Bound::Unbounded);
+        let from: (Bound<&str>, Bound<&str>) = (Bound::Included(begin), Bound::Unbounded);
         sorted.range::<str, _>(from).next().is_some_and(|it| it.starts_with(begin))
     };
     let shortens = |it: &str| is_begun_by(&format!("{it}.")) || is_begun_by(&format!("{it}["));
