@@ -263,8 +263,8 @@ impl Evaluation<'_> {
         }))
     }
 
-    /// `try` and `can`: faults of the source are no end of them. As in Terraform, what they are given
-    /// must be known whole, but not what was computed on the way to it.
+    /// `try` and `can`: faults of the source are no end of them. As in Terraform, what they are
+    /// given must be known whole, but not what was computed on the way to it.
     fn attempt(&mut self, name: &str, call: &FuncCall, scope: Scope<'_>) -> Valued {
         let mut references = References::default();
         for argument in call.args.iter() {
@@ -499,7 +499,7 @@ fn operate(operator: BinaryOperator, one: &Val, two: &Val) -> Valued {
         let wanted = operator == BinaryOperator::Eq;
         let are_many = one.items().is_some() || one.entries().is_some();
         return Ok(match one.equals(two) {
-            // A list and a tuple are never equal, nor a map and an object: what is what we don't know.
+            // A list is never equal to a tuple, nor a map to an object; which it is we don't know.
             Some(true) if are_many => Val::unknown_of(references()),
             Some(equal) => Val::bool(equal == wanted),
             None => Val::unknown_of(references()),

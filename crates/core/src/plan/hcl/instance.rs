@@ -370,7 +370,8 @@ impl Evaluation<'_> {
         Val::map(entries).unwrap_or_else(|fault| Val::unknown_of(fault.references))
     }
 
-    /// Whether a resource is made by the provider `aws` that has no alias, as far as its modules tell.
+    /// Whether a resource is made by the provider `aws` that has no alias, as far as its modules
+    /// tell.
     fn has_default_provider(&self, resource: &Resource, scope: Scope<'_>) -> bool {
         let mut module = scope.module.and_then(|it| self.modules.get(it));
         while let Some(caller) = module.and_then(|it| it.caller.as_ref()) {

@@ -66,7 +66,7 @@ pub fn resources(source: &Resource, evaluator: &mut Evaluator<'_>) -> Result<Vec
     let has_role = has_role(source);
     if has_role.is_none() {
         let problem = format!(
-            "whether a role is made for `{}` can't be known, as `Role` can't: it is judged as if one \
+            "whether a role is made for `{}` can't be known, as `Role` can't: it is judged as if it \
              were",
             source.id
         );
@@ -95,8 +95,8 @@ pub fn resources(source: &Resource, evaluator: &mut Evaluator<'_>) -> Result<Vec
     Ok(resources)
 }
 
-/// Whether a role is given, so that none is made; nothing where that can't be known. Policies beside
-/// a role mean nothing to SAM, so that whoever writes both may mean one of them.
+/// Whether a role is given, so that none is made; nothing where that can't be known. Policies
+/// beside a role mean nothing to SAM, so that whoever writes both may mean one of them.
 fn has_role(source: &Resource) -> Option<bool> {
     let Some(role) = source.properties.get("Role") else { return Some(false) };
     let is_unclear = matches!(role.content, Content::Unknown) && role.references.is_empty();
