@@ -66,8 +66,8 @@ pub fn resources(source: &Resource, evaluator: &mut Evaluator<'_>) -> Result<Vec
     let has_role = has_role(source);
     if has_role.is_none() {
         let problem = format!(
-            "whether a role is made for `{}` can't be known, as `Role` can't: it is judged as if it \
-             were",
+            "whether a role is made for `{}` can't be known, as `Role` can't: it is judged as if \
+             one were",
             source.id
         );
         evaluator.note(source.at, problem)?;
