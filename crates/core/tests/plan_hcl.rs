@@ -1177,12 +1177,17 @@ module "m" {
   source    = "./m"
   providers = { aws = aws.other }
 }
+module "same" {
+  source    = "./m"
+  providers = { aws = aws, aws.other = aws.other }
+}
 resource "r" "r" {
   account = data.aws_caller_identity.other.account_id
   own     = data.aws_region.own.name
   other   = data.aws_region.other.name
   named   = data.aws_region.named.id
   module  = module.m.region
+  same    = module.same.region
 }
 "#;
     let module = r#"
@@ -1197,7 +1202,7 @@ output "region" {
     assert_eq!(
         find(&plan, "r.r").properties,
         json!({"account": null, "own": "eu-central-1", "other": null, "named": "us-west-2",
-            "module": null})
+            "module": null, "same": "eu-central-1"})
     );
 }
 

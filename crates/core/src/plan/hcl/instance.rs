@@ -373,19 +373,23 @@ impl Evaluation<'_> {
     /// Whether a resource is made by the provider `aws` that has no alias, as far as its modules
     /// tell.
     fn has_default_provider(&self, resource: &Resource, scope: Scope<'_>) -> bool {
+        let is_default =
+            |it: &Expression| matches!(it, Expression::Variable(name) if name.as_str() == "aws");
         let mut module = scope.module.and_then(|it| self.modules.get(it));
         while let Some(caller) = module.and_then(|it| it.caller.as_ref()) {
-            if caller.call.body.attributes.contains_key("providers") {
+            // Where a call gives providers, the module has no others.
+            let given = caller.call.body.attributes.get("providers");
+            let is_passed = given.is_none_or(|it| {
+                let providers = it.expression.as_object().into_iter().flat_map(|it| it.iter());
+                let mut own = providers.filter(|(key, _)| key_name(key) == Some("aws"));
+                own.any(|(_, value)| is_default(value.expr()))
+            });
+            if !is_passed {
                 return false;
             }
             module = self.modules.get(caller.module);
         }
-        let written = resource.body.attributes.get("provider").map(|it| &it.expression);
-        match written {
-            None => true,
-            Some(Expression::Variable(name)) => name.as_str() == "aws",
-            Some(_) => false,
-        }
+        resource.body.attributes.get("provider").is_none_or(|it| is_default(&it.expression))
     }
 
     /// Adds attributes that an option tells, unless the block says them.
