@@ -9,6 +9,7 @@
 
 pub mod event;
 pub mod normalize;
+pub mod region;
 pub mod plan;
 pub mod resource;
 pub mod change;

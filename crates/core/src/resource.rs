@@ -6,6 +6,7 @@
 
 use crate::event::{CloudScope, Event};
 use crate::plan::{Intent, Language, Place, Plan};
+use crate::region::{home_region, partition};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -39,45 +40,10 @@ impl fmt::Display for ResourceRef {
     }
 }
 
-/// The AWS partition that a region belongs to.
-pub fn partition(region: &str) -> &'static str {
-    match region {
-        it if it.starts_with("cn-") => "aws-cn",
-        it if it.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
-}
-
-/// The region in which a partition's global services are called, and which their events name.
-/// Source: "AWS Identity and Access Management endpoints and quotas" in the AWS general reference.
-pub fn home_region(partition: &str) -> &'static str {
-    match partition {
-        "aws-cn" => "cn-north-1",
-        "aws-us-gov" => "us-gov-west-1",
-        _ => "us-east-1",
-    }
-}
-
 /// Whether a place is where an account's global resources are: elsewhere it has none.
 pub fn is_home(place: &CloudScope) -> bool {
     place.region == home_region(partition(&place.region))
 }
-
-/// Whether a text has the form of a region's name, such as `eu-central-1` or `us-gov-west-1`: words
-/// of lower-case letters and a number, joined by hyphens. ("AWS Regions", AWS general reference.)
-pub fn is_region(name: &str) -> bool {
-    let words: Vec<&str> = name.split('-').collect();
-    let Some((number, words)) = words.split_last() else { return false };
-    let all =
-        |text: &str, fits: fn(&u8) -> bool| !text.is_empty() && text.bytes().all(|it| fits(&it));
-    name.len() <= REGION_MAX_CHARS
-        && 2 <= words.len()
-        && words.iter().all(|it| all(it, u8::is_ascii_lowercase))
-        && all(number, u8::is_ascii_digit)
-}
-
-/// The longest name of a region, in characters; the longest of today has 15.
-const REGION_MAX_CHARS: usize = 32;
 
 /// What was seen of a resource at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

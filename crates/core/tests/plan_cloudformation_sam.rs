@@ -190,6 +190,35 @@ Resources:
 }
 
 #[test]
+fn what_sam_may_or_may_not_make_is_told() {
+    let plan = plan(
+        r#"Parameters:
+  Stage: { Type: String }
+Conditions:
+  C: !Equals [!Ref Stage, prod]
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      Role: !If [C, "arn:aws:iam::111122223333:role/r", !Ref AWS::NoValue]
+      Policies: [AdministratorAccess]
+      Events:
+        E: !If [C, { Type: SNS, Properties: { Topic: t } }, !Ref AWS::NoValue]
+  G:
+    Type: AWS::Serverless::Function
+    Properties:
+      Role: !Ref Stage
+"#,
+    );
+    let wanted = ["F AWS::Lambda::Function", "FRole AWS::IAM::Role", "G AWS::Lambda::Function"];
+    assert_eq!(kinds(&plan), wanted);
+    let notes: Vec<_> = plan.notes.iter().map(|it| it.problem.as_str()).collect();
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(notes[0].starts_with("whether a role is made for `F` can't be known"), "{notes:?}");
+    assert_eq!(notes[1], "whether `E` lets a service invoke `F` can't be known");
+}
+
+#[test]
 fn events_let_services_invoke() {
     let plan = plan(
         r#"Resources:

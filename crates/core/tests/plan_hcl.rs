@@ -53,7 +53,7 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     ("-3 % 2", "-1"),
     (r#""80" + 1"#, "81"),
     (r#"1 == 1 && "a" != "b""#, "true"),
-    (r#"[1, "a"] == [1, "a"]"#, "true"),
+    (r#"[1, "a"] == [1, "b"]"#, "false"),
     ("!(1 < 2) || 2 >= 2", "true"),
     (r#"true ? "a" : nothing.at.all"#, r#""a""#),
     ("[for it in [1, 2, 3] : it * 2 if it != 2]", "[2, 6]"),
@@ -118,6 +118,12 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     (r#"formatlist("%s/%s", ["a", "b"], "x")"#, r#"["a/x", "b/x"]"#),
     (r#"join(",", ["a", "b"], ["c"])"#, r#""a,b,c""#),
     (r#"split(",", "a,b")"#, r#"["a", "b"]"#),
+    (r#"split(",", "")"#, r#"[""]"#),
+    (r#"contains([80], "80") || contains(["80"], 80)"#, "false"),
+    (r#"setsubtract(["80", "a"], [80])"#, r#"["a"]"#),
+    ("tolist(toset([443, 80]))", "[80, 443]"),
+    (r#"format("%x %b %+d", -5, 5, 5)"#, r#""-5 101 +5""#),
+    (r#"title("it's")"#, r#""It'S""#),
     (r#"replace("a-b-c", "-", "")"#, r#""abc""#),
     (r#"title(lower("HELLO wORLD"))"#, r#""Hello World""#),
     (r#"trimprefix(trimsuffix(trimspace(" xay "), "y"), "x")"#, r#""a""#),
@@ -180,6 +186,25 @@ fn what_has_no_value_is_unknown() {
         "jsondecode(\"{\")",
         "184467440737095516150",
         "\"%{if true}a\\\"b%{endif}\"",
+        // What Terraform refuses.
+        "{for it in [1, 1] : it => it}",
+        "zipmap([\"a\"], [1, 2])",
+        "matchkeys([1], [1, 2], [1])",
+        "sum([])",
+        "alltrue([\"yes\"])",
+        "\" 5 \" + 1",
+        "format(\"%d\", 1.5)",
+        "format(\"a\", 1)",
+        // A list is no tuple, and nothing here tells which is which.
+        "tolist([]) == []",
+        "tomap({}) == {}",
+        // What is not evaluated here may have a value.
+        "try(file(\"missing\"), \"{}\")",
+        "can(file(\"missing\"))",
+        "try(element([1, 2], -1), 0)",
+        "try(format(\"%e\", 1), \"\")",
+        "try(length(range(1000000)), 0)",
+        "base64decode(\"YQ\")",
     ] {
         assert_eq!(value(expression), None, "{expression}");
     }
@@ -1054,4 +1079,242 @@ fn limits_hold() {
     let call = "module \"a\" {\n  source = \"./m\"\n  count = 100\n}\n";
     let error = try_plan(&[("main.tf", call), ("m/main.tf", call), ("m/m/main.tf", "")]);
     assert!(error.unwrap_err().to_string().contains("calls more than 4096 modules"));
+}
+
+#[test]
+fn a_block_of_a_resource_has_more_than_is_written() {
+    let text = r#"
+resource "aws_s3_bucket" "b" {
+  tags = { a = "x" }
+  rule {
+    id   = "r"
+    port = "80"
+  }
+}
+resource "r" "r" {
+  id      = aws_s3_bucket.b.rule[0].id
+  default = try(aws_s3_bucket.b.rule[0].enabled, true)
+  asked   = can(aws_s3_bucket.b.rule[0].enabled)
+  looked  = lookup(aws_s3_bucket.b.rule[0], "enabled", true)
+  tag     = lookup(aws_s3_bucket.b.tags, "z", "none")
+  number  = aws_s3_bucket.b.rule[0].port == 80
+  other   = aws_s3_bucket.b.rule[0].port == 443
+}
+"#;
+    let plan = plan(&[("main.tf", text)]);
+    let declared = find(&plan, "r.r");
+    let unknown: Vec<_> = declared.unknown.iter().map(String::as_str).collect();
+    assert_eq!(unknown, ["/asked", "/default", "/looked", "/number"]);
+    assert_eq!(declared.properties["id"], json!("r"));
+    assert_eq!(declared.properties["tag"], json!("none"));
+    assert_eq!(declared.properties["other"], json!(false));
+    assert_eq!(declared.references["/default"], ["aws_s3_bucket.b"]);
+}
+
+#[test]
+fn what_may_be_left_out_is_no_fault() {
+    let text = format!(
+        "{UNKNOWN}resource \"r\" \"r\" {{
+  v = try([for it in [{{}}] : it.a if var.u], [])
+  w = try(var.u && {{}}.a, true)
+}}"
+    );
+    let unknown = ["/v", "/w"].map(str::to_owned);
+    assert_eq!(find(&plan(&[("main.tf", &text)]), "r.r").unknown, BTreeSet::from(unknown));
+}
+
+#[test]
+fn dynamic_blocks_refer_to_what_they_go_through() {
+    let text = r#"
+resource "r" "list" {
+  cidrs = ["10.0.0.0/8"]
+}
+resource "r" "r" {
+  dynamic "ingress" {
+    for_each = r.list.cidrs
+    content {
+      cidr = ingress.value
+    }
+  }
+}
+"#;
+    let plan = plan(&[("main.tf", text)]);
+    let declared = find(&plan, "r.r");
+    assert_eq!(declared.properties, json!({"ingress": [{"cidr": "10.0.0.0/8"}]}));
+    assert_eq!(declared.references["/ingress/0/cidr"], ["r.list"]);
+}
+
+#[test]
+fn types_refuse_what_does_not_fit() {
+    let text = r#"
+variable "object" {
+  type    = object({ a = string, b = string })
+  default = { a = "x" }
+}
+variable "tuple" {
+  type    = tuple([string])
+  default = ["x", "y"]
+}
+variable "any" {
+  type = any
+}
+variable "bare" {}
+resource "r" "r" {
+  object = var.object
+  tuple  = var.tuple
+  any    = var.any
+  bare   = var.bare
+}
+"#;
+    let given = |name: &str| (name.to_owned(), "[\"0.0.0.0/0\"]".to_owned());
+    let options = Options {
+        variables: [given("any"), given("bare")].into_iter().collect(),
+        ..Options::default()
+    };
+    let plan = read(&sources(&[("main.tf", text)]), &options).unwrap();
+    let declared = find(&plan, "r.r");
+    assert_eq!(declared.unknown, BTreeSet::from(["/object".to_owned(), "/tuple".to_owned()]));
+    assert_eq!(declared.properties["any"], json!(["0.0.0.0/0"]));
+    assert_eq!(declared.properties["bare"], json!("[\"0.0.0.0/0\"]"));
+}
+
+#[test]
+fn other_providers_read_other_accounts_and_regions() {
+    let root = r#"
+provider "aws" {
+  region = "eu-central-1"
+}
+data "aws_caller_identity" "other" {
+  provider = aws.other
+}
+data "aws_region" "own" {
+  provider = aws
+}
+data "aws_region" "other" {
+  provider = aws.other
+}
+data "aws_region" "named" {
+  region = "us-west-2"
+}
+module "m" {
+  source    = "./m"
+  providers = { aws = aws.other }
+}
+module "same" {
+  source    = "./m"
+  providers = { aws = aws, aws.other = aws.other }
+}
+resource "r" "r" {
+  account = data.aws_caller_identity.other.account_id
+  own     = data.aws_region.own.name
+  other   = data.aws_region.other.name
+  named   = data.aws_region.named.id
+  module  = module.m.region
+  same    = module.same.region
+}
+"#;
+    let module = r#"
+data "aws_region" "here" {}
+output "region" {
+  value = data.aws_region.here.name
+}
+"#;
+    let options = Options { account: Some("111122223333".to_owned()), ..Options::default() };
+    let files = sources(&[("main.tf", root), ("m/main.tf", module)]);
+    let plan = read(&files, &options).unwrap();
+    assert_eq!(
+        find(&plan, "r.r").properties,
+        json!({"account": null, "own": "eu-central-1", "other": null, "named": "us-west-2",
+            "module": null, "same": "eu-central-1"})
+    );
+}
+
+#[test]
+fn old_policy_documents_are_put_together() {
+    let text = r#"
+data "aws_iam_policy_document" "base" {
+  statement {
+    sid       = "a"
+    actions   = ["s3:*"]
+    resources = ["*"]
+  }
+}
+data "aws_iam_policy_document" "d" {
+  source_json   = data.aws_iam_policy_document.base.json
+  override_json = jsonencode({ Statement = [{ Sid = "b", Effect = "Allow" }] })
+  statement {
+    sid     = "b"
+    effect  = "Deny"
+    actions = ["*"]
+  }
+}
+data "aws_iam_policy_document" "replaced" {
+  source_json             = data.aws_iam_policy_document.base.json
+  override_policy_documents = [jsonencode({ Statement = [{ Sid = var.u, Effect = "Deny" }] })]
+}
+variable "u" {}
+resource "r" "r" {
+  v = jsondecode(data.aws_iam_policy_document.d.json).Statement[*].Sid
+  e = jsondecode(data.aws_iam_policy_document.d.json).Statement[1].Effect
+  r = data.aws_iam_policy_document.replaced.json
+}
+"#;
+    let plan = plan(&[("main.tf", text)]);
+    let declared = find(&plan, "r.r");
+    assert_eq!(declared.properties, json!({"v": ["a", "b"], "e": "Allow", "r": null}));
+    assert!(!declared.drafts.contains_key("/r"), "any statement may be another");
+}
+
+#[test]
+fn overrides_and_json_know_dynamic_blocks_by_what_they_make() {
+    let dynamic = |kind: &str, value: u8| {
+        format!(
+            "  dynamic \"{kind}\" {{\n    for_each = [{value}]\n    content {{\n      \
+             v = {kind}.value\n    }}\n  }}\n"
+        )
+    };
+    let main = format!("resource \"r\" \"r\" {{\n{}{}}}", dynamic("a", 1), dynamic("b", 1));
+    let over = format!("resource \"r\" \"r\" {{\n{}}}", dynamic("b", 2));
+    let made = plan(&[("main.tf", &main), ("override.tf", &over)]);
+    assert_eq!(find(&made, "r.r").properties, json!({"a": [{"v": 1}], "b": [{"v": 2}]}));
+
+    let json = r#"{"resource": {"r": {"r": {
+      "dynamic": [{"a": {"for_each": [1], "content": {"v": "${a.value}"}}}]
+    }}}}"#;
+    assert_eq!(find(&plan(&[("main.tf.json", json)]), "r.r").properties, json!({"a": [{"v": 1}]}));
+}
+
+#[test]
+fn an_override_changes_a_call_of_a_module() {
+    let plan = plan(&[
+        ("main.tf", "module \"m\" {\n  source = \"./m\"\n  name = \"a\"\n}"),
+        ("override.tf", "module \"m\" {\n  name = \"b\"\n}"),
+        ("m/main.tf", "variable \"name\" {}\nresource \"r\" \"r\" {\n  v = var.name\n}"),
+    ]);
+    assert_eq!(find(&plan, "module.m.r.r").properties, json!({"v": "b"}));
+}
+
+#[test]
+fn a_folder_that_is_called_often_is_followed_once() {
+    // 8 calls on each of 16 levels are 8^15 ways to the last folder.
+    let folder = |level: usize| {
+        let call = |at| format!("module \"m{at}\" {{\n  source = \"./m\"\n  count = 0\n}}\n");
+        let calls = if level < 15 { (0..8).map(call).collect() } else { String::new() };
+        (format!("{}main.tf", "m/".repeat(level)), calls)
+    };
+    let files: Vec<(String, String)> = (0..16).map(folder).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|it| (it.0.as_str(), it.1.as_str())).collect();
+    assert!(plan(&files).declared.is_empty());
+}
+
+#[test]
+fn what_functions_make_is_limited_before_it_is_made() {
+    // Each would take gigabytes.
+    for expression in [
+        "formatlist(\"%4096s\", range(60000))",
+        "transpose({ (join(\"\", [for it in range(60000) : \"0123456789\"])) = range(60000) })",
+        "setproduct(range(60000), [for it in range(400) : [1]]...)",
+    ] {
+        assert_eq!(value(expression), None, "{expression}");
+    }
 }

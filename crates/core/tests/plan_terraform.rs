@@ -178,6 +178,37 @@ fn references_lead_through_modules() {
     assert_eq!(read(&through), ["module.bucket[\"b\"].aws_s3_bucket.this"]);
 }
 
+/// Each module gives the next one what it was given. A thread's stack is not that deep.
+#[test]
+fn references_lead_through_thousands_of_modules() {
+    const MODULES: usize = 4_000;
+    let change = |module: Option<String>, local: &str, kind: &str| {
+        let address = module.iter().map(String::as_str).chain([local]).collect::<Vec<_>>();
+        json!({ "address": address.join("."), "module_address": module, "type": kind,
+            "change": { "actions": ["create"], "after": {}, "after_unknown": { "bucket": true } } })
+    };
+    let inner = (0..MODULES).map(|it| change(Some(format!("module.m{it}")), "aws_x.x", "aws_x"));
+    let outer = ["aws_s3_bucket", "aws_block"].map(|it| change(None, &format!("{it}.b"), it));
+    let calls = (0..MODULES).map(|it| {
+        let before = match it.checked_sub(1) {
+            Some(before) => format!("module.m{before}.out"),
+            None => "aws_s3_bucket.b".to_owned(),
+        };
+        let outputs = json!({ "out": { "expression": { "references": ["var.in"] } } });
+        let given = json!({ "in": { "references": [before] } });
+        (format!("m{it}"), json!({ "expressions": given, "module": { "outputs": outputs } }))
+    });
+    let last = format!("module.m{}.out", MODULES - 1);
+    let block = json!({ "address": "aws_block.b",
+        "expressions": { "bucket": { "references": [last] } } });
+    let plan = plan(&json!({
+        "resource_changes": inner.chain(outer).collect::<Vec<_>>(),
+        "configuration": { "root_module": { "resources": [block],
+            "module_calls": calls.collect::<serde_json::Map<_, _>>() } },
+    }));
+    assert_eq!(find(&plan, "aws_block.b").referred("/bucket"), ["aws_s3_bucket.b"]);
+}
+
 /// Of a source in JSON, a plan calls the text of every expression its constant.
 #[test]
 fn an_expression_in_json_is_no_constant() {
@@ -218,6 +249,12 @@ fn region_and_account_are_found() {
         assert_eq!(plan.region.as_deref(), Some(expected));
         assert_eq!(plan.account.as_deref(), Some("111122223333"));
     }
+    // A plan names what an expression is made of, and not how: `"${var.given}-1"`, a `lookup`.
+    let part = json!({ "planned_values": {}, "variables": { "given": { "value": "eu-west" } },
+        "configuration": { "provider_config": provider(json!({ "references": ["var.given"] })) } });
+    assert_eq!(plan(&part).region, None);
+    let two = json!({ "references": ["var.given", "var.default"] });
+    assert_eq!(plan(&written(two)).region, None);
 }
 
 #[test]

@@ -9,7 +9,7 @@
 //! sight because it was not listed.
 
 use crate::config::{AccountConfig, Config, check_account_id, role_account};
-use quell_core::resource::partition;
+use quell_core::region::partition;
 use quell_library::aws::Aws;
 use quell_library::aws::organization::{ACTIVE, Members, PERMISSIONS, members};
 use quell_library::cloud::CloudError;

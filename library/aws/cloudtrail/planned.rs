@@ -5,7 +5,8 @@ use super::trail::TYPE;
 use crate::aws::defaults;
 use crate::aws::planned::{self, Draft, Property, Types, Whole, truth};
 use quell_core::plan::{Declared, Plan, Told};
-use quell_core::resource::{Planned, partition};
+use quell_core::region::partition;
+use quell_core::resource::Planned;
 use serde_json::{Map, Value, json};
 
 static TRAILS: Types =

@@ -7,7 +7,7 @@
 
 use crate::aws::events::rule_event::named;
 use quell_core::event::Event;
-use quell_core::resource::partition;
+use quell_core::region::partition;
 use serde_json::Value;
 
 /// The API's name of the call: Lambda's without its date.

@@ -8,7 +8,8 @@ use super::document;
 use super::managed_policy::{self, is_customer_managed};
 use super::principal::Principal;
 use quell_core::event::{Event, Status};
-use quell_core::resource::{ResourceRef, State, home_region, partition};
+use quell_core::region::{home_region, partition};
+use quell_core::resource::{ResourceRef, State};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -10,7 +10,8 @@ use super::managed_policy;
 use super::principal::Principal;
 use crate::aws::planned::{self, Draft, Link, Property, Types, Whole};
 use quell_core::plan::{Declared, Intent, Plan, Told};
-use quell_core::resource::{Planned, ResourceRef, home_region, partition};
+use quell_core::region::{home_region, partition};
+use quell_core::resource::{Planned, ResourceRef};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

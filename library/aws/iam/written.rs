@@ -4,7 +4,8 @@ use super::managed_policy::{self, is_customer_managed};
 use super::principal::Principal;
 use crate::aws::written::tags;
 use quell_core::plan::Language;
-use quell_core::resource::{Declarations, State, partition};
+use quell_core::region::partition;
+use quell_core::resource::{Declarations, State};
 use serde_json::{Map, Value, json};
 
 /// A managed policy.

@@ -10,9 +10,9 @@ use crate::cloud::{CloudError, Listing, Resource, Seen};
 use futures::future::BoxFuture;
 use quell_core::event::{CloudScope, Event};
 use quell_core::plan::{Language, Plan};
+use quell_core::region::{home_region, partition};
 use quell_core::resource::{
-    Declarations, Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, home_region,
-    is_home, partition,
+    Declarations, Kind, KindMeta, Permission, Planned, ResourceRef, State, Trust, is_home,
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};

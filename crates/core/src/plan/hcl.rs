@@ -57,6 +57,8 @@ pub const MODULE_DEPTH_MAX: usize = 16;
 pub const MODULES_MAX: usize = 4096;
 /// The most instances of one resource, module or dynamic block; beyond it their number is unknown.
 pub const INSTANCES_MAX: usize = 1024;
+/// The longest key of an instance, in bytes; with a longer one, the number of them is unknown.
+pub const KEY_BYTES_MAX: usize = 1024;
 /// The most declarations of all modules.
 pub const DECLARED_MAX: usize = 50_000;
 /// The most bytes that one value takes, texts and nodes of all levels counted.

@@ -17,6 +17,7 @@ mod unknown;
 mod written;
 
 use super::{Declared, Intent, Language, Note, Plan, PlanError};
+use crate::region::is_region;
 use references::References;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -273,12 +274,13 @@ fn region(written: &Written) -> Option<String> {
     if let Some(constant) = references::constant(region) {
         return constant.as_str().map(str::to_owned);
     }
-    let names = region.get("references")?.as_array()?.iter().filter_map(Value::as_str);
-    let name = names.filter_map(|it| it.strip_prefix("var.")).next()?;
+    let [name] = region.get("references")?.as_array()?.as_slice() else { return None };
+    let name = name.as_str()?.strip_prefix("var.")?;
     let given = written.variables.as_ref().and_then(|it| it.get(name)?.value.as_ref());
     let declared = configuration.root_module.as_ref().and_then(|it| it.variables.as_ref());
     let value = given.or_else(|| declared?.get(name)?.default.as_ref())?;
-    value.as_str().map(str::to_owned)
+    // What is no region is only a part of it: `"${var.place}-1"` refers to `var.place`, too.
+    value.as_str().filter(|it| is_region(it)).map(str::to_owned)
 }
 
 fn parse<T: DeserializeOwned>(file: &str, document: &[u8]) -> Result<T, PlanError> {

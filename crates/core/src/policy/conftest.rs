@@ -368,7 +368,9 @@ fn excepted(value: regorus::Value) -> Result<BTreeSet<String>, String> {
         Value::Null => vec![],
         Value::Array(lists) => lists,
         Value::Object(lists) => lists.into_iter().map(|(_, it)| it).collect(),
-        other => return Err(format!("`exception` is no collection of lists: {other}")),
+        other => {
+            return Err(format!("`exception` is no collection of lists, but {}", kind(&other)));
+        }
     };
     let names = lists.into_iter().flat_map(|it| match it {
         Value::Array(names) => names,
@@ -385,8 +387,9 @@ fn messages(namespace: &str, rule: &str, value: regorus::Value) -> Result<Vec<Me
         Value::Null | Value::Bool(false) => vec![],
         Value::Array(elements) => elements,
         other => {
+            let kind = kind(&other);
             return Err(format!(
-                "`{rule}` must be a set of messages (`contains msg if {{ … }}`), but is {other}"
+                "`{rule}` must be a set of messages (`contains msg if {{ … }}`), but is {kind}"
             ));
         }
     };
@@ -397,12 +400,24 @@ fn messages(namespace: &str, rule: &str, value: regorus::Value) -> Result<Vec<Me
                 Some(Value::String(text)) => (text, fields),
                 _ => return Err(format!("`{rule}` holds an object without a text `msg`")),
             },
-            other => return Err(format!("`{rule}` holds {other}, which is no message")),
+            other => return Err(format!("`{rule}` holds {}, which is no message", kind(&other))),
         };
         let (namespace, rule) = (namespace.to_owned(), rule.to_owned());
         Ok(Message { namespace, rule, level, text, details })
     };
     elements.into_iter().map(message).collect()
+}
+
+/// What a value is, for messages: what it holds may be a plan's secret.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
 }
 
 /// As JSON; null where it is undefined.

@@ -9,7 +9,7 @@ use crate::change::digest;
 use crate::plan::Place;
 use crate::policy::Severity;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// The `check_name` of a problem with the input itself.
 pub const PROBLEM_CHECK: &str = "quell.input";
@@ -22,11 +22,13 @@ pub fn write(report: &Report) -> String {
         let file = it.place.as_ref().map_or("", |it| relative(&it.file));
         (digest(&[PROBLEM_CHECK, file, &it.text]), problem(it))
     });
-    let (mut taken, mut issues) = (BTreeSet::new(), Vec::new());
+    let (mut taken, mut issues) = (BTreeMap::<String, usize>::new(), Vec::new());
     for (mut fingerprint, mut issue) in entries.chain(problems) {
         // GitLab drops all but one of the issues that share a fingerprint.
-        while !taken.insert(fingerprint.clone()) {
-            fingerprint = digest(&[&fingerprint]);
+        let before = taken.entry(fingerprint.clone()).or_default();
+        *before += 1;
+        if 1 < *before {
+            fingerprint = digest(&[&fingerprint, &before.to_string()]);
         }
         if let Value::Object(fields) = &mut issue {
             fields.insert("fingerprint".to_owned(), Value::String(fingerprint));

@@ -24,7 +24,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What begins an ignore.
 const DIRECTIVE: &str = "quell:ignore";
@@ -66,16 +66,18 @@ pub enum Reach {
 /// Reads the ignores of a source, and what is wrong with those that are none.
 pub fn read(file: &str, text: &str, syntax: Syntax) -> (Vec<Ignore>, Vec<Problem>) {
     let comments = comments::read(text, syntax);
-    let alone: BTreeSet<usize> =
-        comments.iter().filter(|it| it.is_alone).map(|it| it.line).collect();
+    // By line of a comment that has it for itself: the first line below that is no such one.
+    let mut below = BTreeMap::<usize, usize>::new();
+    for it in comments.iter().rev().filter(|it| it.is_alone) {
+        let next = it.line.saturating_add(1);
+        below.insert(it.line, below.get(&next).copied().unwrap_or(next));
+    }
     let (mut ignores, mut problems) = (vec![], vec![]);
     for Comment { line, column, text, is_alone } in comments {
         let Some(directive) = directive(text) else { continue };
         let place = Place { file: file.to_owned(), line, column };
         let mut lines = BTreeSet::from([line]);
-        if is_alone {
-            lines.insert((line..).find(|it| !alone.contains(it)).unwrap_or(line));
-        }
+        lines.extend(below.get(&line).filter(|_| is_alone));
         match directive {
             Ok(Directive { policy, reason, expires }) => {
                 let (place, reach) = (Some(place), Reach::Lines(lines));

@@ -49,10 +49,11 @@ fn what_conftest_passes_over_is_an_error() {
         ("deny if input.a", "`deny` must be a set of messages"),
         ("deny := true", "`deny` must be a set of messages"),
         ("deny := {\"msg\": \"x\"}", "`deny` must be a set of messages"),
-        ("deny contains 1", "`deny` holds 1, which is no message"),
+        ("deny contains 1", "`deny` holds a number, which is no message"),
         ("deny contains {\"message\": \"x\"}", "an object without a text `msg`"),
         ("deny contains {\"msg\": 1}", "an object without a text `msg`"),
         ("deny contains \"x\"\nexception := 3", "`exception` is no collection"),
+        ("deny contains [input.a]", "`deny` holds a list, which"),
     ] {
         let judgment = judge(rules, json!({ "a": 1 }));
         assert_eq!(judgment.errors.len(), 1, "{rules}: {judgment:?}");

@@ -173,6 +173,27 @@ fn gitlab_is_never_given_one_fingerprint_twice() {
 }
 
 #[test]
+fn thousands_of_equal_findings_take_no_longer_each() {
+    let acl = rule("aws.s3.bucket_acl", Severity::High);
+    let same = entry(&acl, "aws_s3_bucket.a", Verdict::Violation);
+    let report = Report { entries: vec![same; 20_000], problems: vec![], ..rich() };
+    let issues: Vec<Value> = serde_json::from_str(&gitlab::write(&report)).unwrap();
+    let prints: BTreeSet<_> = issues.iter().map(|it| it["fingerprint"].as_str()).collect();
+    assert_eq!(prints.len(), 20_000);
+}
+
+#[test]
+fn an_unknown_of_the_baseline_is_still_open() {
+    let acl = rule("aws.s3.bucket_acl", Severity::High);
+    for (unknown, expected) in [(true, "open"), (false, "fail")] {
+        let entries = vec![entry(&acl, "aws_s3_bucket.a", Verdict::Baselined { unknown })];
+        let log = sarif::write(&Report { entries, ..rich() });
+        let log: Value = serde_json::from_str(&log).unwrap();
+        assert_eq!(log["runs"][0]["results"][0]["kind"], expected);
+    }
+}
+
+#[test]
 fn the_caret_stands_under_its_column_in_a_line_of_any_length() {
     let acl = rule("aws.s3.bucket_acl", Severity::High);
     for (before, after) in [(0, 0), (3, 0), (1_000, 0), (1_000, 1_000), (0, 1_000), (61, 59)] {

@@ -36,6 +36,12 @@ fn judged(
 }
 
 #[test]
+fn thousands_of_ignores_in_a_row_are_read_at_once() {
+    let (ignores, problems) = read("main.tf", &"# quell:ignore x\n".repeat(60_000), Syntax::Hcl);
+    assert_eq!((ignores.len(), problems.len()), (0, 60_000));
+}
+
+#[test]
 fn a_comment_above_or_within_a_resource_covers_it() {
     let resource = "resource \"aws_s3_bucket\" \"a\" {\n  bucket = \"a\"\n}\n";
     for (text, line, block, expected) in [

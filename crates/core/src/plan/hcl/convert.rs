@@ -27,8 +27,8 @@ pub(super) enum Type {
 #[derive(Debug, Clone)]
 pub(super) struct Field {
     typed: Type,
-    /// What it is where it is not given: null, unless `optional` says otherwise.
-    default: Val,
+    /// What it is where it is not given or null; nothing where it must be given.
+    default: Option<Val>,
 }
 
 impl Evaluation<'_> {
@@ -36,10 +36,13 @@ impl Evaluation<'_> {
     pub fn type_of(&mut self, expression: &Expression) -> Result<Type, Fault> {
         match expression {
             Expression::Variable(name) => named(name.as_str()),
-            Expression::String(text) => match hcl_edit::parser::parse_expr(text.as_str()) {
-                Ok(Expression::String(_)) | Err(_) => Err(no_type()),
-                Ok(expression) => self.type_of(&expression),
-            },
+            Expression::String(text) => {
+                self.parses(text.as_str())?;
+                match hcl_edit::parser::parse_expr(text.as_str()) {
+                    Ok(Expression::String(_)) | Err(_) => Err(no_type()),
+                    Ok(expression) => self.type_of(&expression),
+                }
+            }
             Expression::FuncCall(call) => self.constructed(call),
             Expression::Parenthesis(inner) => self.type_of(inner.inner()),
             _ => Err(no_type()),
@@ -71,7 +74,7 @@ impl Evaluation<'_> {
     fn field(&mut self, expression: &Expression) -> Result<Field, Fault> {
         let Some(call) = expression.as_func_call().filter(|it| it.name.name.as_str() == "optional")
         else {
-            return Ok(Field { typed: self.type_of(expression)?, default: Val::null() });
+            return Ok(Field { typed: self.type_of(expression)?, default: None });
         };
         let mut arguments = call.args.iter();
         let typed = self.type_of(arguments.next().ok_or_else(no_type)?)?;
@@ -79,7 +82,7 @@ impl Evaluation<'_> {
             Some(default) => convert(self.eval(default, Scope::CONSTANT)?, &typed)?,
             None => Val::null(),
         };
-        Ok(Field { typed, default })
+        Ok(Field { typed, default: Some(default) })
     }
 }
 
@@ -125,16 +128,23 @@ pub(super) fn convert(value: Val, typed: &Type) -> Valued {
             Val::map(entries.collect::<Result<_, Fault>>()?)?
         }
         Type::Tuple(types) => {
-            let items = value.items().ok_or_else(|| refused("a tuple"))?.iter().cloned();
-            let items = items.zip(types).map(|(it, of)| convert(it, of));
+            let items = value.items().filter(|it| it.len() == types.len());
+            let items = items.ok_or_else(|| refused(&format!("a tuple of {}", types.len())))?;
+            let items = items.iter().cloned().zip(types).map(|(it, of)| convert(it, of));
             Val::list(items.collect::<Result<_, _>>()?)?
         }
         Type::Object(fields) => {
             let entries = value.entries().ok_or_else(|| refused("an object"))?;
             let made = fields.iter().map(|(name, field)| {
-                let given = entries.get(name).filter(|it| !it.is_null());
-                let given = given.cloned().unwrap_or_else(|| field.default.clone());
-                Ok((name.clone(), convert(given, &field.typed)?))
+                let given = match (entries.get(name), &field.default) {
+                    (None, None) => {
+                        return Err(refused(&format!("an object: it has no `{name}`")));
+                    }
+                    (Some(given), Some(default)) if given.is_null() => default,
+                    (Some(given), _) => given,
+                    (None, Some(default)) => default,
+                };
+                Ok((name.clone(), convert(given.clone(), &field.typed)?))
             });
             Val::map(made.collect::<Result<_, Fault>>()?)?
         }

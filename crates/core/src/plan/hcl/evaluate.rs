@@ -204,7 +204,7 @@ impl<'a> Evaluation<'a> {
                 self.steps_left = 0;
                 let problem = format!("the evaluation takes more than {STEPS_MAX} steps");
                 self.note(None, format!("{problem}; the rest is unknown"));
-                Err(Fault::new(problem))
+                Err(Fault::ours(problem))
             }
         }
     }
@@ -213,7 +213,7 @@ impl<'a> Evaluation<'a> {
     pub fn deeper(&mut self, run: impl FnOnce(&mut Self) -> Valued) -> Valued {
         if EXPRESSION_DEPTH_MAX <= self.depth {
             let problem = format!("expressions are nested more than {EXPRESSION_DEPTH_MAX} deep");
-            return Err(Fault::new(problem));
+            return Err(Fault::ours(problem));
         }
         self.depth += 1;
         let value = run(self);
@@ -229,7 +229,7 @@ impl<'a> Evaluation<'a> {
     pub fn parses(&mut self, text: &str) -> Result<(), Fault> {
         self.spend(text.len().saturating_add(source::key_comparisons(text)))?;
         if EXPRESSION_DEPTH_MAX < self.depth + PARSER_LEVELS_MIN {
-            return Err(Fault::new("this is nested too deep for a file that must be parsed"));
+            return Err(Fault::ours("this is nested too deep for a text that must be parsed"));
         }
         Ok(())
     }
@@ -301,7 +301,14 @@ impl<'a> Evaluation<'a> {
 
     fn variable_value(&mut self, module: usize, name: &str, variable: &'a Body) -> Val {
         let typed = self.variable_type(variable);
-        let value = match self.given_value(module, name, &typed) {
+        // Terraform takes what the command line gives literally where no type or a simple one is
+        // written; where `any` is, it is an expression.
+        let literal = match typed {
+            Type::Any => !variable.attributes.contains_key("type"),
+            Type::Text | Type::Number | Type::Bool => true,
+            _ => false,
+        };
+        let value = match self.given_value(module, name, literal) {
             // `nullable = false` makes the default of a null.
             Some((value, _)) if value.is_null() && !nullable(variable) => None,
             given => given,
@@ -338,7 +345,7 @@ impl<'a> Evaluation<'a> {
         &mut self,
         module: usize,
         name: &str,
-        typed: &Type,
+        literal: bool,
     ) -> Option<(Val, Option<Spot>)> {
         if let Some(caller) = self.modules.get(module).and_then(|it| it.caller.clone()) {
             let argument = caller.call.body.attributes.get(name)?;
@@ -346,7 +353,7 @@ impl<'a> Evaluation<'a> {
             return Some((value, Some(argument.at)));
         }
         if let Some(text) = self.options.variables.get(name) {
-            let value = self.typed_text(text, typed).unwrap_or_else(|fault| {
+            let value = self.text_given(text, literal).unwrap_or_else(|fault| {
                 self.note(None, format!("`var.{name}`: {}", fault.problem));
                 Val::unknown()
             });
@@ -369,9 +376,9 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// A variable's value from the command line: an expression, unless it is to be a text.
-    fn typed_text(&mut self, text: &str, typed: &Type) -> Valued {
-        if matches!(typed, Type::Any | Type::Text | Type::Number | Type::Bool) {
+    /// A variable's value from the command line: a text, or an expression.
+    fn text_given(&mut self, text: &str, literal: bool) -> Valued {
+        if literal {
             return Val::text(text);
         }
         self.parses(text)?;

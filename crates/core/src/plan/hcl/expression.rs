@@ -100,6 +100,9 @@ impl Evaluation<'_> {
         if condition.is_unknown() {
             let one = self.eval(&it.true_expr, scope);
             let other = self.eval(&it.false_expr, scope);
+            for value in [&one, &other].into_iter().flatten() {
+                self.spend(value.bytes)?;
+            }
             return Ok(either(one, other));
         }
         match condition.to_bool() {
@@ -144,8 +147,15 @@ impl Evaluation<'_> {
             (BinaryOperator::Or, Some(true)) => return Ok(Val::bool(true)),
             _ => {}
         }
-        let two = self.eval(&it.rhs_expr, scope)?;
-        self.spend(one.bytes.min(two.bytes))?;
+        let is_logical = matches!(operator, BinaryOperator::And | BinaryOperator::Or);
+        let two = match self.eval(&it.rhs_expr, scope) {
+            Err(fault) if is_logical && one.is_unknown() => {
+                return Ok(Val::unknown_of(one.references.and(&fault.references)));
+            }
+            two => two?,
+        };
+        let (less, more) = (one.bytes.min(two.bytes), one.bytes.max(two.bytes));
+        self.spend(if one.known && two.known { less } else { more })?;
         operate(operator, &one, &two)
     }
 
@@ -185,8 +195,12 @@ impl Evaluation<'_> {
                 Some(true) => {}
                 Some(false) => return Ok(()),
                 None if condition.is_unknown() => {
+                    // Terraform does not compute what may be left out.
+                    let value = self.eval(&it.value_expr, scope);
+                    let made_of = value.map_or_else(|it| it.references, |it| it.all_references());
                     result.unknown = true;
-                    result.references = result.references.and(&condition.references);
+                    result.references = result.references.and(&condition.references).and(&made_of);
+                    return Ok(());
                 }
                 None => return Err(Fault::new(format!("{} is no condition", condition.name()))),
             }
@@ -223,7 +237,7 @@ impl Evaluation<'_> {
         }
         if call.args.expand_final() {
             let last = arguments.pop().unwrap_or_else(Val::null);
-            match last.items() {
+            match last.sequence() {
                 Some(items) => {
                     arguments.extend(items.iter().map(|it| it.clone().with(&last.references)))
                 }
@@ -245,11 +259,12 @@ impl Evaluation<'_> {
         self.made(made.map_err(|fault| Fault {
             problem: format!("{name}: {}", fault.problem),
             references: fault.references.and(&function::references(&arguments)),
+            ours: fault.ours,
         }))
     }
 
-    /// `try` and `can`: faults are no end of them. As in Terraform, what they are given must be
-    /// known whole, but not what was computed on the way to it.
+    /// `try` and `can`: faults of the source are no end of them. As in Terraform, what they are
+    /// given must be known whole, but not what was computed on the way to it.
     fn attempt(&mut self, name: &str, call: &FuncCall, scope: Scope<'_>) -> Valued {
         let mut references = References::default();
         for argument in call.args.iter() {
@@ -268,6 +283,10 @@ impl Evaluation<'_> {
                     return Ok(Val::unknown_of(value.all_references()));
                 }
                 Ok(value) => return Ok(value),
+                Err(fault) if fault.ours => {
+                    self.note(None, fault.problem);
+                    return Ok(Val::unknown_of(references.and(&fault.references)));
+                }
                 Err(fault) => references = references.and(&fault.references),
             }
         }
@@ -296,6 +315,9 @@ impl Evaluation<'_> {
                 TraversalOperator::GetAttr(name) => value.attribute(name.as_str())?,
                 TraversalOperator::Index(key) => {
                     let key = self.eval(key, scope)?;
+                    if key.is_unknown() {
+                        self.spend(value.bytes)?;
+                    }
                     value.index(&key)?
                 }
                 #[expect(clippy::cast_precision_loss, reason = "no list is that long")]
@@ -369,7 +391,7 @@ impl Evaluation<'_> {
                 self.options.workspace.as_deref().map_or_else(|| Ok(Val::unknown()), Val::text)?
             }
             "module" => return self.module_value(module, first, rest, scope),
-            "self" => Val::unknown(),
+            "self" | "ephemeral" => Val::unknown(),
             "each" | "count" => {
                 return Err(Fault::new(format!("`{name}.{first}` is not known here")));
             }
@@ -407,8 +429,15 @@ impl Collected {
             let groups = groups.map(|(name, items)| Ok((name, Val::list(items)?)));
             Val::map(groups.collect::<Result<_, Fault>>()?)?
         } else {
-            let last = |mut items: Vec<Val>| items.pop().unwrap_or_else(Val::null);
-            Val::map(self.entries.into_iter().map(|(name, it)| (name, last(it))).collect())?
+            let mut entries = BTreeMap::new();
+            for (name, mut items) in self.entries {
+                let value = items.pop().unwrap_or_else(Val::null);
+                if !items.is_empty() {
+                    return Err(Fault::new(format!("`{name}` is the key of two values")));
+                }
+                entries.insert(name, value);
+            }
+            Val::map(entries)?
         };
         Ok(if self.unknown {
             Val::unknown_of(value.all_references().and(&self.references))
@@ -468,7 +497,10 @@ fn operate(operator: BinaryOperator, one: &Val, two: &Val) -> Valued {
     let references = || one.all_references().and(&two.all_references());
     if let BinaryOperator::Eq | BinaryOperator::NotEq = operator {
         let wanted = operator == BinaryOperator::Eq;
+        let are_many = one.items().is_some() || one.entries().is_some();
         return Ok(match one.equals(two) {
+            // A list is never equal to a tuple, nor a map to an object; which it is we don't know.
+            Some(true) if are_many => Val::unknown_of(references()),
             Some(equal) => Val::bool(equal == wanted),
             None => Val::unknown_of(references()),
         });

@@ -19,6 +19,8 @@ pub(super) struct Folders<'a> {
     pub given: BTreeMap<String, Attribute>,
     /// The folders of called modules that have no file among the sources.
     pub missing: BTreeSet<String>,
+    /// By path: how many levels of folders one begins, itself counted.
+    levels: BTreeMap<String, usize>,
     lines: Vec<Lines<'a>>,
     /// How many bytes were parsed.
     parsed: usize,
@@ -85,6 +87,7 @@ impl<'a> Folders<'a> {
             root: root.clone(),
             given: BTreeMap::new(),
             missing: BTreeSet::new(),
+            levels: BTreeMap::new(),
             lines: Vec::new(),
             parsed: 0,
             compared: 0,
@@ -105,17 +108,16 @@ impl<'a> Folders<'a> {
         self.lines.get(spot.file).map(|it| it.place(spot.offset))
     }
 
-    /// Parses a folder and what it calls. `callers` are the folders on the way to it.
+    /// Parses a folder and what it calls, each once; how many levels that are. `callers` are the
+    /// folders on the way to it.
     fn reach(
         &mut self,
         sources: &'a Sources,
         path: &str,
         callers: &mut Vec<String>,
-    ) -> Result<(), PlanError> {
-        if !self.by_path.contains_key(path) {
-            let folder = self.parse(sources, path)?;
-            self.by_path.insert(path.to_owned(), folder);
-        }
+    ) -> Result<usize, PlanError> {
+        let folder = self.parse(sources, path)?;
+        self.by_path.insert(path.to_owned(), folder);
         callers.push(path.to_owned());
         let calls = self.by_path.get(path).into_iter().flat_map(|it| it.calls.values());
         let targets: Vec<(String, Spot)> = calls
@@ -124,6 +126,7 @@ impl<'a> Folders<'a> {
                 Target::Elsewhere(_) => None,
             })
             .collect();
+        let mut levels = 1;
         for (target, at) in targets {
             if let Some(first) = callers.iter().position(|it| *it == target) {
                 let round = callers.iter().skip(first).chain([&target]);
@@ -132,14 +135,22 @@ impl<'a> Folders<'a> {
                     self.refuse(at, format!("modules call themselves: {}", round.join(" → ")))
                 );
             }
-            if MODULE_DEPTH_MAX <= callers.len() {
+            let below = match self.levels.get(&target) {
+                Some(below) => *below,
+                None if callers.len() < MODULE_DEPTH_MAX => {
+                    self.reach(sources, &target, callers)?
+                }
+                None => 1,
+            };
+            if MODULE_DEPTH_MAX < callers.len() + below {
                 let problem = format!("modules are nested more than {MODULE_DEPTH_MAX} deep");
                 return Err(self.refuse(at, problem));
             }
-            self.reach(sources, &target, callers)?;
+            levels = levels.max(1 + below);
         }
         callers.pop();
-        Ok(())
+        self.levels.insert(path.to_owned(), levels);
+        Ok(levels)
     }
 
     fn refuse(&self, at: Spot, problem: String) -> PlanError {
@@ -241,6 +252,13 @@ impl<'a> Folders<'a> {
         block: Block,
     ) -> Result<(), PlanError> {
         let label = |at: usize| block.labels.get(at).cloned().unwrap_or_default();
+        if block.kind == "module"
+            && let Some(call) = folder.calls.get_mut(&label(0))
+        {
+            call.body.override_with(block.body);
+            call.target = self.target(sources, &folder.path, &call.body, call.at)?;
+            return Ok(());
+        }
         let there = match block.kind.as_str() {
             "variable" => folder.variables.get_mut(&label(0)),
             "output" => folder.outputs.get_mut(&label(0)),

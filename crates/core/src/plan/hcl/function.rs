@@ -183,7 +183,7 @@ fn unknown_of(arguments: &[Val]) -> Valued {
 /// Refuses to make that many elements.
 fn limited(elements: usize) -> Result<usize, Fault> {
     if ELEMENTS_MAX < elements {
-        return Err(Fault::new(format!("makes more than {ELEMENTS_MAX} elements")));
+        return Err(Fault::ours(format!("makes more than {ELEMENTS_MAX} elements")));
     }
     Ok(elements)
 }
@@ -191,7 +191,7 @@ fn limited(elements: usize) -> Result<usize, Fault> {
 /// Appends to a text that has a limit.
 fn append(text: &mut String, more: &str) -> Result<(), Fault> {
     if VALUE_BYTES_MAX < text.len() + more.len() {
-        return Err(Fault::new(format!("makes a text of more than {VALUE_BYTES_MAX} bytes")));
+        return Err(Fault::ours(format!("makes a text of more than {VALUE_BYTES_MAX} bytes")));
     }
     text.push_str(more);
     Ok(())

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
 
-use super::INSTANCES_MAX;
 use super::evaluate::{Evaluation, Frame, Scope};
 use super::expression::members;
 use super::folder::Resource;
@@ -15,7 +14,9 @@ use super::position::Spot;
 use super::render;
 use super::source::{Attribute, Block, Body, key_name};
 use super::value::{Fault, References, Val, Valued};
+use super::{INSTANCES_MAX, KEY_BYTES_MAX};
 use crate::plan::{Declared, Intent, Language};
+use crate::region::partition;
 
 /// What says something about a resource and is no property of it.
 const META_ARGUMENTS: [&str; 4] = ["count", "depends_on", "for_each", "provider"];
@@ -135,10 +136,10 @@ impl Evaluation<'_> {
         let mut keys: BTreeMap<String, Val> = BTreeMap::new();
         for (key, member) in members {
             let key = if listed { &member } else { &key };
-            match key.to_text() {
-                Some(name) => keys.insert(name.to_string(), member.clone().with(&value.references)),
-                None => return unknown(),
+            let Some(name) = key.to_text().filter(|it| it.len() <= KEY_BYTES_MAX) else {
+                return unknown();
             };
+            keys.insert(name.to_string(), member.clone().with(&value.references));
         }
         if INSTANCES_MAX < keys.len() {
             let problem = format!("`for_each` has more than {INSTANCES_MAX} keys");
@@ -176,7 +177,7 @@ impl Evaluation<'_> {
         let mut places = BTreeMap::new();
         let mut properties = self.properties(&resource.body, scope, "", &mut places);
         if resource.data {
-            properties = self.read_data(resource, properties);
+            properties = self.read_data(resource, properties, scope);
         }
         Instance { address, properties, places }
     }
@@ -210,7 +211,7 @@ impl Evaluation<'_> {
             if top && META_ARGUMENTS.contains(&name.as_str()) {
                 continue;
             }
-            self.spend(PLACE_BYTES)?;
+            self.spend(PLACE_BYTES + pointer.len() + name.len())?;
             let value = self.attribute(attribute, scope);
             if !value.is_null() {
                 let pointer = render::below(pointer, name);
@@ -244,10 +245,7 @@ impl Evaluation<'_> {
     ) -> BTreeMap<&'b str, Vec<Val>> {
         let mut blocks: BTreeMap<&str, Vec<Val>> = BTreeMap::new();
         for block in &body.blocks {
-            let kind = match (block.kind.as_str(), block.labels.first()) {
-                ("dynamic", Some(label)) => label.as_str(),
-                (kind, _) => kind,
-            };
+            let kind = block.makes();
             if pointer.is_empty() && META_BLOCKS.contains(&kind) {
                 continue;
             }
@@ -289,6 +287,7 @@ impl Evaluation<'_> {
             _ => kind,
         };
         for (key, value) in members {
+            let value = value.with(&collection.references);
             let Some((_, value)) = binding("each", [("key", key), ("value", value)]) else {
                 continue;
             };
@@ -312,7 +311,7 @@ impl Evaluation<'_> {
         match expression {
             Expression::Array(items) => {
                 for (at, item) in items.iter().enumerate() {
-                    self.spend(PLACE_BYTES)?;
+                    self.spend(PLACE_BYTES + pointer.len())?;
                     let pointer = render::below(pointer, at);
                     self.literal_places(item, &pointer, file, places)?;
                     places.extend(spot(item.span()).map(|it| (pointer, it)));
@@ -320,7 +319,7 @@ impl Evaluation<'_> {
             }
             Expression::Object(object) => {
                 for (key, value) in object.iter() {
-                    self.spend(PLACE_BYTES)?;
+                    self.spend(PLACE_BYTES + pointer.len())?;
                     let Some(name) = key_name(key) else { continue };
                     let pointer = render::below(pointer, name);
                     self.literal_places(value.expr(), &pointer, file, places)?;
@@ -337,9 +336,10 @@ impl Evaluation<'_> {
     }
 
     /// What reading a data source adds to what its block says, where that is known without reading.
-    fn read_data(&mut self, resource: &Resource, properties: Val) -> Val {
+    fn read_data(&mut self, resource: &Resource, properties: Val, scope: Scope<'_>) -> Val {
         let Some(entries) = properties.entries() else { return properties };
         let mut entries = entries.clone();
+        let is_default = self.has_default_provider(resource, scope);
         match resource.kind.as_str() {
             "aws_iam_policy_document" => {
                 let json = policy_document::json(&properties);
@@ -347,6 +347,14 @@ impl Evaluation<'_> {
                 entries.insert("minified_json".to_owned(), json.clone());
                 entries.insert("json".to_owned(), json);
             }
+            "aws_region" if entries.contains_key("region") => {
+                let region = entries.get("region").cloned().unwrap_or_else(Val::unknown);
+                for name in ["id", "name"] {
+                    entries.entry(name.to_owned()).or_insert_with(|| region.clone());
+                }
+            }
+            // What another provider reads nobody tells.
+            _ if !is_default => {}
             "aws_caller_identity" => {
                 self.tell(&mut entries, &["account_id", "id"], |it| it.options.account.clone())
             }
@@ -354,12 +362,34 @@ impl Evaluation<'_> {
                 self.tell(&mut entries, &["id", "name", "region"], |it| it.region.clone());
             }
             "aws_partition" => self.tell(&mut entries, &["id", "partition"], |it| {
-                let of_region = it.region.as_deref().map(partition_of).map(str::to_owned);
+                let of_region = it.region.as_deref().map(partition).map(str::to_owned);
                 it.options.partition.clone().or(of_region)
             }),
             _ => {}
         }
         Val::map(entries).unwrap_or_else(|fault| Val::unknown_of(fault.references))
+    }
+
+    /// Whether a resource is made by the provider `aws` that has no alias, as far as its modules
+    /// tell.
+    fn has_default_provider(&self, resource: &Resource, scope: Scope<'_>) -> bool {
+        let is_default =
+            |it: &Expression| matches!(it, Expression::Variable(name) if name.as_str() == "aws");
+        let mut module = scope.module.and_then(|it| self.modules.get(it));
+        while let Some(caller) = module.and_then(|it| it.caller.as_ref()) {
+            // Where a call gives providers, the module has no others.
+            let given = caller.call.body.attributes.get("providers");
+            let is_passed = given.is_none_or(|it| {
+                let providers = it.expression.as_object().into_iter().flat_map(|it| it.iter());
+                let mut own = providers.filter(|(key, _)| key_name(key) == Some("aws"));
+                own.any(|(_, value)| is_default(value.expr()))
+            });
+            if !is_passed {
+                return false;
+            }
+            module = self.modules.get(caller.module);
+        }
+        resource.body.attributes.get("provider").is_none_or(|it| is_default(&it.expression))
     }
 
     /// Adds attributes that an option tells, unless the block says them.
@@ -393,7 +423,9 @@ impl Evaluation<'_> {
     }
 
     fn declared(&mut self, resource: &Resource, instance: &Instance) -> Declared {
-        let affordable = self.spend(instance.properties.bytes).is_ok();
+        let properties = &instance.properties;
+        let bytes = properties.bytes.saturating_add(render::pointers_bytes(properties, 0));
+        let affordable = self.spend(bytes).is_ok();
         let rendered = if affordable {
             render::rendered(&instance.properties)
         } else {
@@ -432,16 +464,4 @@ fn value_of(number: &Number, instances: &[Instance]) -> Val {
         }
     };
     value.unwrap_or_else(|fault| Val::unknown_of(fault.references))
-}
-
-/// The partition that a region lies in.
-/// <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>
-fn partition_of(region: &str) -> &'static str {
-    match region.split('-').next() {
-        Some("cn") => "aws-cn",
-        Some("us") if region.starts_with("us-gov-") => "aws-us-gov",
-        Some("us") if region.starts_with("us-iso-") => "aws-iso",
-        Some("us") if region.starts_with("us-isob-") => "aws-iso-b",
-        _ => "aws",
-    }
 }

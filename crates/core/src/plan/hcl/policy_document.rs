@@ -16,24 +16,26 @@ pub(super) fn json(properties: &Val) -> Valued {
         return Ok(Val::unknown_of(properties.all_references()));
     };
     let get = |name: &str| properties.get(name).filter(|it| !it.is_null());
+    let text = |name: &str| get(name).filter(|it| it.as_text() != Some("")).cloned();
     let mut merged = Document::default();
+    // `source_json` and `override_json` are the provider's up to version 4.
     let sources = documents(get("source_policy_documents"));
-    for source in alone(get("source_json")).into_iter().chain(sources) {
+    for source in text("source_json").into_iter().chain(sources) {
         merged.merge(Document::read(&source));
     }
     merged.merge(Document {
         version: Some(get("version").map_or_else(|| Val::text(VERSION), |it| Ok(it.clone()))?),
-        id: get("policy_id").filter(|it| it.as_text() != Some("")).cloned(),
+        id: text("policy_id"),
         statements: match get("statement") {
             Some(list) => statements(list)?,
             None => Vec::new(),
         },
     });
     let overs = documents(get("override_policy_documents"));
-    for over in overs.into_iter().chain(alone(get("override_json"))) {
+    for over in overs.into_iter().chain(text("override_json")) {
         let over = Document::read(&over);
         // What is unknown may replace every statement that has an id.
-        if over.statements.iter().any(Val::is_unknown) {
+        if over.statements.iter().any(may_have_any_id) {
             let all = properties.values().map(Val::all_references);
             return Ok(Val::unknown_of(all.fold(References::default(), |all, it| all.and(&it))));
         }
@@ -114,6 +116,11 @@ fn sid(statement: &Val) -> Option<&str> {
     statement.entries()?.get("Sid")?.as_text().filter(|it| !it.is_empty())
 }
 
+fn may_have_any_id(statement: &Val) -> bool {
+    let sid = statement.entries().and_then(|it| it.get("Sid"));
+    statement.is_unknown() || sid.is_some_and(Val::is_unknown)
+}
+
 /// The documents of an argument; one unknown document, where it is unknown which there are.
 fn documents(argument: Option<&Val>) -> Vec<Val> {
     match argument {
@@ -123,11 +130,6 @@ fn documents(argument: Option<&Val>) -> Vec<Val> {
             None => vec![Val::unknown_of(it.all_references())],
         },
     }
-}
-
-/// The one document of an argument of the provider's fourth major version and older ones.
-fn alone(argument: Option<&Val>) -> Option<Val> {
-    argument.filter(|it| it.as_text() != Some("")).cloned()
 }
 
 fn statements(list: &Val) -> Result<Vec<Val>, Fault> {

@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 use super::value::{Kind, Val, json_number};
 use crate::plan::Draft;
 
+/// How many digits an index has at most: no value has a million elements.
+const INDEX_CHARS: usize = 6;
+
 /// A value as a plan holds it.
 #[derive(Default)]
 pub(super) struct Rendered {
@@ -20,6 +23,22 @@ pub(super) struct Rendered {
 /// The pointer to what lies below another one.
 pub(super) fn below(pointer: &str, name: impl Display) -> String {
     format!("{pointer}/{}", name.to_string().replace('~', "~0").replace('/', "~1"))
+}
+
+/// What all pointers into a value take, in bytes, where the one to it has `pointer` bytes.
+pub(super) fn pointers_bytes(value: &Val, pointer: usize) -> usize {
+    let below = |name: usize, it: &Val| pointers_bytes(it, pointer.saturating_add(name + 1));
+    match &value.kind {
+        Kind::List(items) | Kind::Set(items) => {
+            items.iter().fold(pointer, |sum, it| sum.saturating_add(below(INDEX_CHARS, it)))
+        }
+        Kind::Map(entries) => {
+            let entries = entries.iter();
+            entries.fold(pointer, |sum, (name, it)| sum.saturating_add(below(name.len(), it)))
+        }
+        Kind::Unknown(Some(draft)) => pointer.saturating_add(pointers_bytes(draft, 0)),
+        _ => pointer,
+    }
 }
 
 pub(super) fn rendered(value: &Val) -> Rendered {

@@ -52,7 +52,7 @@ impl Body {
     /// Takes over what an override file says: attributes by name, all blocks of a type at once.
     /// <https://developer.hashicorp.com/terraform/language/files/override>
     pub fn override_with(&mut self, other: Body) {
-        self.blocks.retain(|mine| !other.blocks.iter().any(|theirs| theirs.kind == mine.kind));
+        self.blocks.retain(|mine| !other.blocks.iter().any(|it| it.makes() == mine.makes()));
         self.attributes.extend(other.attributes);
         self.blocks.extend(other.blocks);
     }
@@ -72,6 +72,16 @@ pub(super) struct Block {
     pub labels: Vec<String>,
     pub body: Body,
     pub at: Spot,
+}
+
+impl Block {
+    /// The type that it has; of a dynamic block, the one of those that it makes.
+    pub fn makes(&self) -> &str {
+        match (self.kind.as_str(), self.labels.first()) {
+            ("dynamic", Some(label)) => label.as_str(),
+            (kind, _) => kind,
+        }
+    }
 }
 
 /// Parses a file in the language that its name says. `file` is its index.
@@ -261,7 +271,11 @@ impl Json {
         let mut read = Body::default();
         for (name, expression, at) in self.members(object) {
             match expression {
-                Expression::Object(object) if name == "dynamic" => self.dynamic(object, &mut read),
+                expression @ (Expression::Object(_) | Expression::Array(_))
+                    if name == "dynamic" =>
+                {
+                    self.dynamic(expression, &mut read);
+                }
                 Expression::Object(object) if !MAP_ATTRIBUTES.contains(&name.as_str()) => {
                     let body = self.body(object);
                     read.blocks.push(Block { kind: name, labels: Vec::new(), body, at });
@@ -274,8 +288,16 @@ impl Json {
         read
     }
 
-    /// `"dynamic": {"ingress": {"for_each": …, "content": {…}}}`.
-    fn dynamic(&self, object: hcl_edit::expr::Object, read: &mut Body) {
+    /// `"dynamic": {"ingress": {"for_each": …, "content": {…}}}`, or a list of such objects.
+    fn dynamic(&self, expression: Expression, read: &mut Body) {
+        let object = match expression {
+            Expression::Object(object) => object,
+            Expression::Array(list) => {
+                list.into_iter().for_each(|it| self.dynamic(it, read));
+                return;
+            }
+            _ => return,
+        };
         for (label, expression, at) in self.members(object) {
             let mut blocks = Vec::new();
             self.labeled("data", 0, Vec::new(), Attribute { expression, at }, &mut blocks);

@@ -27,7 +27,7 @@ struct Written {
 impl Written {
     fn push(&mut self, text: &str) -> Result<(), Fault> {
         if VALUE_BYTES_MAX < self.text.len() + text.len() {
-            return Err(Fault::new(format!("a text has more than {VALUE_BYTES_MAX} bytes")));
+            return Err(Fault::ours(format!("a text has more than {VALUE_BYTES_MAX} bytes")));
         }
         self.text.push_str(text);
         Ok(())
@@ -215,7 +215,8 @@ impl Evaluation<'_> {
         let sources = self.sources;
         let text = path.as_deref().and_then(|it| sources.get(it));
         let Some(text) = text else {
-            return Err(Fault::new(format!("`{written}` is not among the files that were read")));
+            let problem = format!("`{written}` is not among the files that were read");
+            return Err(Fault::ours(problem));
         };
         match (name, arguments.get(1)) {
             ("file", _) => Val::text(text),
@@ -228,7 +229,7 @@ impl Evaluation<'_> {
     fn template_file(&mut self, text: &str, names: &Val) -> Valued {
         self.parses(text)?;
         let template = hcl_edit::parser::parse_template(text)
-            .map_err(|error| Fault::new(format!("is no template: {}", error.message())))?;
+            .map_err(|error| Fault::ours(format!("is no template: {}", error.message())))?;
         match names.entries() {
             Some(names) => self.template(&template, Scope::of_names(names)),
             None => Ok(Val::unknown_of(names.all_references())),

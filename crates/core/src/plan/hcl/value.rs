@@ -4,6 +4,7 @@
 //! through no more than [`VALUE_BYTES_MAX`] and [`VALUE_DEPTH_MAX`], however often parts of it are
 //! shared.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -20,11 +21,18 @@ pub(super) struct Fault {
     /// One sentence fragment.
     pub problem: String,
     pub references: References,
+    /// Whether it is ours: Terraform may well have a value here.
+    pub ours: bool,
 }
 
 impl Fault {
     pub fn new(problem: impl Into<String>) -> Fault {
-        Fault { problem: problem.into(), references: References::default() }
+        Fault { problem: problem.into(), references: References::default(), ours: false }
+    }
+
+    /// Where a limit or something that is not evaluated here is in the way.
+    pub fn ours(problem: impl Into<String>) -> Fault {
+        Fault { ours: true, ..Fault::new(problem) }
     }
 
     pub fn with(mut self, references: &References) -> Fault {
@@ -38,7 +46,9 @@ pub(super) type Valued = Result<Val, Fault>;
 
 /// The addresses of declarations.
 #[derive(Debug, Clone, Default)]
-pub(super) struct References(Option<Rc<BTreeSet<Rc<str>>>>);
+pub(super) struct References(Option<Rc<Addresses>>);
+
+type Addresses = BTreeSet<Rc<str>>;
 
 impl References {
     pub fn to(address: &str) -> References {
@@ -140,7 +150,7 @@ impl Val {
 
     pub fn set(items: Vec<Val>) -> Valued {
         let mut keyed: Vec<_> = items.into_iter().map(|it| (it.sort_key(), it)).collect();
-        keyed.sort_by(|one, other| one.0.cmp(&other.0));
+        keyed.sort_by(|one, other| one.0.order(&other.0));
         keyed.dedup_by(|one, other| one.1.known && other.1.known && one.0 == other.0);
         let items: Vec<Val> = keyed.into_iter().map(|(_, it)| it).collect();
         let (known, depth, bytes) = measure(items.iter());
@@ -184,11 +194,11 @@ impl Val {
     fn limited(self) -> Valued {
         if VALUE_BYTES_MAX < self.bytes {
             let problem = format!("a value takes more than {VALUE_BYTES_MAX} bytes");
-            return Err(Fault::new(problem).with(&self.references));
+            return Err(Fault::ours(problem).with(&self.references));
         }
         if VALUE_DEPTH_MAX < self.depth {
             let problem = format!("a value has more than {VALUE_DEPTH_MAX} levels");
-            return Err(Fault::new(problem).with(&self.references));
+            return Err(Fault::ours(problem).with(&self.references));
         }
         Ok(self)
     }
@@ -198,9 +208,9 @@ impl Val {
         self
     }
 
-    /// The same without the addresses that it is made of.
+    /// The same as a property of an instance: without the addresses that it is made of.
     fn stripped(&self) -> Val {
-        let all = |items: &[Val]| Rc::new(items.iter().map(Val::stripped).collect::<Vec<_>>());
+        let all = |items: &[Val]| Rc::new(items.iter().map(Val::element).collect::<Vec<_>>());
         let named = |entries: &BTreeMap<String, Val>| {
             Rc::new(entries.iter().map(|(name, it)| (name.clone(), it.stripped())).collect())
         };
@@ -211,18 +221,56 @@ impl Val {
             Kind::Instance(entries) => Kind::Instance(named(entries)),
             other => other.clone(),
         };
-        Val { kind, references: References::default(), ..*self }
+        let known = match &kind {
+            Kind::List(items) | Kind::Set(items) => items.iter().all(|it| it.known),
+            Kind::Map(entries) => entries.values().all(|it| it.known),
+            _ => self.known,
+        };
+        let references = References::default();
+        Val { kind, known, references, depth: self.depth, bytes: self.bytes }
+    }
+
+    /// An element of a list of an instance. A map is a block there, which has more attributes than
+    /// are written: the provider knows them.
+    fn element(&self) -> Val {
+        let Val { kind, known, references, depth, bytes } = self.stripped();
+        let (kind, known) = match kind {
+            Kind::Map(entries) => (Kind::Instance(entries), false),
+            kind => (kind, known),
+        };
+        Val { kind, known, references, depth, bytes }
     }
 
     /// The addresses that it and everything below it are made of.
     pub fn all_references(&self) -> References {
-        let below = |items: &mut dyn Iterator<Item = &Val>| {
-            items.fold(self.references.clone(), |all, it| all.and(&it.all_references()))
-        };
-        match &self.kind {
-            Kind::List(items) | Kind::Set(items) => below(&mut items.iter()),
-            Kind::Map(entries) => below(&mut entries.values()),
+        match self.kind {
+            Kind::List(_) | Kind::Set(_) | Kind::Map(_) => {
+                let (mut all, mut last) = (Addresses::new(), None);
+                self.gather(&mut all, &mut last);
+                References((!all.is_empty()).then(|| Rc::new(all)))
+            }
             _ => self.references.clone(),
+        }
+    }
+
+    /// Adds the addresses. `last` are those of the value before, which most often has the same.
+    fn gather<'v>(&'v self, all: &mut Addresses, last: &mut Option<&'v Rc<Addresses>>) {
+        if REFERENCES_MAX <= all.len() {
+            return;
+        }
+        if let Some(own) = &self.references.0
+            && !last.is_some_and(|it| Rc::ptr_eq(it, own))
+        {
+            let left = REFERENCES_MAX - all.len();
+            all.extend(own.iter().take(left).cloned());
+            *last = Some(own);
+        }
+        match &self.kind {
+            Kind::List(items) | Kind::Set(items) => {
+                items.iter().for_each(|it| it.gather(all, last));
+            }
+            Kind::Map(entries) => entries.values().for_each(|it| it.gather(all, last)),
+            _ => {}
         }
     }
 
@@ -324,7 +372,7 @@ impl Val {
     pub fn to_number(&self) -> Option<f64> {
         match &self.kind {
             Kind::Number(it) => Some(*it),
-            Kind::Text(text) => text.trim().parse().ok().filter(|it: &f64| it.is_finite()),
+            Kind::Text(text) => text.parse().ok().filter(|it: &f64| it.is_finite()),
             _ => None,
         }
     }
@@ -390,16 +438,25 @@ impl Val {
                     one.len() == two.len()
                         && one.iter().zip(two).all(|(one, two)| one.equals(two) == Some(true)),
                 ),
+                // The provider makes a property what its schema says: 80 of what is `"80"` here.
+                _ if self.is_of_others(other) && self.to_text() == other.to_text() => None,
                 _ => Some(false),
             },
         }
     }
 
-    fn sort_key(&self) -> (usize, String) {
+    /// Whether one of two scalars is what a declaration has.
+    fn is_of_others(&self, other: &Val) -> bool {
+        let are_scalars = self.to_text().is_some() && other.to_text().is_some();
+        are_scalars && !(self.references.is_empty() && other.references.is_empty())
+    }
+
+    fn sort_key(&self) -> SortKey {
         match (&self.kind, self.to_json()) {
-            (Kind::Text(text), _) => (1, text.to_string()),
-            (_, Some(json)) => (0, json.to_string()),
-            (_, None) => (2, String::new()),
+            (Kind::Number(it), _) => SortKey::Number(*it),
+            (Kind::Text(text), _) => SortKey::Text(Rc::clone(text)),
+            (_, Some(json)) => SortKey::Json(json.to_string()),
+            (_, None) => SortKey::Unknown,
         }
     }
 
@@ -440,6 +497,35 @@ impl Val {
                     .map(|(name, it)| Ok((name.clone(), Val::from_json(it)?)))
                     .collect::<Result<_, Fault>>()?,
             ),
+        }
+    }
+}
+
+/// What a set is sorted by.
+#[derive(PartialEq)]
+enum SortKey {
+    Number(f64),
+    Json(String),
+    Text(Rc<str>),
+    Unknown,
+}
+
+impl SortKey {
+    fn order(&self, other: &SortKey) -> Ordering {
+        match (self, other) {
+            (SortKey::Number(one), SortKey::Number(two)) => one.total_cmp(two),
+            (SortKey::Json(one), SortKey::Json(two)) => one.cmp(two),
+            (SortKey::Text(one), SortKey::Text(two)) => one.cmp(two),
+            _ => self.rank().cmp(&other.rank()),
+        }
+    }
+
+    fn rank(&self) -> usize {
+        match self {
+            SortKey::Number(_) => 0,
+            SortKey::Json(_) => 1,
+            SortKey::Text(_) => 2,
+            SortKey::Unknown => 3,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::unknown::pointer;
 use super::written::{Configuration, ModuleConfig, ResourceConfig};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 /// The most references that one property leads through.
 const REFERENCES_MAX: usize = 10_000;
@@ -29,11 +30,21 @@ pub(super) struct References<'a> {
 type Instances = BTreeMap<Option<String>, String>;
 
 /// Where an expression stands: in which module, and in which instance of what.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Here<'a> {
-    module: &'a str,
-    key: Option<&'a str>,
+    module: String,
+    key: Option<String>,
     each: Option<&'a Value>,
+}
+
+/// How far the references of one property have been followed. A list of what is left, and no
+/// recursion: a plan may lead through as many modules as it has.
+#[derive(Default)]
+struct Way<'a> {
+    left: Vec<(&'a Value, Here<'a>)>,
+    /// By module, what has been followed.
+    seen: BTreeSet<(String, String)>,
+    found: BTreeSet<String>,
 }
 
 impl<'a> References<'a> {
@@ -81,20 +92,21 @@ impl<'a> References<'a> {
         let mut found = BTreeMap::new();
         let Some(config) = self.configured(address, module) else { return found };
         let (_, key) = address::local(address, module);
+        let (module, key) = (module.to_owned(), key.map(str::to_owned));
         let here = Here { module, key, each: config.for_each_expression.as_ref() };
         for (name, expression) in config.expressions.iter().flatten() {
             let value = properties.get(name).unwrap_or(&Value::Null);
-            self.below(expression, value, &pointer("", name), here, &mut found);
+            self.below(expression, value, &pointer("", name), &here, &mut found);
         }
         found
     }
 
     fn below(
         &self,
-        expression: &Value,
+        expression: &'a Value,
         value: &Value,
         at: &str,
-        here: Here<'_>,
+        here: &Here<'a>,
         found: &mut BTreeMap<String, Vec<String>>,
     ) {
         if constant(expression).is_none() {
@@ -119,47 +131,44 @@ impl<'a> References<'a> {
     }
 
     /// The addresses of the instances that an expression refers to, in their order.
-    fn resolved(&self, expression: &Value, here: Here<'_>) -> Vec<String> {
-        let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
-        self.follow(expression, here, &mut seen, &mut found);
-        found.into_iter().collect()
+    fn resolved(&self, expression: &'a Value, here: &Here<'a>) -> Vec<String> {
+        let mut way = Way { left: vec![(expression, here.clone())], ..Way::default() };
+        while let Some((expression, here)) = way.left.pop() {
+            self.follow(expression, &here, &mut way);
+        }
+        way.found.into_iter().collect()
     }
 
-    fn follow(
-        &self,
-        expression: &Value,
-        here: Here<'_>,
-        seen: &mut BTreeSet<(String, String)>,
-        found: &mut BTreeSet<String>,
-    ) {
+    fn follow(&self, expression: &'a Value, here: &Here<'a>, way: &mut Way<'a>) {
         let written = written(expression);
         let goes_through = written.iter().any(|it| it.starts_with("each.") || *it == "count.index");
         for it in &written {
-            let is_new = seen.insert((here.module.to_owned(), (*it).to_owned()));
-            if !is_new || REFERENCES_MAX < seen.len() {
+            if REFERENCES_MAX <= way.seen.len() {
+                break;
+            }
+            if !way.seen.insert((here.module.clone(), (*it).to_owned())) {
                 continue;
             }
             let steps = address::steps(it);
-            let key = if goes_through { here.key } else { None };
+            let key = here.key.as_deref().filter(|_| goes_through);
             match steps.as_slice() {
                 [Step { name: "var", .. }, variable, ..] => {
-                    self.follow_variable(variable.name, here, seen, found);
+                    way.left.extend(self.given(variable.name, here));
                 }
                 [Step { name: "module", .. }, call, output, ..] => {
-                    self.follow_output(*call, output.name, key, here, seen, found);
+                    way.left.extend(self.outputs(*call, output.name, key, here));
                 }
                 [Step { name: "each", .. }, Step { name: "value", .. }, ..] => {
-                    if let Some(each) = here.each {
-                        self.follow(each, Here { each: None, ..here }, seen, found);
-                    }
+                    let each = here.each.map(|it| (it, Here { each: None, ..here.clone() }));
+                    way.left.extend(each);
                 }
                 [Step { name: "data", .. }, kind, name, ..] => {
                     let base = format!("data.{}.{}", kind.name, name.name);
-                    self.take(&base, name.key, key, here.module, found);
+                    self.take(base, name.key, key, here, way);
                 }
                 [kind, name, ..] => {
                     let base = format!("{}.{}", kind.name, name.name);
-                    self.take(&base, name.key, key, here.module, found);
+                    self.take(base, name.key, key, here, way);
                 }
                 _ => {}
             }
@@ -167,51 +176,42 @@ impl<'a> References<'a> {
     }
 
     /// A variable is what the call of the module gives it.
-    fn follow_variable(
-        &self,
-        name: &str,
-        here: Here<'_>,
-        seen: &mut BTreeSet<(String, String)>,
-        found: &mut BTreeSet<String>,
-    ) {
-        let Some((above, call)) = address::parent(here.module) else { return };
-        let calls = self.module(&above).and_then(|it| it.module_calls.as_ref());
-        let Some(called) = calls.and_then(|it| it.get(call.name)) else { return };
-        let Some(given) = called.expressions.as_ref().and_then(|it| it.get(name)) else { return };
-        let each = called.for_each_expression.as_ref();
-        self.follow(given, Here { module: &above, key: call.key, each }, seen, found);
+    fn given(&self, name: &str, here: &Here<'a>) -> Option<(&'a Value, Here<'a>)> {
+        let (module, call) = address::parent(&here.module)?;
+        let called = self.module(&module)?.module_calls.as_ref()?.get(call.name)?;
+        let given = called.expressions.as_ref()?.get(name)?;
+        let (key, each) = (call.key.map(str::to_owned), called.for_each_expression.as_ref());
+        Some((given, Here { module, key, each }))
     }
 
-    fn follow_output(
+    /// What the instances of a called module say that an output is.
+    fn outputs(
         &self,
         call: Step<'_>,
         output: &str,
         key: Option<&str>,
-        here: Here<'_>,
-        seen: &mut BTreeSet<(String, String)>,
-        found: &mut BTreeSet<String>,
-    ) {
-        let called = (here.module.to_owned(), call.name.to_owned());
-        let Some(all) = self.modules.get(&called) else { return };
-        for module in chosen(all, call.key, key) {
-            let outputs = self.module(module).and_then(|it| it.outputs.as_ref());
-            let given = outputs.and_then(|it| it.get(output)?.expression.as_ref());
-            if let Some(given) = given {
-                self.follow(given, Here { module, key: None, each: None }, seen, found);
-            }
-        }
+        here: &Here<'a>,
+    ) -> Vec<(&'a Value, Here<'a>)> {
+        let called = (here.module.clone(), call.name.to_owned());
+        let Some(all) = self.modules.get(&called) else { return Vec::new() };
+        let said = |module: &str| {
+            let outputs = self.module(module)?.outputs.as_ref()?;
+            let expression = outputs.get(output)?.expression.as_ref()?;
+            Some((expression, Here { module: module.to_owned(), key: None, each: None }))
+        };
+        chosen(all, call.key, key).into_iter().take(REFERENCES_MAX).filter_map(said).collect()
     }
 
     fn take(
         &self,
-        base: &str,
+        base: String,
         asked: Option<&str>,
         own: Option<&str>,
-        module: &str,
-        found: &mut BTreeSet<String>,
+        here: &Here<'a>,
+        way: &mut Way<'a>,
     ) {
-        if let Some(all) = self.instances.get(&(module.to_owned(), base.to_owned())) {
-            found.extend(chosen(all, asked, own).into_iter().map(str::to_owned));
+        if let Some(all) = self.instances.get(&(here.module.clone(), base)) {
+            way.found.extend(chosen(all, asked, own).into_iter().map(str::to_owned));
         }
     }
 
@@ -262,14 +262,13 @@ fn chosen<'b>(all: &'b Instances, asked: Option<&str>, own: Option<&str>) -> Vec
 fn written(expression: &Value) -> Vec<&str> {
     let mut all = Vec::new();
     collect(expression, &mut all);
-    let shortens = |it: &str| {
-        let longer = |other: &&str| {
-            let rest = other.strip_prefix(it);
-            rest.is_some_and(|rest| rest.starts_with(['.', '[']))
-        };
-        all.iter().any(longer)
+    let sorted: BTreeSet<&str> = all.iter().copied().collect();
+    let is_begun_by = |begin: &str| {
+        let from: (Bound<&str>, Bound<&str>) = (Bound::Included(begin), Bound::Unbounded);
+        sorted.range::<str, _>(from).next().is_some_and(|it| it.starts_with(begin))
     };
-    all.iter().copied().filter(|it| !shortens(it)).collect()
+    let shortens = |it: &str| is_begun_by(&format!("{it}.")) || is_begun_by(&format!("{it}["));
+    all.into_iter().filter(|it| !shortens(it)).collect()
 }
 
 fn collect<'b>(expression: &'b Value, all: &mut Vec<&'b str>) {

@@ -29,7 +29,8 @@ struct Flags {
 
 /// Formats as `sprintf(format, arguments)` does.
 pub(super) fn sprintf(format: &str, arguments: &[Value]) -> String {
-    let mut arguments = arguments.iter().map(argument);
+    let arguments: Vec<Argument> = arguments.iter().map(argument).collect();
+    let (mut next, mut is_reordered) = (0, false);
     let (mut out, mut chars) = (String::with_capacity(format.len()), format.chars().peekable());
     while let Some(char) = chars.next() {
         if char != '%' {
@@ -50,22 +51,39 @@ pub(super) fn sprintf(format: &str, arguments: &[Value]) -> String {
         if chars.next_if_eq(&'.').is_some() {
             flags.precision = Some(number(&mut chars));
         }
-        match chars.next() {
-            None => out.push_str("%!(NOVERB)"),
-            Some('%') => out.push('%'),
-            Some(verb) => match arguments.next() {
-                None => {
-                    let _ = write!(out, "%!{verb}(MISSING)");
+        let at = match index(&mut chars) {
+            Some(at) => {
+                is_reordered = true;
+                at.filter(|it| *it < arguments.len())
+            }
+            None => Some(next),
+        };
+        // Writing to a string does not fail.
+        let _ = match (chars.next(), at) {
+            (None, _) => write!(out, "%!(NOVERB)"),
+            (Some('%'), _) => write!(out, "%"),
+            (Some(verb), None) => write!(out, "%!{verb}(BADINDEX)"),
+            (Some(verb), Some(at)) => {
+                next = at.saturating_add(1);
+                match arguments.get(at) {
+                    None => write!(out, "%!{verb}(MISSING)"),
+                    Some(argument) => write!(out, "{}", formatted(verb, argument, &flags)),
                 }
-                Some(argument) => out.push_str(&formatted(verb, &argument, &flags)),
-            },
-        }
+            }
+        };
     }
-    let extra: Vec<String> = arguments.map(|it| told(&it)).collect();
-    if !extra.is_empty() {
+    let extra: Vec<String> = arguments.iter().skip(next).map(told).collect();
+    if !is_reordered && !extra.is_empty() {
         let _ = write!(out, "%!(EXTRA {})", extra.join(", "));
     }
     out
+}
+
+/// `[2]`: which argument is meant, from 0; inner nothing where that is no number.
+fn index(chars: &mut Peekable<Chars<'_>>) -> Option<Option<usize>> {
+    chars.next_if_eq(&'[')?;
+    let number: String = chars.by_ref().take_while(|it| *it != ']').collect();
+    Some(number.parse::<usize>().ok().and_then(|it| it.checked_sub(1)))
 }
 
 fn number(chars: &mut Peekable<Chars<'_>>) -> usize {
@@ -223,6 +241,11 @@ mod tests {
             ("%z", "[1]", "%!z(int64=1)"),
             ("%+d|% d", "[3, 4]", "+3| 4"),
             ("%f %.1f|%8.3f", "[1.25, 2.55, 1.5]", "1.250000 2.5|   1.500"),
+            // By the tests of Go's `fmt`.
+            ("%[2]d %[1]d", "[1, 2]", "2 1"),
+            ("%[5]d %[2]d %d", "[1, 2, 3]", "%!d(BADINDEX) 2 3"),
+            ("%[2]s", r#"["a", "b"]"#, "b"),
+            ("%[3]", "[1]", "%!(NOVERB)"),
         ] {
             let arguments = Value::from_json_str(arguments).unwrap();
             let arguments: Vec<Value> = arguments.as_array().unwrap().iter().cloned().collect();

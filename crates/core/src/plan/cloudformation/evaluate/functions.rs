@@ -5,11 +5,14 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use data_encoding::BASE64;
+
 use crate::plan::cloudformation::VALUE_BYTES;
 use crate::plan::cloudformation::evaluate::network::blocks;
 use crate::plan::cloudformation::evaluate::substitution::{Piece, pieces};
 use crate::plan::cloudformation::evaluate::{Evaluator, Presence};
 use crate::plan::cloudformation::tree::{Content, Entry, Fault, Mark, Tree};
+use crate::region::{partition, url_suffix};
 
 /// The most words in a logical id of 255 characters.
 const LOGICAL_ID_WORDS_MAX: usize = 255;
@@ -100,8 +103,8 @@ impl Evaluator<'_> {
             "NoValue" => return Ok(None),
             "AccountId" => self.options.account.as_deref(),
             "Region" => region,
-            "Partition" => region.map(|it| partition(it).0),
-            "URLSuffix" => region.map(|it| partition(it).1),
+            "Partition" => region.map(partition),
+            "URLSuffix" => region.map(url_suffix),
             "StackName" | "StackId" | "NotificationARNs" => None,
             _ => {
                 self.note(at, format!("there is no pseudo parameter `AWS::{name}`"))?;
@@ -272,7 +275,7 @@ impl Evaluator<'_> {
         match value.as_text() {
             Some(text) => {
                 self.spend(text.len(), at)?;
-                self.made(base64(text.as_bytes()), at)
+                self.made(BASE64.encode(text.as_bytes()), at)
             }
             None => self.unknown_or_misused(value, at, "Fn::Base64", "needs a text"),
         }
@@ -399,59 +402,5 @@ fn common_members(a: Content, b: Tree, at: Mark) -> Content {
             Content::Map(a.into_iter().filter_map(member).collect())
         }
         (a, _) => a,
-    }
-}
-
-/// The partition of a region, and how the names of its hosts end.
-///
-/// Source: AWS Fault Isolation Boundaries, Partitions.
-fn partition(region: &str) -> (&'static str, &'static str) {
-    const OTHERS: [(&str, &str, &str); 7] = [
-        ("cn-", "aws-cn", "amazonaws.com.cn"),
-        ("us-gov-", "aws-us-gov", "amazonaws.com"),
-        ("us-isob-", "aws-iso-b", "sc2s.sgov.gov"),
-        ("us-isof-", "aws-iso-f", "csp.hci.ic.gov"),
-        ("eu-isoe-", "aws-iso-e", "cloud.adc-e.uk"),
-        ("us-iso-", "aws-iso", "c2s.ic.gov"),
-        ("eusc-", "aws-eusc", "amazonaws.eu"),
-    ];
-    let other = OTHERS.iter().find(|it| region.starts_with(it.0));
-    other.map_or(("aws", "amazonaws.com"), |it| (it.1, it.2))
-}
-
-/// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3).saturating_mul(4));
-    for chunk in bytes.chunks(3) {
-        let byte = |index| u32::from(chunk.get(index).copied().unwrap_or_default());
-        let bits = (byte(0) << 16) | (byte(1) << 8) | byte(2);
-        for (index, shift) in [18, 12, 6, 0].into_iter().enumerate() {
-            let digit = DIGITS.get(((bits >> shift) & 63) as usize).copied().unwrap_or(b'=');
-            text.push(char::from(if chunk.len() < index { b'=' } else { digit }));
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_of_rfc_4648() {
-        let cases = ["", "f", "fo", "foo", "foob", "fooba", "foobar"];
-        let wanted = ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"];
-        for (text, wanted) in cases.iter().zip(wanted) {
-            assert_eq!(base64(text.as_bytes()), wanted);
-        }
-    }
-
-    #[test]
-    fn partitions_by_region() {
-        assert_eq!(partition("eu-central-1").0, "aws");
-        assert_eq!(partition("us-gov-west-1").0, "aws-us-gov");
-        assert_eq!(partition("us-isob-east-1").0, "aws-iso-b");
-        assert_eq!(partition("us-iso-east-1").0, "aws-iso");
     }
 }

@@ -63,17 +63,45 @@ const READERS: [(&str, &str); 4] = [
 /// When a limit of evaluation is exceeded.
 pub fn resources(source: &Resource, evaluator: &mut Evaluator<'_>) -> Result<Vec<Resource>, Fault> {
     let mut resources = vec![function(source)];
-    if source.properties.get("Role").is_none() {
+    let has_role = has_role(source);
+    if has_role.is_none() {
+        let problem = format!(
+            "whether a role is made for `{}` can't be known, as `Role` can't: it is judged as if \
+             one were",
+            source.id
+        );
+        evaluator.note(source.at, problem)?;
+    }
+    if has_role != Some(true) {
         resources.push(role(source, "lambda.amazonaws.com", &attached(source), evaluator)?);
     }
     resources.extend(url(source));
-    for event in source.properties.get("Events").and_then(Tree::entries).unwrap_or_default() {
+    let events = source.properties.entry("Events");
+    if let Some(it) = events.filter(|it| matches!(it.tree.content, Content::Unknown)) {
+        let problem = format!("which events let a service invoke `{}` can't be known", source.id);
+        evaluator.note(it.at, problem)?;
+    }
+    for event in events.and_then(|it| it.tree.entries()).unwrap_or_default() {
         let kind = event.tree.get("Type").and_then(Tree::as_text);
+        if kind.is_none() {
+            let (event, id, at) = (&event.key, &source.id, event.at);
+            let problem = format!("whether `{event}` lets a service invoke `{id}` can't be known");
+            evaluator.note(at, problem)?;
+        }
         if let Some((_, service)) = INVOKERS.iter().find(|it| Some(it.0) == kind) {
             resources.push(permission(source, event, service, evaluator)?);
         }
     }
     Ok(resources)
+}
+
+/// Whether a role is given, so that none is made; nothing where that can't be known. Policies
+/// beside a role mean nothing to SAM, so that whoever writes both may mean one of them.
+fn has_role(source: &Resource) -> Option<bool> {
+    let Some(role) = source.properties.get("Role") else { return Some(false) };
+    let is_unclear = matches!(role.content, Content::Unknown) && role.references.is_empty();
+    let has_policies = source.properties.get("Policies").is_some();
+    (!is_unclear || !has_policies).then_some(true)
 }
 
 fn function(source: &Resource) -> Resource {

@@ -37,6 +37,9 @@ pub fn element(arguments: &[Val]) -> Valued {
     let index = argument(arguments, 1)?;
     match items_at(arguments, 0)? {
         Some(items) if !index.is_unknown() => {
+            if index.to_number().is_some_and(|it| it < 0.0) {
+                return Err(Fault::ours("a negative index is not evaluated"));
+            }
             let count = items.len();
             let at = count_at(arguments, 1)?.checked_rem(count);
             let found = at.and_then(|it| items.get(it)).cloned();
@@ -96,8 +99,8 @@ pub fn concat(arguments: &[Val]) -> Valued {
             Some(items) => all.extend(items),
             None => return unknown_of(arguments),
         }
+        limited(all.len())?;
     }
-    limited(all.len())?;
     Val::list(all)
 }
 
@@ -183,13 +186,13 @@ pub fn sort(arguments: &[Val]) -> Valued {
     Val::list(sorted.collect::<Result<_, Fault>>()?)
 }
 
-/// Whether a list has an element; surely so where a known one is equal.
+/// Whether a list has an element; surely so where a known one is equal. `80` is not `"80"`.
 pub fn contains(arguments: &[Val]) -> Valued {
-    let wanted = argument(arguments, 1)?;
-    let Some(items) = argument(arguments, 0)?.items() else { return unknown_of(arguments) };
+    let (list, wanted) = (argument(arguments, 0)?, argument(arguments, 1)?);
+    let Some(items) = list.items() else { return unknown_of(arguments) };
     let mut unknown = false;
     for item in items {
-        match alike(item, wanted) {
+        match item.clone().with(&list.references).equals(wanted) {
             Some(true) => return Ok(Val::bool(true)),
             Some(false) => {}
             None => unknown = true,
@@ -198,8 +201,8 @@ pub fn contains(arguments: &[Val]) -> Valued {
     if unknown { unknown_of(arguments) } else { Ok(Val::bool(false)) }
 }
 
-/// Equal as elements of one list, which makes `80` and `"80"` the same.
-fn alike(one: &Val, other: &Val) -> Option<bool> {
+/// Equal as elements of one list or set, which makes `80` and `"80"` the same.
+pub fn alike(one: &Val, other: &Val) -> Option<bool> {
     match (one.to_text(), other.to_text()) {
         (Some(one), Some(other)) => Some(one == other),
         _ => one.equals(other),
@@ -210,7 +213,11 @@ fn alike(one: &Val, other: &Val) -> Option<bool> {
 #[expect(clippy::cast_precision_loss, reason = "no list is that long")]
 pub fn index(arguments: &[Val]) -> Valued {
     let wanted = argument(arguments, 1)?;
-    let at = known_items_at(arguments, 0)?.iter().position(|it| alike(it, wanted) == Some(true));
+    let items = known_items_at(arguments, 0)?;
+    let at = items.iter().position(|it| it.equals(wanted) != Some(false));
+    if at.and_then(|it| items.get(it)).is_some_and(|it| it.equals(wanted).is_none()) {
+        return unknown_of(arguments);
+    }
     at.map(|it| Val::number(it as f64)).ok_or_else(|| Fault::new("there is no such element"))
 }
 
@@ -258,17 +265,29 @@ pub fn zipmap(arguments: &[Val]) -> Valued {
     if keys.iter().any(Val::is_unknown) {
         return unknown_of(arguments);
     }
+    if keys.len() != values.len() {
+        return Err(Fault::new("the lists have different lengths"));
+    }
     let keys = keys.iter().map(|it| it.to_text().ok_or_else(|| refused(it, "a string")));
     let entries = keys.zip(values).map(|(key, value)| Ok((key?.to_string(), value)));
     Val::map(entries.collect::<Result<_, Fault>>()?)
 }
 
 pub fn alltrue(arguments: &[Val]) -> Valued {
-    Ok(Val::bool(known_items_at(arguments, 0)?.iter().all(|it| it.to_bool() == Some(true))))
+    Ok(Val::bool(bools(arguments)?.into_iter().all(|it| it)))
 }
 
 pub fn anytrue(arguments: &[Val]) -> Valued {
-    Ok(Val::bool(known_items_at(arguments, 0)?.iter().any(|it| it.to_bool() == Some(true))))
+    Ok(Val::bool(bools(arguments)?.into_iter().any(|it| it)))
+}
+
+/// Bools, of which null is false.
+fn bools(arguments: &[Val]) -> Result<Vec<bool>, Fault> {
+    let read = |it: &Val| match it.to_bool() {
+        None if it.is_null() => Ok(false),
+        told => told.ok_or_else(|| refused(it, "a bool")),
+    };
+    known_items_at(arguments, 0)?.iter().map(read).collect()
 }
 
 /// `chunklist(list, size)`.
@@ -283,6 +302,9 @@ pub fn matchkeys(arguments: &[Val]) -> Valued {
     let (values, keys) = (known_items_at(arguments, 0)?, known_items_at(arguments, 1)?);
     let wanted = known_items_at(arguments, 2)?;
     limited(keys.len().saturating_mul(wanted.len()))?;
+    if keys.len() != values.len() {
+        return Err(Fault::new("the lists have different lengths"));
+    }
     let matches = |key: &Val| wanted.iter().any(|it| alike(it, key) == Some(true));
     let chosen = values.into_iter().zip(keys).filter(|(_, key)| matches(key));
     Val::list(chosen.map(|(value, _)| value).collect())
@@ -294,9 +316,10 @@ pub fn transpose(arguments: &[Val]) -> Valued {
     let entries = it.entries().ok_or_else(|| refused(it, "a map"))?;
     let mut turned: BTreeMap<String, Vec<Val>> = BTreeMap::new();
     for (name, items) in entries {
+        let name = Val::text(name.as_str())?;
         for item in items.items().ok_or_else(|| refused(items, "a list"))? {
             let key = item.to_text().ok_or_else(|| refused(item, "a string"))?;
-            turned.entry(key.to_string()).or_default().push(Val::text(name.as_str())?);
+            turned.entry(key.to_string()).or_default().push(name.clone());
         }
     }
     let turned = turned.into_iter().map(|(name, items)| Ok((name, Val::list(items)?)));

@@ -1,9 +1,9 @@
 //! Texts of JSON and Base64, and primitive types.
 
+use data_encoding::BASE64;
+
 use super::{argument, refused, text_at, unknown_of};
 use crate::plan::hcl::value::{Fault, Val, Valued};
-
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The JSON of a value; where parts are unknown, a text of which the document is known in part.
 pub fn jsonencode(arguments: &[Val]) -> Valued {
@@ -62,34 +62,15 @@ fn primitive(
 }
 
 pub fn base64encode(arguments: &[Val]) -> Valued {
-    let text = text_at(arguments, 0)?;
-    let letter = |bits: usize| ALPHABET.get(bits & 63).map_or('=', |it| char::from(*it));
-    let mut encoded = String::with_capacity(text.len().div_ceil(3) * 4);
-    for chunk in text.as_bytes().chunks(3) {
-        let bits = [0, 1, 2].iter().fold(0_usize, |bits, at| {
-            bits << 8 | usize::from(chunk.get(*at).copied().unwrap_or_default())
-        });
-        for at in 0..4 {
-            let there = at <= chunk.len();
-            encoded.push(if there { letter(bits >> (18 - 6 * at)) } else { '=' });
-        }
-    }
-    Val::text(encoded)
+    Val::text(BASE64.encode(text_at(arguments, 0)?.as_bytes()))
 }
 
+/// Without the ends of lines, which Go skips.
 pub fn base64decode(arguments: &[Val]) -> Valued {
-    let text = text_at(arguments, 0)?;
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count) = (0_usize, 0);
-    for letter in text.trim_end_matches('=').bytes().filter(|it| *it != b'\n' && *it != b'\r') {
-        let value = ALPHABET.iter().position(|it| *it == letter);
-        bits = (bits << 6 | value.ok_or_else(|| Fault::new("is no Base64"))?) & 0xFF_FFFF;
-        count += 6;
-        if 8 <= count {
-            count -= 8;
-            bytes.extend(u8::try_from(bits >> count & 0xFF));
-        }
-    }
+    let mut letters = text_at(arguments, 0)?.as_bytes().to_vec();
+    letters.retain(|it| !matches!(it, b'\n' | b'\r'));
+    // Go takes also what is not canonical.
+    let bytes = BASE64.decode(&letters).map_err(|_| Fault::ours("is no Base64"))?;
     Val::text(String::from_utf8(bytes).map_err(|_| Fault::new("is no text"))?)
 }
 

@@ -2,6 +2,7 @@
 //! <https://developer.hashicorp.com/terraform/language/functions/format>
 
 use super::{append, limited, text_at};
+use crate::plan::hcl::VALUE_BYTES_MAX;
 use crate::plan::hcl::value::{Fault, Val, Valued};
 
 /// The widest that a value is padded to, in characters, and the most digits after a point.
@@ -22,14 +23,19 @@ pub fn formatlist(arguments: &[Val]) -> Valued {
     if lengths.iter().any(|it| *it != length) {
         return Err(Fault::new("the lists have different lengths"));
     }
-    let mut made = Vec::new();
+    let (mut made, mut bytes) = (Vec::new(), 0_usize);
     for at in 0..limited(length)? {
         let chosen: Vec<&Val> = values
             .iter()
             .filter_map(|it| it.items().map_or(Some(*it), |all| all.get(at)))
             .collect();
         let references = super::references(&chosen.iter().copied().cloned().collect::<Vec<_>>());
-        made.push(Val::text(formatted(&pattern, &chosen)?)?.with(&references));
+        let text = formatted(&pattern, &chosen)?;
+        bytes = bytes.saturating_add(text.len());
+        if VALUE_BYTES_MAX < bytes {
+            return Err(Fault::ours(format!("makes more than {VALUE_BYTES_MAX} bytes")));
+        }
+        made.push(Val::text(text)?.with(&references));
     }
     Val::list(made)
 }
@@ -51,7 +57,7 @@ struct Verb {
 fn formatted(pattern: &str, values: &[&Val]) -> Result<String, Fault> {
     let mut text = String::new();
     let mut letters = pattern.chars().peekable();
-    let mut next = 0;
+    let (mut next, mut used) = (0, 0);
     while let Some(letter) = letters.next() {
         if letter != '%' {
             append(&mut text, letter.encode_utf8(&mut [0; 4]))?;
@@ -65,7 +71,11 @@ fn formatted(pattern: &str, values: &[&Val]) -> Result<String, Fault> {
         let at = verb.index.map_or(next, |it| it.saturating_sub(1));
         let value = values.get(at).ok_or_else(|| Fault::new("an argument is missing"))?;
         next = at + 1;
+        used = next.max(used);
         append(&mut text, &verb.padded(&verb.written(value)?))?;
+    }
+    if used < values.len() {
+        return Err(Fault::new("there are more arguments than are used"));
     }
     Ok(text)
 }
@@ -77,7 +87,8 @@ impl Verb {
         loop {
             match letters.peek().copied().ok_or_else(cut_off)? {
                 '-' => verb.left = true,
-                '+' | ' ' => verb.sign = true,
+                '+' => verb.sign = true,
+                ' ' => return Err(Fault::ours("a blank in front of a number is not evaluated")),
                 '#' => verb.alternate = true,
                 '0' => verb.zeros = true,
                 _ => break,
@@ -98,8 +109,17 @@ impl Verb {
 
     fn written(&self, value: &Val) -> Result<String, Fault> {
         let number = || value.to_number().ok_or_else(|| super::refused(value, "a number"));
-        #[expect(clippy::cast_possible_truncation, reason = "numbers are exact")]
-        let whole = || number().map(|it| it.trunc() as i64);
+        let whole = || {
+            let number = number()?;
+            #[expect(clippy::cast_possible_truncation, reason = "numbers are exact")]
+            let whole = (number.fract() == 0.0).then_some(number as i64);
+            whole.ok_or_else(|| super::refused(value, "a whole number"))
+        };
+        let radix = |digits: fn(u64) -> String| {
+            let it = whole()?;
+            let sign = if it < 0 { "-" } else { "" };
+            Ok::<_, Fault>(format!("{sign}{}", digits(it.unsigned_abs())))
+        };
         let signed =
             |it: String| if self.sign && !it.starts_with('-') { format!("+{it}") } else { it };
         Ok(match self.letter {
@@ -114,20 +134,20 @@ impl Verb {
             'v' => super::encoding::json(value)?,
             'q' => {
                 let text = value.to_text().ok_or_else(|| super::refused(value, "a string"))?;
-                serde_json::Value::from(&*text).to_string()
+                super::encoding::json(&Val::text(text)?)?
             }
             't' => {
                 let it = value.to_bool().ok_or_else(|| super::refused(value, "a bool"))?;
                 it.to_string()
             }
             'd' => signed(whole()?.to_string()),
-            'b' => format!("{:b}", whole()?),
-            'o' => format!("{:o}", whole()?),
-            'x' => format!("{:x}", whole()?),
-            'X' => format!("{:X}", whole()?),
+            'b' if !self.alternate => radix(|it| format!("{it:b}"))?,
+            'o' if !self.alternate => radix(|it| format!("{it:o}"))?,
+            'x' if !self.alternate => radix(|it| format!("{it:x}"))?,
+            'X' if !self.alternate => radix(|it| format!("{it:X}"))?,
             'f' => signed(format!("{:.*}", self.precision.unwrap_or(6), number()?)),
-            'g' => signed(number()?.to_string()),
-            other => return Err(Fault::new(format!("`%{other}` is not evaluated"))),
+            'g' if self.precision.is_none() => signed(number()?.to_string()),
+            other => return Err(Fault::ours(format!("`%{other}` is not evaluated"))),
         })
     }
 
@@ -152,7 +172,7 @@ fn number(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Opti
         letters.next();
         let value = number.unwrap_or(0_usize) * 10 + digit as usize;
         if WIDTH_MAX < value {
-            return Err(Fault::new(format!("a width is more than {WIDTH_MAX}")));
+            return Err(Fault::ours(format!("a width is more than {WIDTH_MAX}")));
         }
         number = Some(value);
     }

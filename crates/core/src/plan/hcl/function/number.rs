@@ -46,6 +46,9 @@ fn extreme(arguments: &[Val], choose: fn(f64, f64) -> f64) -> Valued {
 
 pub fn sum(arguments: &[Val]) -> Valued {
     let items = known_items_at(arguments, 0)?;
+    if items.is_empty() {
+        return Err(Fault::new("there is nothing to be added up"));
+    }
     let numbers = items.iter().map(|it| it.to_number().ok_or_else(|| refused(it, "a number")));
     Ok(Val::number(numbers.sum::<Result<f64, Fault>>()?))
 }

@@ -1,5 +1,6 @@
 //! Functions of sets.
 
+use super::collection::alike;
 use super::{items_at, known_items_at, limited, unknown_of};
 use crate::plan::hcl::value::{Fault, Val, Valued};
 
@@ -14,8 +15,8 @@ pub fn union(arguments: &[Val]) -> Valued {
     let mut all = Vec::new();
     for at in 0..arguments.len() {
         all.extend(known_items_at(arguments, at)?);
+        limited(all.len())?;
     }
-    limited(all.len())?;
     Val::set(all)
 }
 
@@ -33,7 +34,7 @@ fn keep(arguments: &[Val], in_others: bool) -> Valued {
     for at in 1..arguments.len() {
         let other = known_items_at(arguments, at)?;
         limited(kept.len().saturating_mul(other.len()))?;
-        kept.retain(|it| other.iter().any(|that| that.equals(it) == Some(true)) == in_others);
+        kept.retain(|it| other.iter().any(|that| alike(that, it) == Some(true)) == in_others);
     }
     Val::set(kept)
 }
@@ -43,7 +44,7 @@ pub fn product(arguments: &[Val]) -> Valued {
     let mut rows: Vec<Vec<Val>> = vec![Vec::new()];
     for at in 0..arguments.len() {
         let items = known_items_at(arguments, at)?;
-        limited(rows.len().saturating_mul(items.len()))?;
+        limited(rows.len().saturating_mul(items.len()).saturating_mul(at + 1))?;
         let longer = |row: &Vec<Val>, it: &Val| row.iter().chain([it]).cloned().collect();
         rows = rows.iter().flat_map(|row| items.iter().map(move |it| longer(row, it))).collect();
     }

@@ -1,6 +1,6 @@
 //! Functions of text.
 
-use super::{append, argument, count_at, known_items_at, number_at, refused, text_at};
+use super::{append, argument, count_at, known_items_at, limited, number_at, refused, text_at};
 use crate::plan::hcl::value::{Fault, Val, Valued};
 
 pub fn lower(arguments: &[Val]) -> Valued {
@@ -22,7 +22,11 @@ pub fn title(arguments: &[Val]) -> Valued {
         } else {
             titled.push(letter);
         }
-        begins = !letter.is_alphanumeric() && letter != '_' && letter != '\'';
+        begins = match letter {
+            '_' => false,
+            letter if letter.is_ascii() => !letter.is_ascii_alphanumeric(),
+            letter => letter.is_whitespace(),
+        };
     }
     Val::text(titled)
 }
@@ -121,10 +125,10 @@ pub fn split(arguments: &[Val]) -> Valued {
     let references = &argument(arguments, 1)?.references;
     let part = |it: &str| Ok(Val::text(it)?.with(references));
     let parts: Result<Vec<Val>, Fault> = if between.is_empty() {
+        limited(text.chars().count())?;
         text.chars().map(|it| part(it.encode_utf8(&mut [0; 4]))).collect()
-    } else if text.is_empty() {
-        Ok(Vec::new())
     } else {
+        limited(text.matches(&*between).count())?;
         text.split(&*between).map(part).collect()
     };
     Val::list(parts?)
@@ -134,6 +138,6 @@ pub fn split(arguments: &[Val]) -> Valued {
 pub fn indent(arguments: &[Val]) -> Valued {
     let (spaces, text) = (count_at(arguments, 0)?, text_at(arguments, 1)?);
     let lines = text.matches('\n').count();
-    super::limited(lines.saturating_mul(spaces))?;
+    limited(lines.saturating_mul(spaces))?;
     Val::text(text.replace('\n', &format!("\n{}", " ".repeat(spaces.min(super::ELEMENTS_MAX)))))
 }
