@@ -5,7 +5,7 @@
 //! since HCL would accept more. Which objects are blocks and which are values only the provider's
 //! schema tells: an object is a block unless its name is among [`MAP_ATTRIBUTES`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hcl_edit::Span;
 use hcl_edit::expr::{Expression, ObjectKey};
@@ -49,10 +49,16 @@ impl Body {
         self.blocks.iter().filter(move |it| it.kind == kind)
     }
 
-    /// Takes over what an override file says: attributes by name, all blocks of a type at once.
+    /// Takes over what an override file says: attributes by name, all blocks of a type at once,
+    /// whether they are written out or made by a `dynamic` one.
     /// <https://developer.hashicorp.com/terraform/language/files/override>
     pub fn override_with(&mut self, other: Body) {
-        self.blocks.retain(|mine| !other.blocks.iter().any(|theirs| theirs.kind == mine.kind));
+        let made = |it: &Block| match it.labels.first() {
+            Some(label) if it.kind == "dynamic" => label.clone(),
+            _ => it.kind.clone(),
+        };
+        let theirs: BTreeSet<String> = other.blocks.iter().map(made).collect();
+        self.blocks.retain(|it| !theirs.contains(&made(it)));
         self.attributes.extend(other.attributes);
         self.blocks.extend(other.blocks);
     }
