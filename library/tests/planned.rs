@@ -201,6 +201,57 @@ fn a_bucket_is_joined_with_its_parts() {
     );
 }
 
+/// Two accounts, or two instances of a module whose default names the bucket.
+#[test]
+fn of_what_is_called_the_same_the_code_refers_to_one() {
+    let bucket = |name: &str| declared("aws_s3_bucket", name, json!({ "bucket": "logs" }));
+    let block = |name: &str, on: bool| {
+        let flags = json!({ "bucket": "logs", "block_public_acls": on, "ignore_public_acls": on,
+            "block_public_policy": on, "restrict_public_buckets": on });
+        let block = declared("aws_s3_bucket_public_access_block", name, flags);
+        let address = format!("aws_s3_bucket.{name}");
+        with(block, &[], &[("/bucket", address.as_str())])
+    };
+    let found = judged(vec![bucket("a"), bucket("b"), block("a", false), block("b", true)]);
+    assert_eq!(found, ["bucket_public_block aws_s3_bucket_public_access_block.a"]);
+    // Without a reference it is one of them, and nobody can say which.
+    let mut of_one = block("b", true);
+    of_one.references.clear();
+    let found = judged(vec![bucket("a"), bucket("b"), of_one]);
+    for name in ["a", "b"] {
+        let unknown =
+            format!("?bucket_public_block PublicAccessBlockConfiguration aws_s3_bucket.{name}");
+        assert!(found.contains(&unknown), "{found:?}");
+    }
+}
+
+/// One of them is in force, and which one is a matter of luck.
+#[test]
+fn parts_that_contradict_each_other_tell_nothing() {
+    let bucket = || declared("aws_s3_bucket", "logs", json!({ "bucket": "logs" }));
+    let block = |name: &str, on: bool| {
+        let flags = json!({ "bucket": "logs", "block_public_acls": on, "ignore_public_acls": on,
+            "block_public_policy": on, "restrict_public_buckets": on });
+        declared("aws_s3_bucket_public_access_block", name, flags)
+    };
+    let unknown = "?bucket_public_block PublicAccessBlockConfiguration aws_s3_bucket.logs";
+    for first in [true, false] {
+        let found = judged(vec![bucket(), block("a", first), block("z", !first)]);
+        assert!(found.contains(&unknown.to_owned()), "{found:?}");
+    }
+    assert_eq!(judged(vec![bucket(), block("a", true), block("z", true)]), [""; 0]);
+    let policy = |name: &str, principal: &str| {
+        let mut document = public_policy();
+        document["Statement"]["Principal"] = json!({ "AWS": principal });
+        let written = json!({ "bucket": "logs", "policy": document.to_string() });
+        declared("aws_s3_bucket_policy", name, written)
+    };
+    let one = policy("z", "arn:aws:iam::111122223333:root");
+    assert_eq!(judged(vec![bucket(), one.clone()]), [""; 0]);
+    let found = judged(vec![bucket(), policy("a", "*"), one]);
+    assert_eq!(found, ["?policy_public_statement BucketPolicy aws_s3_bucket.logs"]);
+}
+
 #[test]
 fn a_destroyed_block_is_judged_and_a_destroyed_bucket_is_not() {
     let bucket = || {
@@ -431,8 +482,27 @@ fn an_accounts_block_counts_where_it_is_declared() {
     );
     let bucket = declared("aws_s3_bucket", "logs", json!({ "bucket": "logs" }));
     let off = declared("aws_s3_bucket_public_access_block", "b", json!({ "bucket": "logs" }));
-    let latent = "~bucket_public_block aws_s3_bucket_public_access_block.b";
-    assert_eq!(judged(vec![bucket, off, account(true)]), [latent]);
+    let open = "bucket_public_block aws_s3_bucket_public_access_block.b";
+    let of_bucket = |blocks: &[Declared]| {
+        let mut all = vec![bucket.clone(), off.clone()];
+        all.extend(blocks.iter().cloned());
+        let mut found = judged(all);
+        found.retain(|it| it.ends_with(open));
+        found.into_iter().next().unwrap_or_default()
+    };
+    assert_eq!(of_bucket(&[account(true)]), format!("~{open}"));
+    // That of another account covers nothing here; of those of several, nobody can say.
+    let of = |id: &str, name: &str, on: bool| {
+        let mut block = declared("aws_s3_account_public_access_block", name, flags(on));
+        block.properties["account_id"] = json!(id);
+        block
+    };
+    assert_eq!(of_bucket(&[of("111122223333", "a", true)]), format!("~{open}"));
+    assert_eq!(of_bucket(&[of("444455556666", "a", true)]), open);
+    let here = declared("aws_s3_account_public_access_block", "z", flags(true));
+    let there = declared("aws_s3_account_public_access_block", "a", flags(false));
+    assert_eq!(of_bucket(&[there, here.clone()]), format!("?{open}"));
+    assert_eq!(of_bucket(&[account(true), here]), format!("~{open}"));
 }
 
 const GROUP: &str = "AWS::EC2::SecurityGroup";
@@ -547,7 +617,15 @@ fn a_rule_that_goes_is_no_longer_there() {
     rule["security_group_id"] = json!("sg-1");
     let rule = declared("aws_security_group_rule", "r", rule);
     assert_eq!(judged(vec![group.clone(), intended(rule.clone(), Intent::Keep)]).len(), 2);
-    assert_eq!(judged(vec![group, intended(rule, Intent::Delete)]), [""; 0]);
+    let gone = intended(rule.clone(), Intent::Delete);
+    assert_eq!(judged(vec![group.clone(), gone.clone()]), [""; 0]);
+    // Unless it only goes to be declared under another address, before it or after it.
+    for name in ["a", "z"] {
+        let anew = declared("aws_security_group_rule", name, rule.properties.clone());
+        let found = judged(vec![group.clone(), anew, gone.clone()]);
+        let by = format!(" aws_security_group_rule.{name}");
+        assert!(found.len() == 2 && found.iter().all(|it| it.ends_with(&by)), "{found:?}");
+    }
 }
 
 #[test]
@@ -648,6 +726,13 @@ fn administrators_are_found_in_their_own_declarations() {
         ),
     ] {
         assert_eq!(judged(vec![own]), [format!("admin_policy_attached {address}")]);
+    }
+    for principal in ["group", "role", "user"] {
+        let own = declared(&format!("aws_iam_{principal}"), "p", json!({ "name": "p" }));
+        let kind = format!("aws_iam_{principal}_policy_attachments_exclusive");
+        let written = json!({ format!("{principal}_name"): "p", "policy_arns": [AWS_ADMIN] });
+        let found = judged(vec![own, declared(&kind, "e", written)]);
+        assert_eq!(found, [format!("admin_policy_attached {kind}.e")]);
     }
     let inline = declared(
         "aws_iam_role",

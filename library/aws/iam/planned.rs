@@ -30,6 +30,7 @@ static GROUPS: Types = Types {
         Link::one("aws_iam_group_policy", "/group"),
         Link::one("aws_iam_group_policy_attachment", "/group"),
         Link::list("aws_iam_policy_attachment", "/groups"),
+        Link::one("aws_iam_group_policy_attachments_exclusive", "/group_name"),
         Link::one("AWS::IAM::GroupPolicy", "/GroupName"),
         Link::list("AWS::IAM::ManagedPolicy", "/Groups"),
         Link::list(INLINE_POLICY, "/Groups"),
@@ -43,6 +44,7 @@ static ROLES: Types = Types {
         Link::one("aws_iam_role_policy", "/role"),
         Link::one("aws_iam_role_policy_attachment", "/role"),
         Link::list("aws_iam_policy_attachment", "/roles"),
+        Link::one("aws_iam_role_policy_attachments_exclusive", "/role_name"),
         Link::one("AWS::IAM::RolePolicy", "/RoleName"),
         Link::list("AWS::IAM::ManagedPolicy", "/Roles"),
         Link::list(INLINE_POLICY, "/Roles"),
@@ -56,6 +58,7 @@ static USERS: Types = Types {
         Link::one("aws_iam_user_policy", "/user"),
         Link::one("aws_iam_user_policy_attachment", "/user"),
         Link::list("aws_iam_policy_attachment", "/users"),
+        Link::one("aws_iam_user_policy_attachments_exclusive", "/user_name"),
         Link::list("AWS::IAM::ManagedPolicy", "/Users"),
         Link::list(INLINE_POLICY, "/Users"),
         Link::one("AWS::IAM::UserPolicy", "/UserName"),
@@ -188,6 +191,10 @@ fn one(known: &Known<'_>, principal: Principal, types: &Types, whole: &Whole<'_>
             }
             kind if kind.ends_with("_attachment") => {
                 attach(known, part, "/policy_arn", &mut holds, &mut draft);
+            }
+            // It detaches what it does not list, and attaches what it does.
+            kind if kind.ends_with("_attachments_exclusive") => {
+                attach(known, part, "/policy_arns", &mut holds, &mut draft);
             }
             kind if kind.starts_with("aws_iam") => {
                 policy(known.plan, part, "", ("name", "policy"), &mut holds, &mut draft);

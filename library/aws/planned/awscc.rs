@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The types of the `awscc` provider that are known.
-const AWSCC: [(&str, &str); 11] = [
+const AWSCC: [(&str, &str); 12] = [
     ("awscc_cloudtrail_trail", "AWS::CloudTrail::Trail"),
     ("awscc_ec2_security_group", "AWS::EC2::SecurityGroup"),
     ("awscc_ec2_security_group_ingress", "AWS::EC2::SecurityGroupIngress"),
@@ -16,6 +16,7 @@ const AWSCC: [(&str, &str); 11] = [
     ("awscc_iam_role", "AWS::IAM::Role"),
     ("awscc_iam_role_policy", "AWS::IAM::RolePolicy"),
     ("awscc_iam_user", "AWS::IAM::User"),
+    ("awscc_iam_user_policy", "AWS::IAM::UserPolicy"),
     ("awscc_s3_bucket", "AWS::S3::Bucket"),
     ("awscc_s3_bucket_policy", "AWS::S3::BucketPolicy"),
 ];

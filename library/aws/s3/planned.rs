@@ -30,6 +30,12 @@ static BUCKETS: Types = Types {
     ],
 };
 
+/// What declares a bucket's parts, each of which a bucket has at most one of.
+const ACLS: &[&str] = &["aws_s3_bucket_acl"];
+const BLOCKS: &[&str] = &["aws_s3_bucket_public_access_block"];
+const OWNERSHIPS: &[&str] = &["aws_s3_bucket_ownership_controls"];
+const POLICIES: &[&str] = &["aws_s3_bucket_policy", "AWS::S3::BucketPolicy"];
+
 /// What a block is written as in Terraform.
 pub(super) const TERRAFORM_FLAGS: [(&str, &str, bool); 4] = [
     ("BlockPublicAcls", "block_public_acls", false),
@@ -106,16 +112,23 @@ pub fn accounts(plan: &Plan) -> Vec<Planned> {
     plan.declared.iter().filter(of_account).map(one).collect()
 }
 
+/// The block of the account that the buckets are in. Where there are blocks of several accounts,
+/// nobody can say which one that is, unless they agree.
 fn account_block(plan: &Plan) -> Found<'_> {
-    let declared = plan.declared.iter().rfind(|it| it.kind == ACCOUNT_BLOCKS);
-    match declared {
-        Some(it) => (flags_of(it), Some((it, ""))),
-        None => {
-            let block = defaults::ACCOUNT_PUBLIC_ACCESS_BLOCK;
-            let flag = |it: &str| json!(block).get(it).and_then(Value::as_bool);
-            (Property::Default(block::property(flag)), None)
-        }
-    }
+    let is_other = |it: &Declared| {
+        let written = it.last().get("account_id").and_then(Value::as_str);
+        matches!((written, &plan.account), (Some(written), Some(own)) if written != own)
+    };
+    let of_kind = plan.declared.iter().filter(|it| it.kind == ACCOUNT_BLOCKS);
+    let declared: Vec<&Declared> = of_kind.filter(|it| !is_other(it)).collect();
+    let Some((last, others)) = declared.split_last() else {
+        let block = defaults::ACCOUNT_PUBLIC_ACCESS_BLOCK;
+        let flag = |it: &str| json!(block).get(it).and_then(Value::as_bool);
+        return (Property::Default(block::property(flag)), None);
+    };
+    let property = flags_of(last);
+    let agree = others.iter().all(|it| flags_of(it) == property);
+    (if agree { property } else { Property::Unknown }, Some((*last, "")))
 }
 
 /// The switches of a block that is a declaration of its own; none where that is destroyed, unless
@@ -133,8 +146,8 @@ fn flags_of(declared: &Declared) -> Property {
 }
 
 fn public_access_block<'a>(whole: &Whole<'a>) -> Found<'a> {
-    if let Some(it) = whole.part(&["aws_s3_bucket_public_access_block"]) {
-        return (flags_of(it), Some((it, "")));
+    if let Some(it) = whole.part(BLOCKS) {
+        return (settled(whole, BLOCKS, flags_of(it)), Some((it, "")));
     }
     let at = "/PublicAccessBlockConfiguration";
     if let Some(own) = whole.own.filter(|it| it.told(at) != Told::Absent) {
@@ -148,17 +161,22 @@ fn ownership<'a>(whole: &Whole<'a>) -> Found<'a> {
         Told::Value(it) => Property::Is(json!({ "Rules": [{ "ObjectOwnership": it }] })),
         Told::Absent | Told::Unknown => Property::Unknown,
     };
-    if let Some(it) = whole.part(&["aws_s3_bucket_ownership_controls"]) {
+    if let Some(it) = whole.part(OWNERSHIPS) {
         let at = "/rule/0/object_ownership";
         let is_gone = it.intent == Intent::Delete;
         let property = if is_gone { Property::None } else { rule(it.told(at)) };
-        return (property, Some((it, at)));
+        return (settled(whole, OWNERSHIPS, property), Some((it, at)));
     }
     let at = "/OwnershipControls/Rules/0/ObjectOwnership";
     if let Some(own) = whole.own.filter(|it| it.told("/OwnershipControls") != Told::Absent) {
         return (rule(own.told(at)), Some((own, at)));
     }
     (fallback(whole, defaults::bucket_ownership_controls), None)
+}
+
+/// What a part says, unless another one of its type says something else.
+fn settled(whole: &Whole<'_>, kinds: &[&str], property: Property) -> Property {
+    if whole.is_contested(kinds) { Property::Unknown } else { property }
 }
 
 /// What a new one has; of one that exists it is unknown.
@@ -172,7 +190,10 @@ fn acl<'a>(whole: &Whole<'a>) -> Found<'a> {
         let spelled = CANNED.iter().find(|(it, _)| *it == name).map_or(name, |(_, it)| it);
         event::canned(spelled).map_or(Property::Unknown, Property::Is)
     };
-    if let Some(it) = whole.part(&["aws_s3_bucket_acl"]) {
+    if let Some(it) = whole.part(ACLS) {
+        if whole.is_contested(ACLS) {
+            return (Property::Unknown, Some((it, "")));
+        }
         // What is destroyed stays in force.
         if let Some(name) = it.last().get("acl").filter(|it| it.is_string()) {
             return (canned(name), Some((it, "/acl")));
@@ -247,12 +268,13 @@ fn grantee_of(written: &Value) -> Value {
 }
 
 fn policy(plan: &Plan, whole: &Whole<'_>, draft: &mut Draft) {
-    let part = whole.part(&["aws_s3_bucket_policy", "AWS::S3::BucketPolicy"]);
+    let part = whole.part(POLICIES);
     let (from, property) = match (part, whole.own) {
         (Some(it), _) if it.intent == Intent::Delete => (Some((it, "")), Property::None),
         (Some(it), _) => {
             let at = if it.kind == "aws_s3_bucket_policy" { "/policy" } else { "/PolicyDocument" };
-            (Some((it, at)), planned::document::of_resource(plan, it, at))
+            let property = planned::document::of_resource(plan, it, at);
+            (Some((it, at)), settled(whole, POLICIES, property))
         }
         (None, Some(own))
             if own.properties.get("policy").is_some_and(|it| it.is_string())
