@@ -39,6 +39,11 @@ impl Root {
         if self.shown == Path::new(".") { PathBuf::from(path) } else { self.shown.join(path) }
     }
 
+    /// Whether a file or folder really lies below this folder.
+    pub fn holds(&self, path: &Path) -> bool {
+        fs::canonicalize(path).is_ok_and(|it| it.starts_with(&self.real))
+    }
+
     /// Where a file or folder lies below this folder, with `/` between names.
     ///
     /// # Errors
@@ -56,8 +61,9 @@ impl Root {
     }
 }
 
-/// Every file below a folder, so many levels deep, in order. Hidden ones and links are left out: a
-/// link may lead out of the folder, or back into it.
+/// Every file below a folder, so many levels deep, in order, and every link to one. Hidden ones are
+/// left out, and links to folders: they may lead back. Where a link to a file leads,
+/// [`Root::holds`] tells.
 ///
 /// # Errors
 ///
@@ -71,8 +77,9 @@ pub fn search(folder: &Path, levels: usize) -> Result<Vec<PathBuf>, CliError> {
 fn search_into(folder: &Path, levels: usize, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
     for entry in entries(folder)? {
         let kind = entry.file_type().map_err(|it| unreadable(folder, it))?;
-        if kind.is_file() {
-            files.push(entry.path());
+        let path = entry.path();
+        if kind.is_file() || kind.is_symlink() && path.is_file() {
+            files.push(path);
         }
         if kind.is_dir()
             && let Some(levels) = levels.checked_sub(1)

@@ -154,7 +154,9 @@ fn load_folder(
 ) -> Result<(), CliError> {
     let before = inputs.len();
     let root = Root::open(Path::new(name))?;
-    let files = folder::search(Path::new(name), FOLDERS_DEEP_MAX)?;
+    let mut files = folder::search(Path::new(name), FOLDERS_DEEP_MAX)?;
+    // Source that is a link out of the folder is refused where its folder is read.
+    files.retain(|it| content::is_source(it) || root.holds(it));
     let mut done = BTreeSet::new();
     for manifest in files.iter().filter(|it| it.ends_with(cdk::MANIFEST)) {
         load_assembly(manifest, &root, context, &mut done, inputs)?;
