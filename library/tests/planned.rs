@@ -607,6 +607,17 @@ fn an_unknown_source_is_unknown_and_a_group_is_not_the_world() {
 }
 
 #[test]
+fn a_rule_that_is_not_understood_hides_no_other() {
+    let rule = |cidr: &str| {
+        json!({ "from_port": 22, "to_port": 22, "protocol": "tcp", "cidr_blocks": [cidr] })
+    };
+    let rules = json!({ "ingress": [rule("10.0.0.0/8 "), rule("0.0.0.0/0")] });
+    let found = judged(vec![declared("aws_security_group", "g", rules)]);
+    let names = ["?admin_port_open", "?high_risk_port_open", "admin_port_open", "high_risk_port_open"];
+    assert_eq!(found, names.map(|it| format!("{it} aws_security_group.g")));
+}
+
+#[test]
 fn a_rule_that_goes_is_no_longer_there() {
     let open = json!({ "from_port": 22, "to_port": 22, "protocol": "tcp",
         "cidr_blocks": ["0.0.0.0/0"] });
