@@ -613,7 +613,8 @@ fn a_rule_that_is_not_understood_hides_no_other() {
     };
     let rules = json!({ "ingress": [rule("10.0.0.0/8 "), rule("0.0.0.0/0")] });
     let found = judged(vec![declared("aws_security_group", "g", rules)]);
-    let names = ["?admin_port_open", "?high_risk_port_open", "admin_port_open", "high_risk_port_open"];
+    let names =
+        ["?admin_port_open", "?high_risk_port_open", "admin_port_open", "high_risk_port_open"];
     assert_eq!(found, names.map(|it| format!("{it} aws_security_group.g")));
 }
 
