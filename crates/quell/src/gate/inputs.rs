@@ -12,6 +12,7 @@ use crate::exit::CliError;
 use content::Content;
 use quell_core::plan::cloudformation::{self, cdk};
 use quell_core::plan::{Plan, PlanError, hcl, terraform};
+use quell_core::report::shown::visible;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -271,6 +272,7 @@ fn above(path: &str) -> &str {
 }
 
 fn faulty(error: PlanError) -> CliError {
+    let error = PlanError { file: visible(&error.file).into_owned(), ..error };
     CliError::usage(format!("`{}` cannot be judged", error.file)).because(error)
 }
 
