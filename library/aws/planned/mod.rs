@@ -191,16 +191,18 @@ impl<'a> Whole<'a> {
         of_kind.clone().rfind(stays).or_else(|| of_kind.next_back()).copied()
     }
 
-    /// Whether several parts of a type are there after deployment that do not say the same: which
-    /// one is in force, nobody can say before.
-    pub fn is_contested(&self, kinds: &[&str]) -> bool {
-        let of_kind = self.parts.iter().filter(|it| kinds.contains(&it.kind.as_str()));
-        let mut staying = of_kind.filter(|it| it.intent != Intent::Delete);
-        let Some(first) = staying.next() else { return false };
-        staying.any(|it| {
+    /// The parts of a type that are there after deployment, where they do not say the same: one of
+    /// them will be in force, and nobody can say before which one. Else none.
+    pub fn rivals(&self, kinds: &[&str]) -> Vec<&'a Declared> {
+        let of_kind = self.parts.iter().copied().filter(|it| kinds.contains(&it.kind.as_str()));
+        let staying = of_kind.filter(|it| it.intent != Intent::Delete);
+        let staying: Vec<&'a Declared> = staying.collect();
+        let Some((first, others)) = staying.split_first() else { return Vec::new() };
+        let agree = others.iter().all(|it| {
             (&it.properties, &it.unknown, &it.references)
-                != (&first.properties, &first.unknown, &first.references)
-        })
+                == (&first.properties, &first.unknown, &first.references)
+        });
+        if agree { Vec::new() } else { staying }
     }
 
     /// Its own declaration, or that of its first part.

@@ -146,8 +146,12 @@ fn flags_of(declared: &Declared) -> Property {
 }
 
 fn public_access_block<'a>(whole: &Whole<'a>) -> Found<'a> {
+    let rivals = whole.rivals(BLOCKS);
+    if let Some(it) = rivals.iter().copied().min_by_key(|it| switches_on(it)) {
+        return (weakest(&rivals), Some((it, "")));
+    }
     if let Some(it) = whole.part(BLOCKS) {
-        return (settled(whole, BLOCKS, flags_of(it)), Some((it, "")));
+        return (flags_of(it), Some((it, "")));
     }
     let at = "/PublicAccessBlockConfiguration";
     if let Some(own) = whole.own.filter(|it| it.told(at) != Told::Absent) {
@@ -156,16 +160,50 @@ fn public_access_block<'a>(whole: &Whole<'a>) -> Found<'a> {
     (fallback(whole, defaults::bucket_public_access_block), None)
 }
 
+/// A switch is on for certain where each of several blocks has it on.
+fn weakest(blocks: &[&Declared]) -> Property {
+    let mut weakest = Map::new();
+    for block in blocks {
+        let Property::Is(Value::Object(flags)) = flags_of(block) else { return Property::Unknown };
+        for (name, flag) in flags {
+            let is_on = flag == json!(true) && weakest.get(&name) != Some(&json!(false));
+            weakest.insert(name, json!(is_on));
+        }
+    }
+    Property::Is(Value::Object(weakest))
+}
+
+fn switches_on(block: &Declared) -> usize {
+    match flags_of(block) {
+        Property::Is(Value::Object(flags)) => {
+            flags.values().filter(|it| **it == json!(true)).count()
+        }
+        _ => 0,
+    }
+}
+
 fn ownership<'a>(whole: &Whole<'a>) -> Found<'a> {
     let rule = |it: Told<'_>| match it {
         Told::Value(it) => Property::Is(json!({ "Rules": [{ "ObjectOwnership": it }] })),
         Told::Absent | Told::Unknown => Property::Unknown,
     };
+    let at = "/rule/0/object_ownership";
+    let rivals = whole.rivals(OWNERSHIPS);
+    if let Some(last) = rivals.last() {
+        // One that leaves ACLs in force may be the one.
+        let leaves = |it: &Value| *it != json!("BucketOwnerEnforced");
+        let leaving = rivals.iter().find(|it| it.told(at).value().is_some_and(leaves));
+        let is_told = rivals.iter().all(|it| it.told(at).value().is_some());
+        return match leaving {
+            Some(it) => (rule(it.told(at)), Some((*it, at))),
+            None if is_told => (rule(last.told(at)), Some((*last, at))),
+            None => (Property::Unknown, Some((*last, at))),
+        };
+    }
     if let Some(it) = whole.part(OWNERSHIPS) {
-        let at = "/rule/0/object_ownership";
         let is_gone = it.intent == Intent::Delete;
         let property = if is_gone { Property::None } else { rule(it.told(at)) };
-        return (settled(whole, OWNERSHIPS, property), Some((it, at)));
+        return (property, Some((it, at)));
     }
     let at = "/OwnershipControls/Rules/0/ObjectOwnership";
     if let Some(own) = whole.own.filter(|it| it.told("/OwnershipControls") != Told::Absent) {
@@ -174,38 +212,18 @@ fn ownership<'a>(whole: &Whole<'a>) -> Found<'a> {
     (fallback(whole, defaults::bucket_ownership_controls), None)
 }
 
-/// What a part says, unless another one of its type says something else.
-fn settled(whole: &Whole<'_>, kinds: &[&str], property: Property) -> Property {
-    if whole.is_contested(kinds) { Property::Unknown } else { property }
-}
-
 /// What a new one has; of one that exists it is unknown.
 fn fallback(whole: &Whole<'_>, default: fn() -> Value) -> Property {
     if whole.is_new() { Property::Default(default()) } else { Property::Unknown }
 }
 
 fn acl<'a>(whole: &Whole<'a>) -> Found<'a> {
-    let canned = |it: &Value| {
-        let name = it.as_str().unwrap_or_default();
-        let spelled = CANNED.iter().find(|(it, _)| *it == name).map_or(name, |(_, it)| it);
-        event::canned(spelled).map_or(Property::Unknown, Property::Is)
-    };
+    let rivals = whole.rivals(ACLS);
+    if let Some(last) = rivals.last() {
+        return (any_grant(&rivals), Some((*last, "")));
+    }
     if let Some(it) = whole.part(ACLS) {
-        if whole.is_contested(ACLS) {
-            return (Property::Unknown, Some((it, "")));
-        }
-        // What is destroyed stays in force.
-        if let Some(name) = it.last().get("acl").filter(|it| it.is_string()) {
-            return (canned(name), Some((it, "/acl")));
-        }
-        let at = "/access_control_policy/0/grant";
-        let written = it.last().pointer(at).and_then(Value::as_array);
-        let is_known = it.intent == Intent::Delete || tells_grants(it);
-        let property = match written.filter(|_| is_known) {
-            Some(grants) => grants_of(grants.iter().flat_map(policy_grant)),
-            None => Property::Unknown,
-        };
-        return (property, Some((it, at)));
+        return separate_acl(it);
     }
     for at in ["/acl", "/AccessControl"] {
         match whole.own.map(|own| (own, own.told(at))) {
@@ -223,6 +241,44 @@ fn acl<'a>(whole: &Whole<'a>) -> Found<'a> {
         return (if whole { known() } else { Property::Unknown }, Some((own, "/grant")));
     }
     (fallback(whole, || event::canned(defaults::BUCKET_ACL).unwrap_or_default()), None)
+}
+
+/// An ACL that is a declaration of its own. What is destroyed stays in force.
+fn separate_acl(acl: &Declared) -> Found<'_> {
+    if let Some(name) = acl.last().get("acl").filter(|it| it.is_string()) {
+        return (canned(name), Some((acl, "/acl")));
+    }
+    let at = "/access_control_policy/0/grant";
+    let written = acl.last().pointer(at).and_then(Value::as_array);
+    let is_known = acl.intent == Intent::Delete || tells_grants(acl);
+    let property = match written.filter(|_| is_known) {
+        Some(grants) => grants_of(grants.iter().flat_map(policy_grant)),
+        None => Property::Unknown,
+    };
+    (property, Some((acl, at)))
+}
+
+/// What any of several ACLs grants may be granted.
+fn any_grant(acls: &[&Declared]) -> Property {
+    let mut grants = Vec::new();
+    for acl in acls {
+        if let (Property::Is(it), _) = separate_acl(acl)
+            && let Some(Value::Array(list)) = it.get("Grants")
+        {
+            grants.extend(list.iter().cloned());
+        }
+    }
+    match grants_of(grants.into_iter()) {
+        Property::Is(it) => Property::AtLeast(it),
+        other => other,
+    }
+}
+
+/// What a canned ACL grants.
+fn canned(name: &Value) -> Property {
+    let name = name.as_str().unwrap_or_default();
+    let spelled = CANNED.iter().find(|(it, _)| *it == name).map_or(name, |(_, it)| it);
+    event::canned(spelled).map_or(Property::Unknown, Property::Is)
 }
 
 /// Whether a written ACL is known but for the names that its owner and grantees are shown by, which
@@ -268,14 +324,11 @@ fn grantee_of(written: &Value) -> Value {
 }
 
 fn policy(plan: &Plan, whole: &Whole<'_>, draft: &mut Draft) {
-    let part = whole.part(POLICIES);
+    let (part, rivals) = (whole.part(POLICIES), whole.rivals(POLICIES));
     let (from, property) = match (part, whole.own) {
         (Some(it), _) if it.intent == Intent::Delete => (Some((it, "")), Property::None),
-        (Some(it), _) => {
-            let at = if it.kind == "aws_s3_bucket_policy" { "/policy" } else { "/PolicyDocument" };
-            let property = planned::document::of_resource(plan, it, at);
-            (Some((it, at)), settled(whole, POLICIES, property))
-        }
+        (Some(it), _) if rivals.is_empty() => (Some((it, document_at(it))), document(plan, it)),
+        (Some(it), _) => (Some((it, document_at(it))), any_statement(plan, &rivals)),
         (None, Some(own))
             if own.properties.get("policy").is_some_and(|it| it.is_string())
                 || own.told("/policy") == Told::Unknown =>
@@ -293,4 +346,34 @@ fn policy(plan: &Plan, whole: &Whole<'_>, draft: &mut Draft) {
         other => other,
     };
     draft.set("BucketPolicy", property, from);
+    for it in rivals {
+        draft.from("BucketPolicy", it, document_at(it));
+    }
+}
+
+fn document(plan: &Plan, policy: &Declared) -> Property {
+    planned::document::of_resource(plan, policy, document_at(policy))
+}
+
+fn document_at(policy: &Declared) -> &'static str {
+    if policy.kind == "aws_s3_bucket_policy" { "/policy" } else { "/PolicyDocument" }
+}
+
+/// What any of several policies allows may be allowed. What one denies counts only beside what it
+/// allows itself, so that it is left out.
+fn any_statement(plan: &Plan, policies: &[&Declared]) -> Property {
+    let mut statements = Vec::new();
+    for policy in policies {
+        if let Property::Is(it) | Property::AtLeast(it) = document(plan, policy) {
+            match it.get("Statement") {
+                Some(Value::Array(list)) => statements.extend(list.iter().cloned()),
+                other => statements.extend(other.cloned()),
+            }
+        }
+    }
+    statements.retain(|it| it.get("Effect").and_then(Value::as_str) != Some("Deny"));
+    if statements.is_empty() {
+        return Property::Unknown;
+    }
+    Property::AtLeast(json!({ "Version": "2012-10-17", "Statement": statements }))
 }
