@@ -762,6 +762,13 @@ fn administrators_are_found_in_their_own_declarations() {
     ] {
         assert_eq!(judged(vec![own]), [format!("admin_policy_attached {address}")]);
     }
+    // What is attached to several, one of which the code only names.
+    let written = json!({ "name": "a", "roles": ["r", "other"], "policy_arn": AWS_ADMIN });
+    let several = declared("aws_iam_policy_attachment", "a", written);
+    let several = with(several, &[], &[("/roles", "aws_iam_role.r")]);
+    let mut found = judged(vec![role(), several]);
+    found.retain(|it| it == "admin_policy_attached aws_iam_policy_attachment.a");
+    assert_eq!(found.len(), 2);
     for principal in ["group", "role", "user"] {
         let own = declared(&format!("aws_iam_{principal}"), "p", json!({ "name": "p" }));
         let kind = format!("aws_iam_{principal}_policy_attachments_exclusive");

@@ -141,8 +141,9 @@ fn ends(
         match named.get(name) {
             Some(called) if is_list => found.append(&mut meant(called)),
             Some(called) => return one_of(meant(called)),
-            // A reference has led to its declaration, whose name is not known yet.
-            None if !found.is_empty() => {}
+            // A reference has led to its declaration, whose name is not known yet. Beside one in a
+            // list, a name is another's.
+            None if !is_list && !found.is_empty() => {}
             None => others.push(End::Named(name.to_owned())),
         }
     }
