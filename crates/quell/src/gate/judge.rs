@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use quell_core::change::digest;
 use quell_core::decide::guardrails::Guardrails;
 use quell_core::detect::{Cause, Detection, Finding, detect};
+use quell_core::exemption::Exemption;
 use quell_core::plan::{Declared, Intent, Plan};
 use quell_core::policy::Policy;
 use quell_core::report::{Entry, Report, Rule, Verdict};
@@ -115,8 +116,12 @@ impl OfInput<'_> {
         let detection = detect(&policies, None, &planned.state);
         for policy in policies {
             let Some(rule) = self.rules.get(policy.id()) else { continue };
-            for (finding, verdict) in said(policy, planned, &detection) {
-                let verdict = self.exempt(&finding, planned, verdict);
+            let said = said(policy, planned, &detection).into_iter();
+            let mut said: Vec<(Finding, Verdict)> =
+                said.map(|(finding, it)| self.exempted(finding, planned, it)).collect();
+            let rest = beside_exempt(policy, planned, &said);
+            said.extend(rest.map(|(finding, it)| self.exempted(finding, planned, it)));
+            for (finding, verdict) in said {
                 for part in planned.parts_of(&finding.element, &policy.meta().reads) {
                     let told = (finding.clone(), verdict.clone());
                     entries.push(self.entry(rule, part, blocks, told));
@@ -126,10 +131,16 @@ impl OfInput<'_> {
     }
 
     /// The verdict, unless an exemption covers it.
-    fn exempt(&self, finding: &Finding, planned: &Planned, verdict: Verdict) -> Verdict {
+    fn exempted(
+        &self,
+        finding: Finding,
+        planned: &Planned,
+        verdict: Verdict,
+    ) -> (Finding, Verdict) {
         let mut exemptions = self.judge.guardrails.exemptions.iter();
         let (tags, now) = (&planned.state.tags, self.judge.now);
-        match exemptions.find(|it| verdict.is_excusable() && it.covers(finding, tags, now)) {
+        let covers = |it: &&Exemption| verdict.is_excusable() && it.covers(&finding, tags, now);
+        let verdict = match exemptions.find(covers) {
             None => verdict,
             Some(it) => Verdict::Exempt {
                 id: it.id.clone(),
@@ -137,7 +148,8 @@ impl OfInput<'_> {
                 reason: it.reason.clone(),
                 expires: it.expires,
             },
-        }
+        };
+        (finding, verdict)
     }
 
     fn entry(
@@ -220,6 +232,24 @@ fn said(policy: &Policy, planned: &Planned, detection: &Detection) -> Vec<(Findi
         }
     }
     entries
+}
+
+/// What nobody can say beside findings that are all exempt. Beside others, it would change nothing.
+fn beside_exempt(
+    policy: &Policy,
+    planned: &Planned,
+    said: &[(Finding, Verdict)],
+) -> Option<(Finding, Verdict)> {
+    let reads = policy.meta().reads.iter().map(String::as_str);
+    let unseen: Vec<&str> = reads.filter(|it| planned.state.unknown.contains(*it)).collect();
+    let unseen = unseen.join(", ");
+    let is_exempt = |(_, it): &(Finding, Verdict)| matches!(it, Verdict::Exempt { .. });
+    let is_told = said.iter().any(|(finding, _)| finding.element == unseen);
+    if unseen.is_empty() || said.is_empty() || is_told || !said.iter().all(is_exempt) {
+        return None;
+    }
+    let reason = format!("{unseen} cannot be known from the code");
+    Some((told(policy, planned, &unseen, reason), Verdict::Unknown))
 }
 
 /// A finding of the gate's own, in the form of a policy's.
