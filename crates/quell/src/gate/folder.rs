@@ -61,37 +61,63 @@ impl Root {
     }
 }
 
-/// Every file below a folder, so many levels deep, in order, and every link to one. Hidden ones are
-/// left out, and links to folders: they may lead back. Where a link to a file leads,
-/// [`Root::holds`] tells.
+/// Every file below a folder, in order, and every link to one. Hidden ones are left out, and links
+/// to folders: they may lead back. Where a link to a file leads, [`Root::holds`] tells.
+///
+/// # Errors
+///
+/// Where a folder cannot be read, holds more than [`FILES_MAX`] files, or others more than
+/// [`FOLDERS_DEEP_MAX`] levels deep.
+pub fn search(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let mut files = Vec::new();
+    let deeper = search_into(folder, FOLDERS_DEEP_MAX, &mut files)?;
+    match deeper {
+        None => Ok(files),
+        Some(it) => {
+            let levels = FOLDERS_DEEP_MAX;
+            let problem = format!("`{}` lies more than {levels} levels deep", it.display());
+            Err(CliError::usage(problem).hint("name the files to judge"))
+        }
+    }
+}
+
+/// The same, so many levels deep, and not what lies deeper.
 ///
 /// # Errors
 ///
 /// Where a folder cannot be read, or holds more than [`FILES_MAX`] files.
-pub fn search(folder: &Path, levels: usize) -> Result<Vec<PathBuf>, CliError> {
+pub fn search_within(folder: &Path, levels: usize) -> Result<Vec<PathBuf>, CliError> {
     let mut files = Vec::new();
     search_into(folder, levels, &mut files)?;
     Ok(files)
 }
 
-fn search_into(folder: &Path, levels: usize, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
+/// Gives the last folder that lies too deep, if one does.
+fn search_into(
+    folder: &Path,
+    levels: usize,
+    files: &mut Vec<PathBuf>,
+) -> Result<Option<PathBuf>, CliError> {
+    let mut deeper = None;
     for entry in entries(folder)? {
         let kind = entry.file_type().map_err(|it| unreadable(folder, it))?;
         let path = entry.path();
         if kind.is_file() || kind.is_symlink() && path.is_file() {
             files.push(path);
         }
-        if kind.is_dir()
-            && let Some(levels) = levels.checked_sub(1)
-        {
-            search_into(&entry.path(), levels, files)?;
+        if kind.is_dir() {
+            let found = match levels.checked_sub(1) {
+                Some(levels) => search_into(&entry.path(), levels, files)?,
+                None => Some(entry.path()),
+            };
+            deeper = found.or(deeper);
         }
         if FILES_MAX < files.len() {
             let problem = format!("`{}` holds more than {FILES_MAX} files", folder.display());
             return Err(CliError::usage(problem).hint("name the files to judge"));
         }
     }
-    Ok(())
+    Ok(deeper)
 }
 
 /// What lies in a folder itself, in order, hidden things left out.

@@ -6,7 +6,7 @@
 mod content;
 mod source;
 
-use super::folder::{self, FOLDERS_DEEP_MAX, Root};
+use super::folder::{self, Root};
 use crate::cli::files;
 use crate::exit::CliError;
 use content::Content;
@@ -155,7 +155,7 @@ fn load_folder(
 ) -> Result<(), CliError> {
     let before = inputs.len();
     let root = Root::open(Path::new(name))?;
-    let mut files = folder::search(Path::new(name), FOLDERS_DEEP_MAX)?;
+    let mut files = folder::search(Path::new(name))?;
     // Source that is a link out of the folder is refused where its folder is read.
     files.retain(|it| content::is_source(it) || root.holds(it));
     let mut done = BTreeSet::new();

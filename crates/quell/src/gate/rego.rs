@@ -1,6 +1,6 @@
 //! Users' own Rego: conftest's packages over the raw plans and templates.
 
-use super::folder::{FOLDERS_DEEP_MAX, Root, search};
+use super::folder::{Root, search};
 use super::inputs::Input;
 use super::notes::{of_file, whole};
 use crate::cli::files;
@@ -28,7 +28,7 @@ const DATA: [&str; 3] = ["data.json", "data.yaml", "data.yml"];
 pub fn load(folder: &str) -> Result<Bundle, CliError> {
     let (mut modules, mut documents) = (Vec::new(), Vec::new());
     let root = Root::open(Path::new(folder))?;
-    for path in search(Path::new(folder), FOLDERS_DEEP_MAX)? {
+    for path in search(Path::new(folder))? {
         if !root.holds(&path) {
             continue;
         }

@@ -132,3 +132,13 @@ fn links_are_followed_within_the_folder_alone() {
     assert_eq!(ran.code, Some(2), "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stderr.contains("leads out of"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_folder_that_lies_too_deep_is_told() {
+    let folder = Folder::new();
+    folder.write("all/main.tf", "");
+    folder.write(&format!("all/{}main.tf", "d/".repeat(20)), OPEN_TF);
+    let ran = quell(&["gate", &folder.path("all")]);
+    assert_eq!(ran.code, Some(2), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("lies more than 16 levels deep"), "{}", ran.stderr);
+}

@@ -181,6 +181,7 @@ fn what_is_not_understood_is_told() {
         ("main.tf", elsewhere, "module.m", true),
         ("transform.yaml", transform, "Company::Macro", true),
         ("nested.yaml", nested, "nested stack", true),
+        ("set.yaml", &nested.replace("Stack\n", "StackSet\n"), "set of stacks", true),
         ("function.yaml", function, "Fn::Join", false),
     ] {
         let file = folder.write(file, text);

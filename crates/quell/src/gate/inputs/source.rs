@@ -126,7 +126,7 @@ impl Files {
     /// Adds small files that functions may read. What is not added is unknown to them.
     fn add_data(&mut self, root: &Root, folder: &str) -> Result<(), CliError> {
         let path = root.join(folder);
-        for file in folder::search(&path, DATA_FOLDERS_DEEP_MAX)? {
+        for file in folder::search_within(&path, DATA_FOLDERS_DEEP_MAX)? {
             let is_data = file.extension().is_some_and(|it| DATA.iter().any(|of| *of == it));
             let bytes = file.metadata().map_or(u64::MAX, |it| it.len());
             let max = DATA_FILE_MAX_BYTES.min(self.data_left) as u64;
