@@ -187,13 +187,6 @@ fn a_bucket_is_joined_with_its_parts() {
     let unsure = judged(vec![bucket(), other, block(&flags, &either, &["/bucket"])]);
     assert_eq!(unsure.iter().filter(|it| it.starts_with("?bucket_public_block")).count(), 2);
     assert_eq!(unsure.iter().filter(|it| **it == found).count(), 1, "{unsure:?}");
-    // Two of what there can be one of: nobody can say which is written last.
-    let all_on = json!({ "bucket": "logs", "block_public_acls": true, "ignore_public_acls": true,
-        "block_public_policy": true, "restrict_public_buckets": true });
-    let on = declared("aws_s3_bucket_public_access_block", "z", all_on);
-    let twice = judged(vec![bucket(), block(&named, &[], &[]), on.clone()]);
-    assert!(twice.iter().any(|it| it.starts_with("?bucket_public_block")), "{twice:?}");
-    assert_eq!(judged(vec![bucket(), on.clone(), on]), [""; 0]);
     // A switch that is not known yet.
     let mut later = flags.clone();
     later["block_public_acls"] = Value::Null;
@@ -206,6 +199,79 @@ fn a_bucket_is_joined_with_its_parts() {
         ),
         "{unknown:?}"
     );
+}
+
+/// Two accounts, or two instances of a module whose default names the bucket.
+#[test]
+fn of_what_is_called_the_same_the_code_refers_to_one() {
+    let bucket = |name: &str| declared("aws_s3_bucket", name, json!({ "bucket": "logs" }));
+    let block = |name: &str, on: bool| {
+        let flags = json!({ "bucket": "logs", "block_public_acls": on, "ignore_public_acls": on,
+            "block_public_policy": on, "restrict_public_buckets": on });
+        let block = declared("aws_s3_bucket_public_access_block", name, flags);
+        let address = format!("aws_s3_bucket.{name}");
+        with(block, &[], &[("/bucket", address.as_str())])
+    };
+    let found = judged(vec![bucket("a"), bucket("b"), block("a", false), block("b", true)]);
+    assert_eq!(found, ["bucket_public_block aws_s3_bucket_public_access_block.a"]);
+    // Without a reference it is one of them, and nobody can say which.
+    let mut of_one = block("b", true);
+    of_one.references.clear();
+    let found = judged(vec![bucket("a"), bucket("b"), of_one]);
+    for name in ["a", "b"] {
+        let unknown =
+            format!("?bucket_public_block PublicAccessBlockConfiguration aws_s3_bucket.{name}");
+        assert!(found.contains(&unknown), "{found:?}");
+    }
+}
+
+/// One of them is in force, and which one is a matter of luck.
+#[test]
+fn parts_that_contradict_each_other_are_no_protection() {
+    let bucket = || declared("aws_s3_bucket", "logs", json!({ "bucket": "logs" }));
+    let block = |name: &str, on: bool| {
+        let flags = json!({ "bucket": "logs", "block_public_acls": on, "ignore_public_acls": on,
+            "block_public_policy": true, "restrict_public_buckets": true });
+        declared("aws_s3_bucket_public_access_block", name, flags)
+    };
+    for (first, off) in [(true, "z"), (false, "a")] {
+        let found = judged(vec![bucket(), block("a", first), block("z", !first)]);
+        let by = format!("bucket_public_block aws_s3_bucket_public_access_block.{off}");
+        assert_eq!(found, [by]);
+    }
+    assert_eq!(judged(vec![bucket(), block("a", true), block("z", true)]), [""; 0]);
+    let policy = |name: &str, principal: &str| {
+        let mut document = public_policy();
+        document["Statement"]["Principal"] = json!({ "AWS": principal });
+        let written = json!({ "bucket": "logs", "policy": document.to_string() });
+        declared("aws_s3_bucket_policy", name, written)
+    };
+    let own = || policy("z", "arn:aws:iam::111122223333:root");
+    let other = policy("a", "arn:aws:iam::111122223333:role/r");
+    assert_eq!(judged(vec![bucket(), own()]), [""; 0]);
+    let found = judged(vec![bucket(), other, own()]);
+    assert!(found.iter().all(|it| it.starts_with("?policy_public_statement")), "{found:?}");
+    assert!(!found.is_empty());
+    let found = judged(vec![bucket(), policy("a", "*"), own()]);
+    let by = |it: &str| format!("~policy_public_statement aws_s3_bucket_policy.{it}");
+    assert_eq!(found, [by("a"), by("z")]);
+    let rule = |name: &str, kept: &str| {
+        let rule = json!({ "bucket": "logs", "rule": [{ "object_ownership": kept }] });
+        declared("aws_s3_bucket_ownership_controls", name, rule)
+    };
+    let acl = |name: &str, canned: &str| {
+        declared("aws_s3_bucket_acl", name, json!({ "bucket": "logs", "acl": canned }))
+    };
+    let open = block("b", false);
+    let found = judged(vec![
+        bucket(),
+        open,
+        rule("a", "ObjectWriter"),
+        rule("z", "BucketOwnerEnforced"),
+        acl("a", "public-read"),
+        acl("z", "private"),
+    ]);
+    assert!(found.iter().any(|it| it.starts_with("acl_public_grant")), "{found:?}");
 }
 
 #[test]
@@ -473,17 +539,29 @@ fn an_accounts_block_counts_where_it_is_declared() {
     );
     let bucket = declared("aws_s3_bucket", "logs", json!({ "bucket": "logs" }));
     let off = declared("aws_s3_bucket_public_access_block", "b", json!({ "bucket": "logs" }));
-    let all = |blocks: Vec<Declared>| judged([vec![bucket.clone(), off.clone()], blocks].concat());
-    let latent = "~bucket_public_block aws_s3_bucket_public_access_block.b";
-    assert_eq!(all(vec![account(true)]), [latent]);
-    // Of two accounts', nobody can say which one the bucket is in.
-    let mut other = account(false);
-    other.address = "aws_s3_account_public_access_block.0".to_owned();
-    let either = all(vec![account(true), other]);
-    assert!(!either.contains(&latent.to_owned()), "{either:?}");
-    // What only reads a block does not set it.
     let open = "bucket_public_block aws_s3_bucket_public_access_block.b";
-    assert_eq!(all(vec![intended(account(true), Intent::Read)]), [open]);
+    let of_bucket = |blocks: &[Declared]| {
+        let mut all = vec![bucket.clone(), off.clone()];
+        all.extend(blocks.iter().cloned());
+        let mut found = judged(all);
+        found.retain(|it| it.ends_with(open));
+        found.into_iter().next().unwrap_or_default()
+    };
+    assert_eq!(of_bucket(&[account(true)]), format!("~{open}"));
+    // That of another account covers nothing here; of those of several, nobody can say.
+    let of = |id: &str, name: &str, on: bool| {
+        let mut block = declared("aws_s3_account_public_access_block", name, flags(on));
+        block.properties["account_id"] = json!(id);
+        block
+    };
+    assert_eq!(of_bucket(&[of("111122223333", "a", true)]), format!("~{open}"));
+    assert_eq!(of_bucket(&[of("444455556666", "a", true)]), open);
+    let here = declared("aws_s3_account_public_access_block", "z", flags(true));
+    let there = declared("aws_s3_account_public_access_block", "a", flags(false));
+    assert_eq!(of_bucket(&[there, here.clone()]), format!("?{open}"));
+    assert_eq!(of_bucket(&[account(true), here]), format!("~{open}"));
+    // What only reads a block does not set it.
+    assert_eq!(of_bucket(&[intended(account(true), Intent::Read)]), open);
 }
 
 const GROUP: &str = "AWS::EC2::SecurityGroup";
@@ -598,6 +676,19 @@ fn an_unknown_source_is_unknown_and_a_group_is_not_the_world() {
 }
 
 #[test]
+fn a_rule_that_is_not_understood_hides_no_other() {
+    let rule = |cidr: &str| {
+        json!({ "from_port": 22, "to_port": 22, "protocol": "tcp",
+            "cidr_blocks": [cidr] })
+    };
+    let rules = json!({ "ingress": [rule("10.0.0.0/8 "), rule("0.0.0.0/0")] });
+    let found = judged(vec![declared("aws_security_group", "g", rules)]);
+    let names =
+        ["?admin_port_open", "?high_risk_port_open", "admin_port_open", "high_risk_port_open"];
+    assert_eq!(found, names.map(|it| format!("{it} aws_security_group.g")));
+}
+
+#[test]
 fn a_rule_that_goes_is_no_longer_there() {
     let open = json!({ "from_port": 22, "to_port": 22, "protocol": "tcp",
         "cidr_blocks": ["0.0.0.0/0"] });
@@ -608,7 +699,15 @@ fn a_rule_that_goes_is_no_longer_there() {
     rule["security_group_id"] = json!("sg-1");
     let rule = declared("aws_security_group_rule", "r", rule);
     assert_eq!(judged(vec![group.clone(), intended(rule.clone(), Intent::Keep)]).len(), 2);
-    assert_eq!(judged(vec![group, intended(rule, Intent::Delete)]), [""; 0]);
+    let gone = intended(rule.clone(), Intent::Delete);
+    assert_eq!(judged(vec![group.clone(), gone.clone()]), [""; 0]);
+    // Unless it only goes to be declared under another address, before it or after it.
+    for name in ["a", "z"] {
+        let anew = declared("aws_security_group_rule", name, rule.properties.clone());
+        let found = judged(vec![group.clone(), anew, gone.clone()]);
+        let by = format!(" aws_security_group_rule.{name}");
+        assert!(found.len() == 2 && found.iter().all(|it| it.ends_with(&by)), "{found:?}");
+    }
 }
 
 #[test]
@@ -709,6 +808,20 @@ fn administrators_are_found_in_their_own_declarations() {
         ),
     ] {
         assert_eq!(judged(vec![own]), [format!("admin_policy_attached {address}")]);
+    }
+    // What is attached to several, one of which the code only names.
+    let written = json!({ "name": "a", "roles": ["r", "other"], "policy_arn": AWS_ADMIN });
+    let several = declared("aws_iam_policy_attachment", "a", written);
+    let several = with(several, &[], &[("/roles", "aws_iam_role.r")]);
+    let mut found = judged(vec![role(), several]);
+    found.retain(|it| it == "admin_policy_attached aws_iam_policy_attachment.a");
+    assert_eq!(found.len(), 2);
+    for principal in ["group", "role", "user"] {
+        let own = declared(&format!("aws_iam_{principal}"), "p", json!({ "name": "p" }));
+        let kind = format!("aws_iam_{principal}_policy_attachments_exclusive");
+        let written = json!({ format!("{principal}_name"): "p", "policy_arns": [AWS_ADMIN] });
+        let found = judged(vec![own, declared(&kind, "e", written)]);
+        assert_eq!(found, [format!("admin_policy_attached {kind}.e")]);
     }
     let inline = declared(
         "aws_iam_role",

@@ -585,6 +585,9 @@ fn templates_are_told_by_their_content() {
         "Resources:\n  A:\n    Type: AWS::S3::Bucket\n  B: [\n",
         "{\"Resources\": {\"A\": {\"Type\": \"AWS::S3::Bucket\"",
         "\u{feff}AWSTemplateFormatVersion: 2010-09-09\nResources: {}\n",
+        "Resources:\n  Fn::ForEach::Each:\n    - Name\n    - [A]\n    - {}\n",
+        r#"{"Res\u006furces": {"A": {"Type": "AWS::S3::Bucket"}}}"#,
+        "\"\\x52esources\":\n  A:\n    Type: AWS::S3::Bucket\n",
     ] {
         assert!(is_template(text), "{text}");
     }

@@ -118,6 +118,25 @@ fn actions_are_intents() {
     }
 }
 
+/// Such a plan was cut or put together: what it leaves out may be anything.
+#[test]
+fn what_a_plan_does_not_tell_or_tells_twice_is_no_pass() {
+    let untold = json!({ "resource_changes": [{ "address": "a_b.c", "type": "a_b" }] });
+    let untold = plan(&untold);
+    let declared = find(&untold, "a_b.c");
+    assert_eq!((declared.intent, declared.told("/x")), (Intent::Update, Told::Unknown));
+    assert!(untold.notes[0].problem.contains("does not tell"), "{:?}", untold.notes);
+    let of = |value: u64| change("a_b.c", &["create"], json!({ "x": value }), json!({}));
+    let twice = json!({ "resource_changes": [of(1), of(2)] }).to_string();
+    let error = read("p", twice.as_bytes()).unwrap_err();
+    assert!(error.problem.contains("`a_b.c` stands twice"), "{error}");
+    // What a replacement left behind has the same address.
+    let mut left = of(1);
+    left["deposed"] = json!("0a1b2c3d");
+    let plan = plan(&json!({ "resource_changes": [left, of(2)] }));
+    assert_eq!(plan.declared.len(), 1);
+}
+
 #[test]
 fn a_computed_value_that_nobody_wrote_is_not_declared() {
     let unknown = json!({ "arn": true, "bucket": true, "grant": [{ "id": true }] });

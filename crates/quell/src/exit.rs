@@ -4,6 +4,7 @@
 //! them, and `docs/reference/exit-codes.md` is generated from it. Where several apply, the highest
 //! wins: a backtest that found something but could not read all files ends with 3.
 
+use quell_core::report::shown::visible;
 use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::io;
@@ -125,9 +126,10 @@ impl CliError {
         source.is_some_and(|it| it.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// What the user reads: the message, the chain of causes, the hint.
+    /// What the user reads: the message in one line, the chain of causes, the hint. A file may be
+    /// called anything: a second line of the message could be a command to a build server.
     pub fn report(&self) -> String {
-        let mut report = format!("error: {self}");
+        let mut report = format!("error: {}", visible(&self.message));
         let mut source = self.source();
         while let Some(cause) = source {
             let _ = write!(report, "\n  because: {cause}");
@@ -178,6 +180,7 @@ mod tests {
             error.report(),
             "error: cannot write `x`\n  because: no space\n  hint: free some"
         );
+        assert_eq!(CliError::usage("a\n::error::b").report(), "error: a\\n::error::b");
         assert!(!error.is_broken_pipe());
         let gone = CliError::from(io::Error::from(io::ErrorKind::BrokenPipe));
         assert!(gone.is_broken_pipe());

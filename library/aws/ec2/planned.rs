@@ -116,8 +116,12 @@ pub fn groups(plan: &Plan) -> Vec<Planned> {
 fn group(plan: &Plan, lists: &BTreeMap<String, Vec<String>>, whole: &Whole<'_>) -> Planned {
     let mut draft = Draft::default();
     let mut rules = inline(whole, &mut draft);
-    for part in &whole.parts {
-        separate(part, &mut rules, &mut draft);
+    let separate = whole.parts.iter().copied().filter(|it| is_ingress(it));
+    for part in separate.clone() {
+        take_away(part, &mut rules, &mut draft);
+    }
+    for part in separate.filter(|it| it.intent != Intent::Delete) {
+        take(part, "", form(part), &mut rules, &mut draft);
     }
     let mut seen = std::collections::BTreeSet::new();
     rules.found.retain(|it| seen.insert(element_id(it)));
@@ -159,34 +163,31 @@ fn inline(whole: &Whole<'_>, draft: &mut Draft) -> Rules {
     rules
 }
 
-/// A rule that is a declaration of its own. What an existing group lists of one that goes, or goes
-/// to be another, is not there after deployment.
-fn separate(part: &Declared, rules: &mut Rules, draft: &mut Draft) {
-    let form = match part.kind.as_str() {
+/// How a rule that is a declaration of its own is written.
+fn form(part: &Declared) -> &'static Form {
+    match part.kind.as_str() {
         "aws_security_group_rule" => &LISTS,
         "aws_vpc_security_group_ingress_rule" => &SINGLE,
         _ => &CLOUDFORMATION,
-    };
-    if !is_ingress(part) {
-        return;
     }
-    if let Some(before) = part.before.as_ref().filter(|it| it.is_object()) {
-        let past =
-            Declared { properties: before.clone(), unknown: Default::default(), ..part.clone() };
-        let mut gone = Rules::default();
-        take(&past, "", form, &mut gone, &mut Draft::default());
-        let gone: Vec<String> = gone.found.iter().map(bare).collect();
-        rules.found.retain(|it| {
-            let stays = !gone.contains(&bare(it));
-            if !stays {
-                draft.forget(&element_id(it));
-            }
-            stays
-        });
-    }
-    if part.intent != Intent::Delete {
-        take(part, "", form, rules, draft);
-    }
+}
+
+/// What an existing group lists of a rule that is a declaration of its own, and goes, or goes to be
+/// another, is not there after deployment. That comes before any such rule is taken: one may be
+/// declared anew under another address.
+fn take_away(part: &Declared, rules: &mut Rules, draft: &mut Draft) {
+    let Some(before) = part.before.as_ref().filter(|it| it.is_object()) else { return };
+    let past = Declared { properties: before.clone(), unknown: Default::default(), ..part.clone() };
+    let mut gone = Rules::default();
+    take(&past, "", form(part), &mut gone, &mut Draft::default());
+    let gone: Vec<String> = gone.found.iter().map(bare).collect();
+    rules.found.retain(|it| {
+        let stays = !gone.contains(&bare(it));
+        if !stays {
+            draft.forget(&element_id(it));
+        }
+        stays
+    });
 }
 
 /// Whether a rule that is a declaration of its own is about what comes in, or may be.

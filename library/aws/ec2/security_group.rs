@@ -106,12 +106,9 @@ impl Kind for SecurityGroup {
     }
 
     /// `open_to_world`: one entry per rule that lets the world in, with the ports that the world
-    /// reaches. `not_understood`: why nothing is known, where a rule could not be understood.
+    /// reaches. `not_understood`: why not all is known, where a rule could not be understood.
     fn facts(&self, state: &State, _trust: &Trust) -> Value {
-        let (open, problem) = match open_to_world(&state.properties) {
-            Ok(open) => (open, None),
-            Err(problem) => (Vec::new(), Some(problem)),
-        };
+        let (open, problem) = open_to_world(&state.properties);
         json!({ "open_to_world": open, "not_understood": problem })
     }
 }
@@ -253,14 +250,19 @@ fn tags(group: &Group) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// One entry per rule that lets the world reach any port. `how` begins the sentence that a finding
-/// says of it; `caution` are the fields that the finding must have besides.
-fn open_to_world(properties: &Value) -> Result<Vec<Value>, String> {
-    let mut rules = Vec::new();
-    let mut ids = BTreeMap::new();
+/// One entry per rule that lets the world reach any port, and why a rule could not be understood,
+/// which hides none of the others. `how` begins the sentence that a finding says of it; `caution`
+/// are the fields that the finding must have besides.
+fn open_to_world(properties: &Value) -> (Vec<Value>, Option<String>) {
+    let (mut rules, mut ids, mut problem) = (Vec::new(), BTreeMap::new(), None);
     for written in properties.get(INGRESS).and_then(Value::as_array).into_iter().flatten() {
-        let mut rule: IngressRule = serde_json::from_value(written.clone())
-            .map_err(|it| format!("ingress rule {written}: {it}"))?;
+        let mut rule: IngressRule = match serde_json::from_value(written.clone()) {
+            Ok(rule) => rule,
+            Err(error) => {
+                problem.get_or_insert_with(|| format!("ingress rule {written}: {error}"));
+                continue;
+            }
+        };
         // The exposure names its rule by our identity, under which a facet finds it again.
         let element = element_id(written);
         ids.insert(element.clone(), rule.rule_id.replace(element));
@@ -269,10 +271,17 @@ fn open_to_world(properties: &Value) -> Result<Vec<Value>, String> {
     // EC2 lists rules in any order: which of several unions is told must not hang on it.
     rules.sort_by(|left, right| left.rule_id.cmp(&right.rule_id));
     let lists = properties.get(PREFIX_LISTS).cloned().unwrap_or_else(|| json!({}));
-    let lists: PrefixLists =
-        serde_json::from_value(lists).map_err(|it| format!("{PREFIX_LISTS}: {it}"))?;
-    let found = exposures(&rules, &lists, &[PortRange::ALL]).map_err(|it| it.to_string())?;
-    Ok(found
+    let lists: PrefixLists = serde_json::from_value(lists).unwrap_or_else(|error| {
+        problem.get_or_insert_with(|| format!("{PREFIX_LISTS}: {error}"));
+        PrefixLists::new()
+    });
+    let exposed = |rules: &[IngressRule]| exposures(rules, &lists, &[PortRange::ALL]);
+    let found = exposed(&rules).unwrap_or_else(|error| {
+        problem.get_or_insert_with(|| error.to_string());
+        rules.retain(|it| exposed(std::slice::from_ref(it)).is_ok());
+        exposed(&rules).unwrap_or_default()
+    });
+    let open = found
         .into_iter()
         .map(|it| {
             let ports: Vec<_> = it.ports.iter().copied().map(range_json).collect();
@@ -289,7 +298,8 @@ fn open_to_world(properties: &Value) -> Result<Vec<Value>, String> {
                 "caution": caution,
             })
         })
-        .collect())
+        .collect();
+    (open, problem)
 }
 
 /// How a rule lets the world in, and what a finding must say besides: its own fields.

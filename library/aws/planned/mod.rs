@@ -57,16 +57,18 @@ pub struct Whole<'a> {
 pub fn join<'a>(plan: &'a Plan, types: &Types) -> Vec<Whole<'a>> {
     let is_whole = |it: &&Declared| types.whole.contains(&it.kind.as_str());
     let mut wholes: BTreeMap<String, Whole<'a>> = BTreeMap::new();
-    let mut named: BTreeMap<&str, &str> = BTreeMap::new();
+    let (mut named, mut gone) = (Named::new(), Named::new());
     for own in plan.declared.iter().filter(is_whole).filter(|it| it.intent != Intent::Read) {
         wholes.insert(own.address.clone(), Whole { own: Some(own), ..Whole::default() });
         let names = types.names.iter().filter_map(|it| own.last().pointer(it)?.as_str());
-        // What replaces a deleted one under its name is the one that counts.
+        let named = if own.intent == Intent::Delete { &mut gone } else { &mut named };
         for name in names {
-            if own.intent != Intent::Delete || !named.contains_key(name) {
-                named.insert(name, &own.address);
-            }
+            named.entry(name).or_default().insert(&own.address);
         }
+    }
+    // What replaces a deleted one under its name is the one that counts.
+    for (name, addresses) in gone {
+        named.entry(name).or_insert(addresses);
     }
     let parts = plan.declared.iter().filter(|it| it.intent != Intent::Read);
     for part in parts {
@@ -95,6 +97,10 @@ pub fn join<'a>(plan: &'a Plan, types: &Types) -> Vec<Whole<'a>> {
     wholes.into_values().filter(is_left).collect()
 }
 
+/// The addresses of what is called so. Names are unique in an account; code may be for several, and
+/// a module's default may name each of its instances the same.
+type Named<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+
 /// What a part is a part of.
 enum End {
     /// Of this declaration.
@@ -111,13 +117,20 @@ fn ends(
     part: &Declared,
     link: &Link,
     is_declared: &dyn Fn(&str) -> bool,
-    named: &BTreeMap<&str, &str>,
+    named: &Named<'_>,
 ) -> Vec<End> {
     let Link { to, is_list, .. } = *link;
     let is_below = |it: &String| it.strip_prefix(to).is_some_and(|it| it.starts_with('/'));
     let below = part.references.iter().filter(|(at, _)| is_below(at)).flat_map(|(_, it)| it);
     let referred = part.referred(to).iter().chain(below).filter(|it| is_declared(it));
-    let mut found: BTreeSet<String> = referred.cloned().collect();
+    let referred: BTreeSet<String> = referred.cloned().collect();
+    // Of several that are called the same, the one that the code refers to.
+    let meant = |called: &BTreeSet<&str>| {
+        let all: BTreeSet<String> = called.iter().map(|it| (*it).to_owned()).collect();
+        let meant: BTreeSet<String> = all.intersection(&referred).cloned().collect();
+        if meant.is_empty() { all } else { meant }
+    };
+    let mut found = referred.clone();
     let names = match part.last().pointer(to) {
         Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
         Some(Value::String(name)) if !name.is_empty() => vec![name.as_str()],
@@ -126,12 +139,11 @@ fn ends(
     let mut others = Vec::new();
     for name in names {
         match named.get(name) {
-            Some(address) if is_list => {
-                found.insert((*address).to_owned());
-            }
-            Some(address) => return vec![End::Declared((*address).to_owned())],
-            // A reference has led to its declaration, whose name is not known yet.
-            None if !found.is_empty() => {}
+            Some(called) if is_list => found.append(&mut meant(called)),
+            Some(called) => return one_of(meant(called)),
+            // A reference has led to its declaration, whose name is not known yet. Beside one in a
+            // list, a name is another's.
+            None if !is_list && !found.is_empty() => {}
             None => others.push(End::Named(name.to_owned())),
         }
     }
@@ -140,11 +152,18 @@ fn ends(
         others.push(End::Unknown);
     }
     if !is_list && 1 < found.len() && part.told(to) == Told::Unknown {
-        // It is one of them: which one, its index will tell.
-        let perhaps = found.into_iter().map(End::Perhaps);
-        return perhaps.chain([End::Unknown]).collect();
+        // Which one, its index will tell.
+        return one_of(found);
     }
     found.into_iter().map(End::Declared).chain(others).collect()
+}
+
+/// A part of exactly one of these declarations.
+fn one_of(addresses: BTreeSet<String>) -> Vec<End> {
+    if addresses.len() < 2 {
+        return addresses.into_iter().map(End::Declared).collect();
+    }
+    addresses.into_iter().map(End::Perhaps).chain([End::Unknown]).collect()
 }
 
 impl Link {
@@ -166,12 +185,28 @@ impl<'a> Whole<'a> {
         !self.is_unsure && self.own.is_some_and(|it| it.intent == Intent::Create)
     }
 
-    /// Its parts of some types that are there after deployment, in the order of the plan; or else
-    /// the last one that is deleted.
-    pub fn of_kinds(&self, kinds: &[&str]) -> Vec<&'a Declared> {
-        let of_kinds = self.parts.iter().copied().filter(|it| kinds.contains(&it.kind.as_str()));
-        let (gone, stays): (Vec<_>, Vec<_>) = of_kinds.partition(|it| it.intent == Intent::Delete);
-        if stays.is_empty() { gone.last().copied().into_iter().collect() } else { stays }
+    /// Its last part of a type that is there after deployment; or else one that is deleted.
+    pub fn part(&self, kinds: &[&str]) -> Option<&'a Declared> {
+        let last = self.staying(kinds).last();
+        last.or_else(|| self.of_kinds(kinds).last())
+    }
+
+    /// The parts of a type that are there after deployment, where they do not say the same: one of
+    /// them will be in force, and nobody can say before which one. Else none.
+    pub fn rivals(&self, kinds: &[&str]) -> Vec<&'a Declared> {
+        let said = |it: &'a Declared| (&it.properties, &it.unknown, &it.references);
+        let mut others = self.staying(kinds).map(said);
+        let first = others.next();
+        let agree = others.all(|it| Some(it) == first);
+        if agree { Vec::new() } else { self.staying(kinds).collect() }
+    }
+
+    fn staying(&self, kinds: &[&str]) -> impl Iterator<Item = &'a Declared> {
+        self.of_kinds(kinds).filter(|it| it.intent != Intent::Delete)
+    }
+
+    fn of_kinds(&self, kinds: &[&str]) -> impl Iterator<Item = &'a Declared> {
+        self.parts.iter().copied().filter(|it| kinds.contains(&it.kind.as_str()))
     }
 
     /// Its own declaration, or that of its first part.

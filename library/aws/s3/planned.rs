@@ -11,8 +11,7 @@ use super::{event, read};
 use crate::aws::defaults;
 use crate::aws::planned::{self, Draft, Link, Property, Types, Whole, members};
 use quell_core::plan::{Declared, Intent, Language, Plan, Told};
-use quell_core::region::{home_region, partition};
-use quell_core::resource::Planned;
+use quell_core::resource::{Planned, home_region, partition};
 use serde_json::{Map, Value, json};
 
 const TERRAFORM: &str = "aws_s3_bucket";
@@ -30,6 +29,12 @@ static BUCKETS: Types = Types {
         Link::one("AWS::S3::BucketPolicy", "/Bucket"),
     ],
 };
+
+/// What declares a bucket's parts, each of which a bucket has at most one of.
+const ACLS: &[&str] = &["aws_s3_bucket_acl"];
+const BLOCKS: &[&str] = &["aws_s3_bucket_public_access_block"];
+const OWNERSHIPS: &[&str] = &["aws_s3_bucket_ownership_controls"];
+const POLICIES: &[&str] = &["aws_s3_bucket_policy", "AWS::S3::BucketPolicy"];
 
 /// What a block is written as in Terraform.
 pub(super) const TERRAFORM_FLAGS: [(&str, &str, bool); 4] = [
@@ -106,21 +111,23 @@ pub fn accounts(plan: &Plan) -> Vec<Planned> {
     plan.declared.iter().filter(is_account_block).map(one).collect()
 }
 
-/// The block of the account that the buckets are in. Of several accounts', nobody can say which one
-/// that is.
+/// The block of the account that the buckets are in. Where there are blocks of several accounts,
+/// nobody can say which one that is, unless they agree.
 fn account_block(plan: &Plan) -> Found<'_> {
-    let mut declared = plan.declared.iter().filter(is_account_block);
-    let Some(first) = declared.next() else {
+    let is_other = |it: &Declared| {
+        let written = it.last().get("account_id").and_then(Value::as_str);
+        matches!((written, &plan.account), (Some(written), Some(own)) if written != own)
+    };
+    let declared = plan.declared.iter().filter(is_account_block);
+    let declared: Vec<&Declared> = declared.filter(|it| !is_other(it)).collect();
+    let Some((last, others)) = declared.split_last() else {
         let block = defaults::ACCOUNT_PUBLIC_ACCESS_BLOCK;
         let flag = |it: &str| json!(block).get(it).and_then(Value::as_bool);
         return (Property::Default(block::property(flag)), None);
     };
-    let flags = flags_of(first);
-    if declared.all(|it| flags_of(it) == flags) {
-        (flags, Some((first, "")))
-    } else {
-        (Property::Unknown, Some((first, "")))
-    }
+    let property = flags_of(last);
+    let agree = others.iter().all(|it| flags_of(it) == property);
+    (if agree { property } else { Property::Unknown }, Some((*last, "")))
 }
 
 /// Whether it declares an account's block; what only reads one declares nothing.
@@ -142,23 +149,13 @@ fn flags_of(declared: &Declared) -> Property {
     }
 }
 
-/// What a part says that a bucket can have one of. Where there are several, and they differ, nobody
-/// can say which is written last.
-fn of_part<'a>(
-    whole: &Whole<'a>,
-    kinds: &[&str],
-    read: impl Fn(&'a Declared) -> Found<'a>,
-) -> Option<Found<'a>> {
-    let mut found = whole.of_kinds(kinds).into_iter().map(read);
-    let (property, from) = found.next_back()?;
-    let is_sure = found.all(|(it, _)| it == property);
-    Some((if is_sure { property } else { Property::Unknown }, from))
-}
-
 fn public_access_block<'a>(whole: &Whole<'a>) -> Found<'a> {
-    let apart = |it: &'a Declared| (flags_of(it), Some((it, "")));
-    if let Some(found) = of_part(whole, &["aws_s3_bucket_public_access_block"], apart) {
-        return found;
+    let rivals = whole.rivals(BLOCKS);
+    if let Some(it) = rivals.iter().copied().min_by_key(|it| switches_on(it)) {
+        return (weakest(&rivals), Some((it, "")));
+    }
+    if let Some(it) = whole.part(BLOCKS) {
+        return (flags_of(it), Some((it, "")));
     }
     let at = "/PublicAccessBlockConfiguration";
     if let Some(own) = whole.own.filter(|it| it.told(at) != Told::Absent) {
@@ -167,18 +164,50 @@ fn public_access_block<'a>(whole: &Whole<'a>) -> Found<'a> {
     (fallback(whole, defaults::bucket_public_access_block), None)
 }
 
+/// A switch is on for certain where each of several blocks has it on.
+fn weakest(blocks: &[&Declared]) -> Property {
+    let mut weakest = Map::new();
+    for block in blocks {
+        let Property::Is(Value::Object(flags)) = flags_of(block) else { return Property::Unknown };
+        for (name, flag) in flags {
+            let is_on = flag == json!(true) && weakest.get(&name) != Some(&json!(false));
+            weakest.insert(name, json!(is_on));
+        }
+    }
+    Property::Is(Value::Object(weakest))
+}
+
+fn switches_on(block: &Declared) -> usize {
+    match flags_of(block) {
+        Property::Is(Value::Object(flags)) => {
+            flags.values().filter(|it| **it == json!(true)).count()
+        }
+        _ => 0,
+    }
+}
+
 fn ownership<'a>(whole: &Whole<'a>) -> Found<'a> {
     let rule = |it: Told<'_>| match it {
         Told::Value(it) => Property::Is(json!({ "Rules": [{ "ObjectOwnership": it }] })),
         Told::Absent | Told::Unknown => Property::Unknown,
     };
-    let apart = |it: &'a Declared| {
-        let at = "/rule/0/object_ownership";
+    let at = "/rule/0/object_ownership";
+    let rivals = whole.rivals(OWNERSHIPS);
+    if let Some(last) = rivals.last() {
+        // One that leaves ACLs in force may be the one.
+        let leaves = |it: &Value| *it != json!("BucketOwnerEnforced");
+        let leaving = rivals.iter().find(|it| it.told(at).value().is_some_and(leaves));
+        let is_told = rivals.iter().all(|it| it.told(at).value().is_some());
+        return match leaving {
+            Some(it) => (rule(it.told(at)), Some((*it, at))),
+            None if is_told => (rule(last.told(at)), Some((*last, at))),
+            None => (Property::Unknown, Some((*last, at))),
+        };
+    }
+    if let Some(it) = whole.part(OWNERSHIPS) {
         let is_gone = it.intent == Intent::Delete;
-        (if is_gone { Property::None } else { rule(it.told(at)) }, Some((it, at)))
-    };
-    if let Some(found) = of_part(whole, &["aws_s3_bucket_ownership_controls"], apart) {
-        return found;
+        let property = if is_gone { Property::None } else { rule(it.told(at)) };
+        return (property, Some((it, at)));
     }
     let at = "/OwnershipControls/Rules/0/ObjectOwnership";
     if let Some(own) = whole.own.filter(|it| it.told("/OwnershipControls") != Told::Absent) {
@@ -193,24 +222,12 @@ fn fallback(whole: &Whole<'_>, default: fn() -> Value) -> Property {
 }
 
 fn acl<'a>(whole: &Whole<'a>) -> Found<'a> {
-    let canned = |it: &Value| {
-        let name = it.as_str().unwrap_or_default();
-        let spelled = CANNED.iter().find(|(it, _)| *it == name).map_or(name, |(_, it)| it);
-        event::canned(spelled).map_or(Property::Unknown, Property::Is)
-    };
-    let apart = |it: &'a Declared| {
-        // What is destroyed stays in force.
-        if let Some(name) = it.last().get("acl").filter(|it| it.is_string()) {
-            return (canned(name), Some((it, "/acl")));
-        }
-        let at = "/access_control_policy/0/grant";
-        let written = it.last().pointer(at).and_then(Value::as_array);
-        let is_all = it.intent == Intent::Delete || tells_grants(it);
-        let grants = |it: &Vec<Value>| grants_of(it.iter().flat_map(policy_grant), is_all);
-        (written.map_or(Property::Unknown, grants), Some((it, at)))
-    };
-    if let Some(found) = of_part(whole, &["aws_s3_bucket_acl"], apart) {
-        return found;
+    let rivals = whole.rivals(ACLS);
+    if let Some(last) = rivals.last() {
+        return (any_grant(&rivals), Some((*last, "")));
+    }
+    if let Some(it) = whole.part(ACLS) {
+        return separate_acl(it);
     }
     for at in ["/acl", "/AccessControl"] {
         match whole.own.map(|own| (own, own.told(at))) {
@@ -229,6 +246,38 @@ fn acl<'a>(whole: &Whole<'a>) -> Found<'a> {
         _ => {}
     }
     (fallback(whole, || event::canned(defaults::BUCKET_ACL).unwrap_or_default()), None)
+}
+
+/// An ACL that is a declaration of its own. What is destroyed stays in force.
+fn separate_acl(acl: &Declared) -> Found<'_> {
+    if let Some(name) = acl.last().get("acl").filter(|it| it.is_string()) {
+        return (canned(name), Some((acl, "/acl")));
+    }
+    let at = "/access_control_policy/0/grant";
+    let written = acl.last().pointer(at).and_then(Value::as_array);
+    let is_all = acl.intent == Intent::Delete || tells_grants(acl);
+    let grants = |it: &Vec<Value>| grants_of(it.iter().flat_map(policy_grant), is_all);
+    (written.map_or(Property::Unknown, grants), Some((acl, at)))
+}
+
+/// What any of several ACLs grants may be granted.
+fn any_grant(acls: &[&Declared]) -> Property {
+    let mut grants = Vec::new();
+    for acl in acls {
+        if let (Property::Is(it) | Property::AtLeast(it), _) = separate_acl(acl)
+            && let Some(Value::Array(list)) = it.get("Grants")
+        {
+            grants.extend(list.iter().cloned());
+        }
+    }
+    grants_of(grants.into_iter(), false)
+}
+
+/// What a canned ACL grants.
+fn canned(name: &Value) -> Property {
+    let name = name.as_str().unwrap_or_default();
+    let spelled = CANNED.iter().find(|(it, _)| *it == name).map_or(name, |(_, it)| it);
+    event::canned(spelled).map_or(Property::Unknown, Property::Is)
 }
 
 /// Whether a written ACL is known but for the names that its owner and grantees are shown by, which
@@ -276,25 +325,20 @@ fn grantee_of(written: &Value) -> Value {
     Value::Object(fields.collect::<Map<_, _>>())
 }
 
-fn policy<'a>(plan: &Plan, whole: &Whole<'a>, draft: &mut Draft) {
-    let apart = |it: &'a Declared| {
-        if it.intent == Intent::Delete {
-            return (Property::None, Some((it, "")));
-        }
-        let at = if it.kind == "aws_s3_bucket_policy" { "/policy" } else { "/PolicyDocument" };
-        (planned::document::of_resource(plan, it, at), Some((it, at)))
-    };
-    let kinds = ["aws_s3_bucket_policy", "AWS::S3::BucketPolicy"];
-    let (property, from) = match (of_part(whole, &kinds, apart), whole.own) {
-        (Some(found), _) => found,
+fn policy(plan: &Plan, whole: &Whole<'_>, draft: &mut Draft) {
+    let (part, rivals) = (whole.part(POLICIES), whole.rivals(POLICIES));
+    let (from, property) = match (part, whole.own) {
+        (Some(it), _) if it.intent == Intent::Delete => (Some((it, "")), Property::None),
+        (Some(it), _) if rivals.is_empty() => (Some((it, document_at(it))), document(plan, it)),
+        (Some(it), _) => (Some((it, document_at(it))), any_statement(plan, &rivals)),
         (None, Some(own))
             if own.properties.get("policy").is_some_and(|it| it.is_string())
                 || own.told("/policy") == Told::Unknown =>
         {
-            (planned::document::of_resource(plan, own, "/policy"), Some((own, "/policy")))
+            (Some((own, "/policy")), planned::document::of_resource(plan, own, "/policy"))
         }
-        (None, Some(_)) if whole.is_new() => (Property::None, None),
-        _ => (Property::Unknown, None),
+        (None, Some(_)) if whole.is_new() => (None, Property::None),
+        _ => (None, Property::Unknown),
     };
     // In the form that a read gives it: a list of statements without repetitions.
     let form = |it: Value| read::document(&it.to_string());
@@ -304,4 +348,34 @@ fn policy<'a>(plan: &Plan, whole: &Whole<'a>, draft: &mut Draft) {
         other => other,
     };
     draft.set("BucketPolicy", property, from);
+    for it in rivals {
+        draft.from("BucketPolicy", it, document_at(it));
+    }
+}
+
+fn document(plan: &Plan, policy: &Declared) -> Property {
+    planned::document::of_resource(plan, policy, document_at(policy))
+}
+
+fn document_at(policy: &Declared) -> &'static str {
+    if policy.kind == "aws_s3_bucket_policy" { "/policy" } else { "/PolicyDocument" }
+}
+
+/// What any of several policies allows may be allowed. What one denies counts only beside what it
+/// allows itself, so that it is left out.
+fn any_statement(plan: &Plan, policies: &[&Declared]) -> Property {
+    let mut statements = Vec::new();
+    for policy in policies {
+        if let Property::Is(it) | Property::AtLeast(it) = document(plan, policy) {
+            match it.get("Statement") {
+                Some(Value::Array(list)) => statements.extend(list.iter().cloned()),
+                other => statements.extend(other.cloned()),
+            }
+        }
+    }
+    statements.retain(|it| it.get("Effect").and_then(Value::as_str) != Some("Deny"));
+    if statements.is_empty() {
+        return Property::Unknown;
+    }
+    Property::AtLeast(json!({ "Version": "2012-10-17", "Statement": statements }))
 }

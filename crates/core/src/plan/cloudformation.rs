@@ -27,7 +27,7 @@ mod tree;
 mod yaml;
 
 use evaluate::Evaluator;
-use tree::{Fault, Mark, Tree};
+use tree::{Entry, Fault, Mark, Tree};
 
 /// The largest template, in bytes. AWS takes 1 MB, by S3.
 pub const TEMPLATE_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -159,10 +159,13 @@ fn note_transforms(template: &Tree, evaluator: &mut Evaluator<'_>) -> Result<(),
 
 /// Whether a text is meant to be a template, also when it is a faulty one: told by its content.
 ///
-/// Anything that has CloudFormation's version, or resources with types such as `AWS::S3::Bucket`.
+/// Anything that has CloudFormation's version, resources with types such as `AWS::S3::Bucket`, or a
+/// function among them, such as `Fn::ForEach`.
 /// What can't be parsed is judged by its lines, so that a broken template is reported.
 pub fn is_template(text: &str) -> bool {
-    if !text.contains("Resources") && !text.contains("AWSTemplateFormatVersion") {
+    // An escape may hide a key from this look, and from nobody else.
+    let marks = ["Resources", "AWSTemplateFormatVersion", "\\u00", "\\U0000", "\\x"];
+    if !marks.iter().any(|it| text.contains(it)) {
         return false;
     }
     if TEMPLATE_BYTES_MAX < text.len() {
@@ -172,8 +175,9 @@ pub fn is_template(text: &str) -> bool {
         Ok(template) => {
             let is_type = |it: &Tree| it.as_text().is_some_and(|it| it.contains("::"));
             let resources = template.get("Resources").and_then(Tree::entries).unwrap_or_default();
-            template.get("AWSTemplateFormatVersion").is_some()
-                || resources.iter().any(|it| it.tree.get("Type").is_some_and(is_type))
+            let is_resource =
+                |it: &Entry| it.key.starts_with("Fn::") || it.tree.get("Type").is_some_and(is_type);
+            template.get("AWSTemplateFormatVersion").is_some() || resources.iter().any(is_resource)
         }
         Err(_) => looks_like_a_template(text),
     }

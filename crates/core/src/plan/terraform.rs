@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::error::Category;
 use std::collections::{BTreeMap, BTreeSet};
-use written::{Head, ModuleValues, PlannedOnly, ResourceChange, ResourceValues, Written};
+use written::{Change, Head, ModuleValues, PlannedOnly, ResourceChange, ResourceValues, Written};
 
 /// The largest plan, in bytes.
 pub const PLAN_MAX_BYTES: usize = 128 * 1024 * 1024;
@@ -68,7 +68,7 @@ pub fn read(file: &str, document: &[u8]) -> Result<Plan, PlanError> {
     check(&head).map_err(fail)?;
     size::check(document).map_err(fail)?;
     let mut written: Written = parse(file, document)?;
-    let mut items = items(&mut written);
+    let mut items = items(&mut written).map_err(fail)?;
     if head.resource_changes.is_none() {
         let planned: PlannedOnly = parse(file, document)?;
         let root = planned.planned_values.and_then(|it| it.root_module);
@@ -130,9 +130,15 @@ struct Item {
 }
 
 impl Item {
+    /// `None` for an object that its replacement left behind. Of a change that is not told, nothing
+    /// is known.
     fn changed(change: ResourceChange) -> Option<(String, Item)> {
         let ResourceChange { address, module_address, kind, deposed, change } = change;
-        let change = change.filter(|_| deposed.is_none())?;
+        if deposed.is_some() {
+            return None;
+        }
+        let not_told = Change { after_unknown: Some(Value::Bool(true)), ..Change::default() };
+        let change = change.unwrap_or(not_told);
         let actions = change.actions.unwrap_or_default();
         let actions: Vec<&str> = actions.iter().map(String::as_str).collect();
         let intent = intent(&actions);
@@ -179,16 +185,23 @@ fn intent(actions: &[&str]) -> Option<Intent> {
     })
 }
 
-/// The changes, and the data sources that have been read already.
-fn items(written: &mut Written) -> BTreeMap<String, Item> {
+/// The changes, and the data sources that have been read already. No plan that Terraform writes
+/// says twice what becomes of a resource.
+fn items(written: &mut Written) -> Result<BTreeMap<String, Item>, String> {
     let changes = written.resource_changes.take().into_iter().flatten();
-    let mut items: BTreeMap<String, Item> = changes.filter_map(Item::changed).collect();
+    let mut items: BTreeMap<String, Item> = BTreeMap::new();
+    for (address, item) in changes.filter_map(Item::changed) {
+        if items.contains_key(&address) {
+            return Err(format!("`{address}` stands twice in `resource_changes`"));
+        }
+        items.insert(address, item);
+    }
     let root = written.prior_state.take().and_then(|it| it.values?.root_module);
     let data = flat(root.unwrap_or_default());
     for (module, it) in data.into_iter().filter(|(_, it)| it.mode.as_deref() == Some("data")) {
         items.entry(it.address.clone()).or_insert_with(|| Item::valued(module, it));
     }
-    items
+    Ok(items)
 }
 
 /// The resources of a module and of those below it, each with its module's address.
@@ -210,7 +223,10 @@ fn assembled(written: &Written, items: BTreeMap<String, Item>) -> Plan {
     let mut plan = Plan::default();
     for (address, it) in items {
         if let Some(action) = &it.action {
-            let problem = format!("`{address}`: the action `{action}` is unknown");
+            let problem = match action.as_str() {
+                "" => format!("`{address}`: the plan does not tell what becomes of it"),
+                action => format!("`{address}`: the action `{action}` is unknown"),
+            };
             plan.notes.push(Note { at: None, problem });
         }
         plan.declared.push(declared(address, it, &references));

@@ -4,10 +4,11 @@
 //! few lines, nothing in it that moves with a line number. It covers violations and unknowns; an
 //! error is never in it.
 
-use super::{Report, Verdict};
+use super::{Report, Verdict, severity_word};
+use crate::policy::Severity;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 /// The value of `schema`.
@@ -51,12 +52,15 @@ struct Written {
     findings: Vec<Finding>,
 }
 
-/// For people there are also the policy, the file and the address; the fingerprint alone counts.
+/// For people there are also the policy, the file and the address; the fingerprint and the severity
+/// alone count.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Finding {
     verdict: Told,
     fingerprint: String,
+    /// The worst that it covers; anything where that is not told.
+    severity: Option<Severity>,
     #[serde(rename = "policy")]
     _policy: String,
     #[serde(rename = "address")]
@@ -87,12 +91,13 @@ pub fn write(report: &Report) -> String {
         let file = it.place.as_ref().map(|it| super::relative(&it.file).to_owned());
         let address = it.subject().to_owned();
         let (policy, element) = (it.rule.id.clone(), it.element.clone());
-        findings.insert((file, address, policy, element, it.fingerprint(), verdict));
+        findings.insert((file, address, policy, element, it.fingerprint(), verdict, it.severity));
     }
-    let row = |(file, address, policy, element, fingerprint, verdict)| {
+    let row = |(file, address, policy, element, fingerprint, verdict, severity)| {
         json!({
             "fingerprint": fingerprint,
             "verdict": verdict,
+            "severity": severity_word(severity),
             "policy": policy,
             "file": file,
             "address": address,
@@ -104,7 +109,8 @@ pub fn write(report: &Report) -> String {
 }
 
 /// Marks the entries that a baseline covers. A violation in it covers also an unknown; an unknown
-/// in it does not cover the violation that it turns out to be.
+/// in it does not cover the violation that it turns out to be, and what was without effect does not
+/// cover what has come to be in force.
 pub fn apply(report: &mut Report, baseline: &str) -> Result<Applied, BaselineError> {
     if BASELINE_MAX_BYTES < baseline.len() {
         return Err(BaselineError::TooLarge(baseline.len()));
@@ -116,18 +122,25 @@ pub fn apply(report: &mut Report, baseline: &str) -> Result<Applied, BaselineErr
         return Err(BaselineError::Schema(schema));
     }
     let written: Written = serde_json::from_str(baseline).map_err(malformed)?;
-    let (violations, unknowns): (Vec<Finding>, Vec<Finding>) =
-        written.findings.into_iter().partition(|it| it.verdict == Told::Violation);
-    let violations: BTreeSet<String> = violations.into_iter().map(|it| it.fingerprint).collect();
-    let unknowns: BTreeSet<String> = unknowns.into_iter().map(|it| it.fingerprint).collect();
+    let (mut violations, mut unknowns) = (BTreeMap::new(), BTreeMap::new());
+    for Finding { verdict, fingerprint, severity, .. } in written.findings {
+        let covered = match verdict {
+            Told::Violation => &mut violations,
+            Told::Unknown => &mut unknowns,
+        };
+        let severity = severity.unwrap_or(Severity::Critical);
+        let worst = covered.entry(fingerprint).or_insert(severity);
+        *worst = severity.max(*worst);
+    }
     let (mut covered, mut met) = (0, BTreeSet::new());
     for entry in &mut report.entries {
         let fingerprint = entry.fingerprint();
+        let is_in = |it: &BTreeMap<String, Severity>| {
+            it.get(&fingerprint).is_some_and(|worst| entry.severity <= *worst)
+        };
         let covers = match entry.verdict {
-            Verdict::Violation => violations.contains(&fingerprint),
-            Verdict::Unknown => {
-                violations.contains(&fingerprint) || unknowns.contains(&fingerprint)
-            }
+            Verdict::Violation => is_in(&violations),
+            Verdict::Unknown => is_in(&violations) || is_in(&unknowns),
             _ => false,
         };
         met.insert(fingerprint);
@@ -136,6 +149,7 @@ pub fn apply(report: &mut Report, baseline: &str) -> Result<Applied, BaselineErr
             covered += 1;
         }
     }
-    let gone = violations.union(&unknowns).filter(|it| !met.contains(*it)).count();
+    let all: BTreeSet<String> = violations.into_keys().chain(unknowns.into_keys()).collect();
+    let gone = all.difference(&met).count();
     Ok(Applied { covered, gone })
 }

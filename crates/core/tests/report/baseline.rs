@@ -54,6 +54,25 @@ fn what_was_unknown_does_not_cover_the_violation_that_it_turns_out_to_be() {
     }
 }
 
+/// A public grant that ACLs being disabled made harmless, until somebody enabled them.
+#[test]
+fn what_was_without_effect_does_not_cover_what_has_come_to_be_in_force() {
+    let acl = rule("aws.s3.bucket_acl", Severity::Critical);
+    let with = |severity| {
+        let entry = Entry { severity, ..entry(&acl, "a", Verdict::Violation) };
+        Report { entries: vec![entry], ..rich() }
+    };
+    let (latent, live) = (Severity::Low, Severity::Critical);
+    for (then, now, covered) in [(latent, latent, 1), (latent, live, 0), (live, latent, 1)] {
+        let written = baseline::write(&with(then));
+        let applied = baseline::apply(&mut with(now), &written).unwrap();
+        assert_eq!(applied, Applied { covered, gone: 0 }, "{then:?} {now:?}");
+        let before = written.replace("\"severity\": \"low\",", "");
+        let applied = baseline::apply(&mut with(now), &before).unwrap();
+        assert_eq!(applied.covered, 1, "one that does not tell severities covers any");
+    }
+}
+
 #[test]
 fn what_is_fixed_is_told_as_gone() {
     let written = baseline::write(&rich());

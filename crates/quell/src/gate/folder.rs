@@ -39,6 +39,11 @@ impl Root {
         if self.shown == Path::new(".") { PathBuf::from(path) } else { self.shown.join(path) }
     }
 
+    /// Whether a file or folder really lies below this folder.
+    pub fn holds(&self, path: &Path) -> bool {
+        fs::canonicalize(path).is_ok_and(|it| it.starts_with(&self.real))
+    }
+
     /// Where a file or folder lies below this folder, with `/` between names.
     ///
     /// # Errors
@@ -56,48 +61,74 @@ impl Root {
     }
 }
 
-/// Every file below a folder, so many levels deep, in order. Hidden ones and links are left out: a
-/// link may lead out of the folder, or back into it.
+/// Every file below a folder, in order, and every link to one. Hidden ones are left out, and links
+/// to folders: they may lead back. Where a link to a file leads, [`Root::holds`] tells.
 ///
 /// # Errors
 ///
-/// Where a folder cannot be read, or holds more than [`FILES_MAX`] files.
-pub fn search(folder: &Path, levels: usize) -> Result<Vec<PathBuf>, CliError> {
-    search_few(folder, levels)?.ok_or_else(|| {
+/// Where a folder cannot be read, holds more than [`FILES_MAX`] files, or others more than
+/// [`FOLDERS_DEEP_MAX`] levels deep.
+pub fn search(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let refuse = |problem: String| CliError::usage(problem).hint("name the files to judge");
+    let mut search = Search::default();
+    search.look(folder, FOLDERS_DEEP_MAX)?;
+    if search.are_too_many() {
         let problem = format!("`{}` holds more than {FILES_MAX} files", folder.display());
-        CliError::usage(problem).hint("name the files to judge")
-    })
+        return Err(refuse(problem));
+    }
+    match search.deeper {
+        None => Ok(search.files),
+        Some(it) => {
+            let levels = FOLDERS_DEEP_MAX;
+            Err(refuse(format!("`{}` lies more than {levels} levels deep", it.display())))
+        }
+    }
 }
 
-/// The same; `None` where there are more than [`FILES_MAX`].
+/// The same, so many levels deep, and not what lies deeper; `None` where there are more than
+/// [`FILES_MAX`].
 ///
 /// # Errors
 ///
 /// Where a folder cannot be read.
 pub fn search_few(folder: &Path, levels: usize) -> Result<Option<Vec<PathBuf>>, CliError> {
-    let mut files = Vec::new();
-    let is_all = search_into(folder, levels, &mut files)?;
-    Ok(is_all.then_some(files))
+    let mut search = Search::default();
+    search.look(folder, levels)?;
+    Ok((!search.are_too_many()).then_some(search.files))
 }
 
-/// Whether these are all files, and not too many.
-fn search_into(folder: &Path, levels: usize, files: &mut Vec<PathBuf>) -> Result<bool, CliError> {
-    for entry in entries(folder)? {
-        let kind = entry.file_type().map_err(|it| unreadable(folder, it))?;
-        if kind.is_file() {
-            files.push(entry.path());
+/// What a search has come upon.
+#[derive(Default)]
+struct Search {
+    files: Vec<PathBuf>,
+    /// A folder that lies too deep to look into.
+    deeper: Option<PathBuf>,
+}
+
+impl Search {
+    /// Looks into a folder and so many levels below it, until there are too many files.
+    fn look(&mut self, folder: &Path, levels: usize) -> Result<(), CliError> {
+        for entry in entries(folder)? {
+            if self.are_too_many() {
+                return Ok(());
+            }
+            let kind = entry.file_type().map_err(|it| unreadable(folder, it))?;
+            let path = entry.path();
+            if kind.is_dir() {
+                match levels.checked_sub(1) {
+                    Some(levels) => self.look(&path, levels)?,
+                    None => self.deeper = Some(path),
+                }
+            } else if kind.is_file() || kind.is_symlink() && path.is_file() {
+                self.files.push(path);
+            }
         }
-        if kind.is_dir()
-            && let Some(levels) = levels.checked_sub(1)
-            && !search_into(&entry.path(), levels, files)?
-        {
-            return Ok(false);
-        }
-        if FILES_MAX < files.len() {
-            return Ok(false);
-        }
+        Ok(())
     }
-    Ok(true)
+
+    fn are_too_many(&self) -> bool {
+        FILES_MAX < self.files.len()
+    }
 }
 
 /// What lies in a folder itself, in order, hidden things left out.

@@ -6,12 +6,13 @@
 mod content;
 mod source;
 
-use super::folder::{self, FOLDERS_DEEP_MAX, Root};
+use super::folder::{self, Root};
 use crate::cli::files;
 use crate::exit::CliError;
 use content::Content;
 use quell_core::plan::cloudformation::{self, cdk};
 use quell_core::plan::{Plan, PlanError, hcl, terraform};
+use quell_core::report::shown::visible;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -202,7 +203,9 @@ fn load_folder(
 ) -> Result<(), CliError> {
     let before = inputs.len();
     let root = Root::open(Path::new(name))?;
-    let files = folder::search(Path::new(name), FOLDERS_DEEP_MAX)?;
+    let mut files = folder::search(Path::new(name))?;
+    // Source that is a link out of the folder is refused where its folder is read.
+    files.retain(|it| content::is_source(it) || root.holds(it));
     let mut done = BTreeSet::new();
     for manifest in files.iter().filter(|it| it.ends_with(cdk::MANIFEST)) {
         load_assembly(manifest, &root, context, &mut done, inputs)?;
@@ -319,6 +322,7 @@ fn above(path: &str) -> &str {
 }
 
 fn faulty(error: PlanError) -> CliError {
+    let error = PlanError { file: visible(&error.file).into_owned(), ..error };
     CliError::usage(format!("`{}` cannot be judged", error.file)).because(error)
 }
 

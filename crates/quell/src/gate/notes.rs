@@ -2,7 +2,7 @@
 
 use super::blocks::Blocks;
 use super::inputs::Input;
-use quell_core::plan::{Note, Place};
+use quell_core::plan::{Intent, Note, Place};
 use quell_core::policy::Severity;
 use quell_core::report::{Entry, Level, Problem, Report, Rule, Verdict};
 use quell_core::resource::ResourceRef;
@@ -12,6 +12,15 @@ use std::sync::Arc;
 
 /// Under which id what could not be understood is told.
 pub const NOT_UNDERSTOOD: &str = "quell.gate.not_understood";
+
+/// Terraform's resources that declare others in another language, which is not read there.
+const ELSEWHERE: [&str; 5] = [
+    "aws_cloudcontrolapi_resource",
+    "aws_cloudformation_stack",
+    "aws_cloudformation_stack_set",
+    "aws_serverlessapplicationrepository_cloudformation_stack",
+    "awscc_cloudformation_stack",
+];
 
 /// Tells the notes of an input. Within a declaration, the verdicts that hang on one are unknown
 /// themselves; elsewhere nobody knows what hangs on it, so that is unknown.
@@ -27,6 +36,14 @@ pub fn tell(input: &Input, report: &mut Report) {
         } else {
             let place = at.clone().unwrap_or_else(|| whole(&input.file));
             let reason = problem.clone();
+            report.entries.push(of_file(&rule, Verdict::Unknown, place, reason, Value::Null));
+        }
+    }
+    for it in &input.plan.declared {
+        let is_made = matches!(it.intent, Intent::Create | Intent::Update);
+        if is_made && ELSEWHERE.contains(&it.kind.as_str()) {
+            let place = it.at.clone().unwrap_or_else(|| whole(&input.file));
+            let reason = format!("what `{}` declares is not read here", it.address);
             report.entries.push(of_file(&rule, Verdict::Unknown, place, reason, Value::Null));
         }
     }

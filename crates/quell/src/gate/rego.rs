@@ -1,6 +1,6 @@
 //! Users' own Rego: conftest's packages over the raw plans and templates.
 
-use super::folder::{FOLDERS_DEEP_MAX, search};
+use super::folder::{Root, search};
 use super::inputs::Input;
 use super::notes::{of_file, whole};
 use crate::cli::files;
@@ -27,7 +27,11 @@ const DATA: [&str; 3] = ["data.json", "data.yaml", "data.yml"];
 /// Usage for what is no Rego, and where there is no rule.
 pub fn load(folder: &str) -> Result<Bundle, CliError> {
     let (mut modules, mut documents) = (Vec::new(), Vec::new());
-    for path in search(Path::new(folder), FOLDERS_DEEP_MAX)? {
+    let root = Root::open(Path::new(folder))?;
+    for path in search(Path::new(folder))? {
+        if !root.holds(&path) {
+            continue;
+        }
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let file = path.display().to_string();
         if name.ends_with(".rego") && !name.ends_with("_test.rego") {

@@ -97,6 +97,38 @@ fn exemptions_hold_in_the_gate() {
     }
 }
 
+/// Beside the one rule that is exempt, there may be another one that is as bad.
+#[test]
+fn an_exemption_of_an_element_hides_nothing_that_is_unknown() {
+    let folder = Folder::new();
+    let rule = |port: &str| {
+        let ports = format!("    from_port = {port}\n    to_port = {port}\n");
+        let rest = "    protocol = \"tcp\"\n    cidr_blocks = [\"0.0.0.0/0\"]\n";
+        format!("  ingress {{\n{ports}{rest}  }}\n")
+    };
+    let rules = rule("22") + &rule("var.port");
+    let source =
+        format!("variable \"port\" {{}}\nresource \"aws_security_group\" \"g\" {{\n{rules}}}\n");
+    let file = folder.write("main.tf", source);
+    let told = |arguments: &[&str]| {
+        let told = report(&[&[file.as_str()][..], arguments].concat());
+        let entries = told["entries"].as_array().unwrap().clone().into_iter();
+        entries.filter(|it| it["policy"] == "aws.ec2.admin_port_open").collect::<Vec<_>>()
+    };
+    let open = told(&[]);
+    assert_eq!((open.len(), &open[0]["verdict"]), (1, &json!("violation")));
+    let config = format!(
+        "guardrails: {{ exemptions: [{{ id: e, owner: o, reason: r, \
+         expires: 2999-01-01T00:00:00Z, scope: {{ elements: [{}] }} }}] }}",
+        open[0]["element"]
+    );
+    let config = folder.write("quell.yaml", config);
+    let found = told(&["--config", &config]);
+    let mut verdicts: Vec<_> = found.iter().map(|it| it["verdict"].as_str().unwrap()).collect();
+    verdicts.sort_unstable();
+    assert_eq!(verdicts, ["exempt", "unknown"]);
+}
+
 #[test]
 fn sources_may_ignore_with_a_reason_and_a_day() {
     let folder = Folder::new();

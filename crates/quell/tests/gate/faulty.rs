@@ -128,3 +128,32 @@ fn nothing_out_of_the_folder_is_read() {
     assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("is not among the files that were read"), "{}", ran.stdout);
 }
+
+/// Environments that share a file by links are each judged; source that is a link out is told.
+#[test]
+fn links_are_followed_within_the_folder_alone() {
+    let folder = Folder::new();
+    folder.write("all/shared/bucket.txt", OPEN_TF);
+    folder.write("all/a/main.tf", "");
+    fs::create_dir(folder.path("all/b")).unwrap();
+    symlink("../shared/bucket.txt", folder.path("all/b/main.tf")).unwrap();
+    let ran = quell(&["gate", &folder.path("all")]);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("b/main.tf:"), "{}", ran.stdout);
+    folder.write("outside/main.tf", OPEN_TF);
+    fs::create_dir(folder.path("all/c")).unwrap();
+    symlink(folder.path("outside/main.tf"), folder.path("all/c/main.tf")).unwrap();
+    let ran = quell(&["gate", &folder.path("all")]);
+    assert_eq!(ran.code, Some(2), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("leads out of"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_folder_that_lies_too_deep_is_told() {
+    let folder = Folder::new();
+    folder.write("all/main.tf", "");
+    folder.write(&format!("all/{}main.tf", "d/".repeat(20)), OPEN_TF);
+    let ran = quell(&["gate", &folder.path("all")]);
+    assert_eq!(ran.code, Some(2), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("lies more than 16 levels deep"), "{}", ran.stderr);
+}

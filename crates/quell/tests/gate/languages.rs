@@ -217,11 +217,14 @@ fn what_is_not_understood_is_told() {
                   TemplateURL: https://example.com/t.yaml\n";
     let function = "Resources:\n  A:\n    Type: AWS::Lambda::Function\n    Properties:\n      \
                     MemorySize: !Join x\n";
+    let stack = "resource \"aws_cloudformation_stack\" \"s\" {\n  name = \"s\"\n}\n";
     for (file, text, told, fails) in [
+        ("stack/main.tf", stack, "aws_cloudformation_stack.s", true),
         ("intrinsic.yaml", intrinsic.as_str(), "Fn::Join", true),
         ("main.tf", elsewhere, "module.m", true),
         ("transform.yaml", transform, "Company::Macro", true),
         ("nested.yaml", nested, "nested stack", true),
+        ("set.yaml", &nested.replace("Stack\n", "StackSet\n"), "set of stacks", true),
         ("function.yaml", function, "Fn::Join", false),
     ] {
         let file = folder.write(file, text);

@@ -149,6 +149,8 @@ fn resource(
 pub fn elsewhere(kind: &str) -> Option<&'static str> {
     match kind {
         "AWS::CloudFormation::Stack" | "AWS::Serverless::Application" => Some("a nested stack"),
+        "AWS::CloudFormation::StackSet" => Some("a set of stacks"),
+        "AWS::ServiceCatalog::CloudFormationProvisionedProduct" => Some("a product"),
         _ if kind.ends_with("::MODULE") => Some("a module"),
         _ => None,
     }

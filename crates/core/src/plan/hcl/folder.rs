@@ -163,6 +163,11 @@ impl<'a> Folders<'a> {
         }
     }
 
+    /// Terraform refuses a second one of a name. Which of them was meant, nobody can say.
+    fn twice(&self, at: Spot, name: &str) -> PlanError {
+        self.refuse(at, format!("`{name}` is declared twice"))
+    }
+
     /// Remembers a file's lines; its index.
     fn add(&mut self, name: &'a str, text: &'a str) -> usize {
         let begin = text.len() - source::parsed_text(name, text).len();
@@ -219,15 +224,31 @@ impl<'a> Folders<'a> {
     ) -> Result<(), PlanError> {
         let mut labels = block.labels.iter().cloned();
         match (block.kind.as_str(), labels.next(), labels.next()) {
-            ("locals", _, _) => folder.locals.extend(block.body.attributes),
+            ("locals", _, _) => {
+                for (name, attribute) in block.body.attributes {
+                    if folder.locals.contains_key(&name) {
+                        return Err(self.twice(attribute.at, &format!("local.{name}")));
+                    }
+                    folder.locals.insert(name, attribute);
+                }
+            }
             ("variable", Some(name), _) => {
+                if folder.variables.contains_key(&name) {
+                    return Err(self.twice(block.at, &format!("var.{name}")));
+                }
                 folder.variables.insert(name, block.body);
             }
             ("output", Some(name), _) => {
+                if folder.outputs.contains_key(&name) {
+                    return Err(self.twice(block.at, &format!("output.{name}")));
+                }
                 folder.outputs.insert(name, block.body);
             }
             ("provider", _, _) => folder.providers.push(block),
             ("module", Some(name), _) => {
+                if folder.calls.contains_key(&name) {
+                    return Err(self.twice(block.at, &format!("module.{name}")));
+                }
                 let target = self.target(sources, &folder.path, &block.body, block.at)?;
                 let call = Call { name: name.clone(), target, body: block.body, at: block.at };
                 folder.calls.insert(name, call);
@@ -252,6 +273,10 @@ impl<'a> Folders<'a> {
         block: Block,
     ) -> Result<(), PlanError> {
         let label = |at: usize| block.labels.get(at).cloned().unwrap_or_default();
+        if block.kind == "locals" {
+            folder.locals.extend(block.body.attributes);
+            return Ok(());
+        }
         if block.kind == "module"
             && let Some(call) = folder.calls.get_mut(&label(0))
         {

@@ -49,7 +49,8 @@ impl Body {
         self.blocks.iter().filter(move |it| it.kind == kind)
     }
 
-    /// Takes over what an override file says: attributes by name, all blocks of a type at once.
+    /// Takes over what an override file says: attributes by name, all blocks of a type at once,
+    /// whether they are written out or made by a `dynamic` one.
     /// <https://developer.hashicorp.com/terraform/language/files/override>
     pub fn override_with(&mut self, other: Body) {
         self.blocks.retain(|mine| !other.blocks.iter().any(|it| it.makes() == mine.makes()));

@@ -49,7 +49,7 @@ pub(super) struct ResourceChange {
     pub change: Option<Change>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Change {
     pub actions: Option<Vec<String>>,
     pub before: Option<Value>,

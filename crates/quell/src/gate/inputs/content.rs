@@ -30,7 +30,7 @@ const PLAN_KEYS: [&str; 3] =
 
 /// Whether a file of a folder is opened to see what it holds.
 pub fn may_be_one(file: &Path) -> bool {
-    file.extension().is_some_and(|it| CANDIDATES.iter().any(|of| *of == it))
+    file.extension().is_some_and(|it| CANDIDATES.iter().any(|of| it.eq_ignore_ascii_case(of)))
 }
 
 /// What a document holds; `None` where it is nothing that we know. What is cut off or broken is
@@ -106,6 +106,7 @@ mod tests {
         }
         assert_eq!(of(&[0xFF, 0xFE, b'{', 0]), Some(Content::TerraformPlan));
         assert!(is_source(Path::new("a/main.tf")) && is_source(Path::new("main.tf.json")));
+        assert!(may_be_one(Path::new("a/Stack.YAML")) && !may_be_one(Path::new("yaml")));
         assert!(!is_source(Path::new("a/main.tf.bak")) && !is_source(Path::new("a/tf")));
     }
 }

@@ -132,7 +132,7 @@ impl Files {
             let bytes = file.metadata().map_or(u64::MAX, |it| it.len());
             let max = DATA_FILE_MAX_BYTES.min(self.data_left) as u64;
             // What is source belongs to a folder of its own: it is read when that is called.
-            if !is_data || max < bytes || content::is_source(&file) {
+            if !is_data || max < bytes || content::is_source(&file) || !root.holds(&file) {
                 continue;
             }
             let name = file.strip_prefix(&path).ok().and_then(Path::to_str);
