@@ -149,7 +149,8 @@ fn note_transforms(template: &Tree, evaluator: &mut Evaluator<'_>) -> Result<(),
     for (at, name) in macros(template) {
         match name {
             Some(name) => {
-                evaluator.note(at, format!("what the transform `{name}` changes can't be known"))?;
+                evaluator
+                    .note(at, format!("what the transform `{name}` changes can't be known"))?;
             }
             None => evaluator.note(at, "what this transform changes can't be known")?,
         }
