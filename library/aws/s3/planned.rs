@@ -11,7 +11,8 @@ use super::{event, read};
 use crate::aws::defaults;
 use crate::aws::planned::{self, Draft, Link, Property, Types, Whole, members};
 use quell_core::plan::{Declared, Intent, Language, Plan, Told};
-use quell_core::resource::{Planned, home_region, partition};
+use quell_core::region::{home_region, partition};
+use quell_core::resource::Planned;
 use serde_json::{Map, Value, json};
 
 const TERRAFORM: &str = "aws_s3_bucket";

@@ -229,11 +229,8 @@ fn undoer(world: &World) -> Keys {
     let mut may: Vec<Value> =
         function.iter().flat_map(Document::statements).filter(on_tables).collect();
     assert!(!may.is_empty());
-    may.push(json!({
-        "Effect": "Allow",
-        "Action": "sts:AssumeRole",
-        "Resource": ["read", "undo"].map(|it| role_arn(&format!("{PREFIX}-{it}"))),
-    }));
+    let entered = ["read", "undo"].map(|it| role_arn(&format!("{PREFIX}-{it}")));
+    may.push(json!({ "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": entered }));
     let wanted = json!({
         "RoleName": UNDOER,
         "PolicyName": "undo",

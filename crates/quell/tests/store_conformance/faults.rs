@@ -125,6 +125,7 @@ async fn a_corrupt_resource_takes_no_other_message_of_its_batch_with_it() {
     let settings = (SecretsConfig::default(), shared.aws.settings().clone());
     let runtime = Runtime {
         config: Config::default(),
+        left_out: Vec::new(),
         pipeline: Arc::new(pipeline(Arc::clone(&store), Arc::clone(&world) as _, rails())),
         store,
         data_dir: Default::default(),
