@@ -167,6 +167,19 @@ pub enum Severity {
     Critical,
 }
 
+impl Severity {
+    /// Its name in configuration, reports, logs and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Informational => "informational",
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+            Severity::Critical => "critical",
+        }
+    }
+}
+
 /// A failed judgment. It is recorded and alerts; it is never a pass.
 #[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[error("policy `{policy}` could not be evaluated: {problem}")]

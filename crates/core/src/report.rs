@@ -313,17 +313,6 @@ impl Report {
     }
 }
 
-/// A severity's name in every format.
-pub fn severity_word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Informational => "informational",
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-        Severity::Critical => "critical",
-    }
-}
-
 /// A path without `./` before it: the same file has one name, however its user spelled it.
 fn relative(file: &str) -> &str {
     let mut file = file;

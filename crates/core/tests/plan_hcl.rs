@@ -792,29 +792,6 @@ resource "aws_iam_policy" "p" {
     assert_eq!(find(&plan, "data.aws_iam_policy_document.d").intent, Intent::Read);
 }
 
-/// Arguments that the provider had before its fifth major version.
-#[test]
-fn policy_documents_are_merged_with_one_alone() {
-    let text = r#"
-data "aws_iam_policy_document" "d" {
-  source_json   = jsonencode({ Statement = [{ Sid = "A", Action = "a:*" }] })
-  override_json = jsonencode({ Statement = [{ Sid = "B", Action = "*" }] })
-  statement {
-    sid     = "B"
-    actions = ["b:*"]
-  }
-}
-resource "aws_iam_policy" "p" {
-  policy = data.aws_iam_policy_document.d.json
-}
-"#;
-    let plan = plan(&[("main.tf", text)]);
-    let policy = &find(&plan, "aws_iam_policy.p").properties["policy"];
-    let document: Value = serde_json::from_str(policy.as_str().unwrap()).unwrap();
-    let statements = json!([{ "Sid": "A", "Action": "a:*" }, { "Sid": "B", "Action": "*" }]);
-    assert_eq!(document["Statement"], statements);
-}
-
 #[test]
 fn policies_with_unknown_parts_are_drafts() {
     let text = r#"

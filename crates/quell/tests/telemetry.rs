@@ -8,7 +8,7 @@ use quell::journal::{Journal, MemoryJournal, Violation};
 use quell::lambda::queue::RETRY_WAITS_S;
 use quell::telemetry::alarms::{self, ALARMS, Names, Watched};
 use quell::telemetry::emf::{self, LINE_VALUES_MAX};
-use quell::telemetry::fold::{Fold, problem_word, severity_word};
+use quell::telemetry::fold::{Fold, problem_word};
 use quell::telemetry::log::JsonLines;
 use quell::telemetry::metric::{Dimension, Kind, Metric, NAMESPACE};
 use quell::telemetry::trace::{self, TraceId};
@@ -320,8 +320,8 @@ fn words_of_dimensions_are_those_of_the_ledger() {
         Severity::Critical,
     ];
     for it in severities {
-        assert_eq!(json!(it), json!(severity_word(it)));
-        assert!(Dimension::Severity.values().contains(&severity_word(it)));
+        assert_eq!(json!(it), json!(it.word()));
+        assert!(Dimension::Severity.values().contains(&it.word()));
     }
     for it in [Problem::Read, Problem::Policy, Problem::Plan, Problem::Indeterminate] {
         assert_eq!(json!(it), json!(problem_word(it)));

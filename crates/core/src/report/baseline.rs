@@ -4,7 +4,7 @@
 //! few lines, nothing in it that moves with a line number. It covers violations and unknowns; an
 //! error is never in it.
 
-use super::{Report, Verdict, severity_word};
+use super::{Report, Verdict};
 use crate::policy::Severity;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -97,7 +97,7 @@ pub fn write(report: &Report) -> String {
         json!({
             "fingerprint": fingerprint,
             "verdict": verdict,
-            "severity": severity_word(severity),
+            "severity": severity.word(),
             "policy": policy,
             "file": file,
             "address": address,

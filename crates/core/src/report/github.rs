@@ -5,7 +5,7 @@
 //! Excused entries are left out.
 
 use super::shown::{lines, visible};
-use super::{End, Entry, Level, Problem, Report, Verdict, relative, severity_word};
+use super::{End, Entry, Level, Problem, Report, Verdict, relative};
 use crate::plan::Place;
 use crate::policy::Severity;
 
@@ -28,7 +28,7 @@ fn entry(it: &Entry) -> String {
         (_, Severity::Medium) => "warning",
         (_, Severity::Low | Severity::Informational) => "notice",
     };
-    let (verdict, severity) = (it.verdict.word(), severity_word(it.severity));
+    let (verdict, severity) = (it.verdict.word(), it.severity.word());
     let title = format!("{}: {verdict}, {severity}", it.rule.id);
     let mut message = format!("{}: {}: {}", it.headline(), it.subject(), it.reason);
     for more in [&it.rule.help, &it.rule.link].into_iter().flatten() {

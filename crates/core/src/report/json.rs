@@ -3,8 +3,9 @@
 //! Its schema is `docs/reference/report.schema.json`; every key is always there. [`SCHEMA`] changes
 //! when a key changes its meaning or goes away; new keys may come at any time.
 
-use super::{Entry, Problem, Report, Rule, Summary, Verdict, severity_word};
+use super::{Entry, Problem, Report, Rule, Summary, Verdict};
 use crate::plan::Place;
+use crate::policy::Severity;
 use serde_json::{Value, json};
 
 /// The value of `schema`.
@@ -26,7 +27,7 @@ pub fn document(report: &Report) -> Value {
         "summary": {
             "resources": report.resources,
             "violations": violations,
-            "worst": worst.map(severity_word),
+            "worst": worst.map(Severity::word),
             "unknown": unknown,
             "errors": errors,
             "warnings": warnings,
@@ -45,7 +46,7 @@ fn rule(it: &Rule) -> Value {
         "id": it.id,
         "title": it.title,
         "description": it.description,
-        "severity": severity_word(it.severity),
+        "severity": it.severity.word(),
         "help": it.help,
         "link": it.link,
         "controls": it.controls,
@@ -60,7 +61,7 @@ fn entry(it: &Entry) -> Value {
     };
     json!({
         "policy": it.rule.id,
-        "severity": severity_word(it.severity),
+        "severity": it.severity.word(),
         "verdict": it.verdict.word(),
         "excuse": it.verdict.excuse().map(|reason| {
             json!({ "reason": reason, "owner": owner, "expires": expires })

@@ -5,7 +5,7 @@
 //! the input are a suite of their own. JUnit never wrote its format down; this is what the schemas
 //! of Ant's task (windyroad/JUnit-Schema) and of Jenkins both accept.
 
-use super::{Entry, Level, Problem, Report, Verdict, severity_word};
+use super::{Entry, Level, Problem, Report, Verdict};
 use crate::plan::Place;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -85,7 +85,7 @@ fn case(it: &Entry) -> Case {
     for more in [&it.rule.help, &it.rule.link].into_iter().flatten() {
         let _ = writeln!(text, "{more}");
     }
-    let severity = severity_word(it.severity);
+    let severity = it.severity.word();
     let end = match (&it.verdict, it.verdict.excuse()) {
         (_, Some(excuse)) => (Tag::Skipped, format!("<skipped message=\"{}\"/>", escaped(&excuse))),
         (Verdict::Violation, _) => (Tag::Failure, element("failure", severity, &it.reason, &text)),

@@ -7,7 +7,7 @@
 //! notifications of the invocation, which was then not successful.
 
 use super::patch::replacements;
-use super::{Entry, Level, Problem, Report, Rule, Verdict, relative, severity_word};
+use super::{Entry, Level, Problem, Report, Rule, Verdict, relative};
 use crate::plan::Place;
 use crate::policy::Severity;
 use serde_json::{Map, Value, json};
@@ -108,7 +108,7 @@ fn told(it: &Entry) -> String {
 
 fn properties(it: &Entry) -> Value {
     json!({
-        "severity": severity_word(it.severity),
+        "severity": it.severity.word(),
         "verdict": it.verdict.word(),
         "resource": {
             "type": it.resource.kind,

@@ -13,7 +13,7 @@
 //! belong. All else that a terminal would obey is escaped, whatever the sources hold.
 
 use super::shown::{lines, visible};
-use super::{Entry, Level, Problem, Report, Verdict, severity_word};
+use super::{Entry, Level, Problem, Report, Verdict};
 use crate::plan::Place;
 use crate::policy::Severity;
 use anstyle::{AnsiColor, Style};
@@ -63,7 +63,7 @@ pub fn write(report: &Report, sources: &BTreeMap<String, String>, options: Optio
 
 fn entry(out: &mut String, it: &Entry, sources: &BTreeMap<&str, Vec<&str>>, options: Options) {
     let (style, headline) = (style(it), it.headline());
-    let (word, severity) = (it.verdict.word(), severity_word(it.severity));
+    let (word, severity) = (it.verdict.word(), it.severity.word());
     let (id, title) = (visible(&it.rule.id), visible(&headline));
     line(out, format_args!("{style}{word}[{severity}]{style:#} {BOLD}{id}: {title}{BOLD:#}"));
     let gutter = match &it.place {
@@ -204,7 +204,7 @@ fn summary(report: &Report) -> String {
         count(report.resources, "resource", "resources"),
         count(report.rules.len(), "policy", "policies")
     );
-    let worst = it.worst.map(|it| format!(", {} at worst", severity_word(it)));
+    let worst = it.worst.map(|it| format!(", {} at worst", it.word()));
     let counts = [
         (it.unknown, "unknown", "unknown"),
         (it.errors, "error", "errors"),

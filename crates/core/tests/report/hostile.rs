@@ -175,21 +175,33 @@ fn check_junit(report: &Report) {
     let document = roxmltree::Document::parse(&xml).unwrap_or_else(|it| panic!("{it}: {xml}"));
     let cases = document.descendants().filter(|it| it.has_tag_name("testcase")).count();
     assert!(report.entries.len() + report.problems.len() <= cases, "{xml}");
-    let known = [
-        "testsuites",
-        "testsuite",
-        "properties",
-        "testcase",
-        "failure",
-        "error",
-        "skipped",
-        "system-out",
-        "system-err",
-    ];
     for node in document.descendants().filter(|it| it.is_element()) {
-        assert!(known.contains(&node.tag_name().name()), "{xml}");
+        let rule = JUNIT.iter().find(|(name, ..)| node.has_tag_name(*name));
+        let (_, attributes, children) = rule.unwrap_or_else(|| panic!("{node:?}: {xml}"));
+        assert!(attributes.iter().all(|it| node.has_attribute(*it)), "{node:?}: {xml}");
+        let at = |it: roxmltree::Node<'_, '_>| children.iter().position(|of| it.has_tag_name(*of));
+        let order: Vec<_> = node.children().filter(|it| it.is_element()).map(at).collect();
+        assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{node:?}: {xml}");
     }
 }
+
+/// What the JUnit schema of Apache Ant's tasks demands: of each element its attributes, and which
+/// elements may be in it, in this order. <https://github.com/windyroad/JUnit-Schema>
+const JUNIT: [(&str, &[&str], &[&str]); 9] = [
+    ("testsuites", &[], &["testsuite"]),
+    (
+        "testsuite",
+        &["id", "package", "name", "tests", "failures", "errors", "time", "timestamp", "hostname"],
+        &["properties", "testcase", "system-out", "system-err"],
+    ),
+    ("properties", &[], &["property"]),
+    ("testcase", &["classname", "name", "time"], &["skipped", "error", "failure"]),
+    ("skipped", &[], &[]),
+    ("error", &["type"], &[]),
+    ("failure", &["type"], &[]),
+    ("system-out", &[], &[]),
+    ("system-err", &[], &[]),
+];
 
 fn check_gitlab(report: &Report) {
     let issues: Vec<Value> = serde_json::from_str(&gitlab::write(report)).unwrap();

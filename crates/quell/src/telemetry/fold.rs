@@ -152,7 +152,7 @@ impl Fold {
     }
 
     fn decided(&mut self, finding: &Finding, verdict: &Verdict) -> Vec<Point> {
-        let severity = severity_word(finding.severity);
+        let severity = finding.severity.word();
         let mut points = vec![
             Point::new(Metric::Findings, &[severity], 1.0),
             Point::new(Metric::Decisions, &[verdict.word()], 1.0),
@@ -265,17 +265,6 @@ fn is_our_fix(attempt: &Attempt) -> bool {
 /// Seconds from one moment to a later one; 0 where clocks disagree about the order.
 fn seconds(from: Timestamp, to: Timestamp) -> f64 {
     to.duration_since(from).as_secs_f64().max(0.0)
-}
-
-/// The severity in one word.
-pub fn severity_word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Informational => "informational",
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-        Severity::Critical => "critical",
-    }
 }
 
 /// The problem in one word.

@@ -7,7 +7,7 @@
 //! Deliberately not here: what a finding's evidence or a change holds. It stands in the ledger, to
 //! which `finding` and `attempt` lead.
 
-use super::fold::{problem_word, severity_word};
+use super::fold::problem_word;
 use quell_core::heartbeat::{Beat, Heartbeat};
 use quell_core::record::{Fact, Outcome};
 use serde_json::{Map, Value, json};
@@ -74,7 +74,7 @@ pub fn fact(fact: &Fact) {
             finding = finding.key,
             policy = finding.policy,
             resource = %finding.resource,
-            severity = severity_word(finding.severity),
+            severity = finding.severity.word(),
             verdict = verdict.word(),
             why = verdict.why(),
             "FindingDecided"
