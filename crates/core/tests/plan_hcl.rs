@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use quell_core::plan::hcl::{Options, Sources, missing_folders, read};
+use quell_core::plan::hcl::{Configuration, Options, Sources, read};
 use quell_core::plan::{Declared, Intent, Plan, PlanError};
 use serde_json::{Value, json};
 
@@ -675,8 +675,9 @@ fn modules_that_cannot_be_followed() {
     assert!(error(&deep).contains("modules are nested more than 16 deep"));
 
     let files = [("main.tf", "module \"m\" {\n  source = \"./a\"\n}")];
-    let missing = missing_folders(&sources(&files), &Options::default()).unwrap();
-    assert_eq!(missing, BTreeSet::from(["a".to_owned()]));
+    let (sources, options) = (sources(&files), Options::default());
+    let configuration = Configuration::parse(&sources, &options).unwrap();
+    assert_eq!(*configuration.missing(), BTreeSet::from(["a".to_owned()]));
     assert!(notes(&plan(&files)).contains("its source `./a` has no Terraform file that was read"));
     assert_eq!(error(&[("README.md", "")]), ".: has no Terraform file (`.tf`, `.tf.json`)");
     assert!(Sources::default().insert("../main.tf", String::new()).is_err());

@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::evaluate::Evaluation;
 use self::folder::Folders;
+use self::source::Body;
 use super::{Plan, PlanError};
 
 mod position;
@@ -159,46 +160,61 @@ pub struct Options {
 ///
 /// # Errors
 ///
-/// A file that can't be parsed, with line and column; a module source that leaves the folder that
-/// may be read; modules that call themselves; a limit that would leave declarations unseen.
+/// As [`Configuration::parse`] and [`Configuration::plan`].
 pub fn read(files: &Sources, options: &Options) -> Result<Plan, PlanError> {
-    let folders = Folders::load(files, options)?;
-    Evaluation::new(files, options, &folders).plan()
+    Configuration::parse(files, options)?.plan()
 }
 
-/// The folders of modules that are called and of which no file is among the sources. A caller that
-/// does not hold everything adds their files and asks again, until nothing is missing.
-///
-/// # Errors
-///
-/// As [`read`].
-pub fn missing_folders(files: &Sources, options: &Options) -> Result<BTreeSet<String>, PlanError> {
-    Ok(Folders::load(files, options)?.missing)
+/// Parsed source: the folder of its options, and every module that this reaches.
+pub struct Configuration<'a> {
+    files: &'a Sources,
+    options: &'a Options,
+    folders: Folders<'a>,
 }
 
-/// The names of the variables that the folder of `options` declares: those that it may be given.
-///
-/// # Errors
-///
-/// As [`read`].
-pub fn variables(files: &Sources, options: &Options) -> Result<BTreeSet<String>, PlanError> {
-    let folders = Folders::load(files, options)?;
-    let folder = folders.get(&folders.root);
-    Ok(folder.into_iter().flat_map(|it| it.variables.keys().cloned()).collect())
-}
+impl<'a> Configuration<'a> {
+    /// Parses what the folder of `options` reaches.
+    ///
+    /// # Errors
+    ///
+    /// A file that can't be parsed, with line and column; a module source that leaves the folder
+    /// that may be read; modules that call themselves; a limit that would leave declarations
+    /// unseen.
+    pub fn parse(files: &'a Sources, options: &'a Options) -> Result<Configuration<'a>, PlanError> {
+        Ok(Configuration { files, options, folders: Folders::load(files, options)? })
+    }
 
-/// The names of those variables that have neither a value nor a default.
-///
-/// # Errors
-///
-/// As [`read`].
-pub fn unset(files: &Sources, options: &Options) -> Result<BTreeSet<String>, PlanError> {
-    let folders = Folders::load(files, options)?;
-    let folder = folders.get(&folders.root);
-    let unset = folder.into_iter().flat_map(|it| &it.variables).filter(|(name, variable)| {
-        !variable.attributes.contains_key("default")
-            && !options.variables.contains_key(*name)
-            && !folders.given.contains_key(*name)
-    });
-    Ok(unset.map(|(name, _)| name.clone()).collect())
+    /// The folders of modules that are called and of which no file is among the sources. A caller
+    /// that does not hold everything adds their files and parses again, until nothing is missing.
+    pub fn missing(&self) -> &BTreeSet<String> {
+        &self.folders.missing
+    }
+
+    /// The names of the variables that the folder declares: those that it may be given.
+    pub fn variables(&self) -> BTreeSet<String> {
+        self.declared().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The names of those variables that have neither a value nor a default.
+    pub fn unset(&self) -> BTreeSet<String> {
+        let unset = self.declared().filter(|(name, variable)| {
+            !variable.attributes.contains_key("default")
+                && !self.options.variables.contains_key(*name)
+                && !self.folders.given.contains_key(*name)
+        });
+        unset.map(|(name, _)| name.clone()).collect()
+    }
+
+    fn declared(&self) -> impl Iterator<Item = (&String, &Body)> {
+        self.folders.get(&self.folders.root).into_iter().flat_map(|it| &it.variables)
+    }
+
+    /// Evaluates it.
+    ///
+    /// # Errors
+    ///
+    /// A limit that would leave declarations unseen.
+    pub fn plan(&self) -> Result<Plan, PlanError> {
+        Evaluation::new(self.files, self.options, &self.folders).plan()
+    }
 }

@@ -97,7 +97,7 @@ pub fn write(report: &Report) -> String {
         json!({
             "fingerprint": fingerprint,
             "verdict": verdict,
-            "severity": severity.word(),
+            "severity": Severity::word(severity),
             "policy": policy,
             "file": file,
             "address": address,

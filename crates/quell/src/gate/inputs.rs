@@ -93,7 +93,8 @@ impl Input {
                         return Vec::new();
                     }
                 }
-                let names = hcl::unset(&sources, options).unwrap_or_default();
+                let read = hcl::Configuration::parse(&sources, options);
+                let names = read.map(|it| it.unset()).unwrap_or_default();
                 names.iter().map(|it| format!("--var {it}")).collect()
             }
             Origin::Template(options) => {

@@ -13,6 +13,7 @@ use quell_core::report::{Entry, Report, Rule, Verdict};
 use quell_core::resource::{Part, Planned, ResourceRef, Trust};
 use quell_library::folder::BUILT_IN;
 use quell_library::{Library, planned, resource};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -160,18 +161,20 @@ struct Judged {
 }
 
 impl OfInput<'_> {
-    /// Judges what a plan declares.
+    /// Judges what a plan declares, on every core.
     fn judge(&self, plan: &Plan) -> Judged {
-        let blocks = Blocks::of(plan);
-        let mut judged = Judged::default();
-        for planned in &self.judge.states(plan) {
-            judged.resources += 1;
-            self.judge_one(planned, &blocks, &mut judged);
+        let (blocks, states) = (Blocks::of(plan), self.judge.states(plan));
+        let judged: Vec<Judged> = states.par_iter().map(|it| self.judge_one(it, &blocks)).collect();
+        let mut all = Judged { resources: states.len(), ..Judged::default() };
+        for it in judged {
+            all.entries.extend(it.entries);
+            all.behind.extend(it.behind);
         }
-        judged
+        all
     }
 
-    fn judge_one(&self, planned: &Planned, blocks: &Blocks<'_>, judged: &mut Judged) {
+    fn judge_one(&self, planned: &Planned, blocks: &Blocks<'_>) -> Judged {
+        let mut judged = Judged::default();
         let policies = self.judge.library.policies().iter();
         let policies: Vec<&Policy> =
             policies.filter(|it| it.meta().judges(&planned.state.resource.kind)).collect();
@@ -190,6 +193,7 @@ impl OfInput<'_> {
             let said = said(policy, planned, &detection);
             judged.entries.extend(said.into_iter().flat_map(entries));
         }
+        judged
     }
 
     /// The verdict, unless an exemption covers it.

@@ -4,7 +4,7 @@ use super::{Context, Input, Origin, content, faulty};
 use crate::cli::files;
 use crate::exit::CliError;
 use crate::gate::folder::{self, Root};
-use quell_core::plan::hcl::{self, FILE_BYTES_MAX, Options, Sources};
+use quell_core::plan::hcl::{self, Configuration, FILE_BYTES_MAX, Options, Sources};
 use quell_core::plan::{Note, Place, Plan, PlanError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -35,11 +35,16 @@ pub fn load(
         let folder = root.check(folder).map_err(|it| {
             it.hint("--root names the folder that Terraform's source may be read from")
         })?;
-        called.append(&mut Files::gather(root, &folder, context)?.called);
+        // Nothing else can call the only one.
+        if 1 < folders.len() {
+            let mut files = Files::open(root, &folder, context)?;
+            files.complete(root, |_| Ok(()))?;
+            called.append(&mut files.called);
+        }
         own.push(folder);
     }
     own.retain(|it| !called.contains(it));
-    own.iter().map(|folder| Files::gather(root, folder, context)?.input(root, folder)).collect()
+    own.iter().map(|folder| Files::open(root, folder, context)?.input(root, folder)).collect()
 }
 
 /// The files of one configuration.
@@ -56,8 +61,8 @@ struct Files {
 }
 
 impl Files {
-    /// A folder's files, and those of the modules that it calls.
-    fn gather(root: &Root, folder: &str, context: &Context) -> Result<Files, CliError> {
+    /// A folder's files, and those of variables.
+    fn open(root: &Root, folder: &str, context: &Context) -> Result<Files, CliError> {
         let mut files = Files {
             sources: Sources::default(),
             options: Options {
@@ -79,16 +84,25 @@ impl Files {
             files.add(name.clone(), path.clone(), files::text(path)?)?;
             files.options.var_files.push(name);
         }
+        Ok(files)
+    }
+
+    /// Adds the files of the modules that are called, and asks when none is missing.
+    fn complete<T>(
+        &mut self,
+        root: &Root,
+        ask: impl FnOnce(&Configuration<'_>) -> Result<T, PlanError>,
+    ) -> Result<T, CliError> {
         loop {
-            let missing = hcl::missing_folders(&files.sources, &files.options);
-            let mut missing = missing.map_err(|it| files.faulty(root, it))?;
-            missing.retain(|it| !files.called.contains(it));
+            let read = Configuration::parse(&self.sources, &self.options);
+            let read = read.map_err(|it| self.faulty(root, it))?;
+            let missing: Vec<String> = read.missing().difference(&self.called).cloned().collect();
             if missing.is_empty() {
-                return Ok(files);
+                return ask(&read).map_err(|it| self.faulty(root, it));
             }
             for folder in missing {
-                files.add_folder(root, &folder)?;
-                files.called.insert(folder);
+                self.add_folder(root, &folder)?;
+                self.called.insert(folder);
             }
         }
     }
@@ -159,15 +173,9 @@ impl Files {
     }
 
     /// What the configuration declares.
-    fn input(self, root: &Root, folder: &str) -> Result<Input, CliError> {
-        let plan = plan(&self.sources, &self.options, &self.names);
-        let mut plan = plan.map_err(|it| self.faulty(root, it))?;
-        let takes = if self.options.variables.is_empty() {
-            BTreeSet::new()
-        } else {
-            let names = hcl::variables(&self.sources, &self.options);
-            names.map_err(|it| self.faulty(root, it))?
-        };
+    fn input(mut self, root: &Root, folder: &str) -> Result<Input, CliError> {
+        let (plan, takes) = self.complete(root, |it| Ok((it.plan()?, it.variables())))?;
+        let mut plan = shown(plan, &self.options, &self.names);
         plan.notes.extend(self.notes);
         let sources = &self.sources;
         let text = |(name, shown): (&String, &String)| {
@@ -196,7 +204,11 @@ pub fn plan(
     options: &Options,
     names: &BTreeMap<String, String>,
 ) -> Result<Plan, PlanError> {
-    let mut plan = hcl::read(sources, options)?;
+    Ok(shown(hcl::read(sources, options)?, options, names))
+}
+
+/// A plan under the names by which its user knows the sources.
+fn shown(mut plan: Plan, options: &Options, names: &BTreeMap<String, String>) -> Plan {
     plan.account = plan.account.or_else(|| options.account.clone());
     plan.region = plan.region.or_else(|| options.region.clone());
     let declared = plan.declared.iter_mut();
@@ -207,7 +219,7 @@ pub fn plan(
             place.file.clone_from(shown);
         }
     }
-    Ok(plan)
+    plan
 }
 
 /// A name in a folder among the sources.
