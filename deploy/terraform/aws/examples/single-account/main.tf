@@ -31,6 +31,7 @@ module "hub" {
   mode                     = var.mode
   mode_rules               = var.mode_rules
   policies                 = var.policies
+  policy_folders           = var.policy_folders
   regions                  = distinct([var.region, "us-east-1"])
   deployers                = var.deployers
   guardrails               = var.guardrails

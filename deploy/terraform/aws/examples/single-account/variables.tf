@@ -44,6 +44,12 @@ variable "policies" {
   default     = ["*"]
 }
 
+variable "policy_folders" {
+  description = "Folders of the package with private policies, such as `mine`."
+  type        = list(string)
+  default     = []
+}
+
 variable "deployers" {
   description = "ARNs of whoever deploys this; anybody else who changes it raises an alarm."
   type        = list(string)

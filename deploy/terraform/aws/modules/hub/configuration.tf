@@ -21,6 +21,7 @@ locals {
     )
     policies = {
       enabled = var.policies
+      folders = var.policy_folders
       # What is ours is told by its name, or by its ARN where it bears none of ours; who deploys it
       # may change it.
       params = {
@@ -52,7 +53,8 @@ locals {
   # What the configuration will have, known before there are keys: all that may grow, and at most
   # 1,024 for the rest.
   configuration_bytes = 1024 + length(jsonencode([
-    local.configuration.aws, local.configuration.guardrails, var.policies, var.deployers,
+    local.configuration.aws, local.configuration.guardrails, var.policies, var.policy_folders,
+    var.deployers,
   ]))
 }
 

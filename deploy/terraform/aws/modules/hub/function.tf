@@ -5,9 +5,10 @@ locals {
     {
       QUELL_CONFIG = "aws-ssm://${aws_ssm_parameter.configuration.name}"
       QUELL_LOG    = var.log_filter
-      # Not read: the configuration is, once per environment. A new version of it makes new
-      # environments, or a mode that was lowered would not reach those that are running.
-      CONFIGURATION_VERSION = aws_ssm_parameter.configuration.version
+      # Not read: the configuration is, once per environment. Another one makes new environments, or a
+      # mode that was lowered would not reach those that are running. (The parameter's own version
+      # also rises where only its key is put back, which the provider does not know in the plan.)
+      CONFIGURATION_VERSION = sha256(jsonencode(local.configuration))
     },
     var.endpoint_url == null ? {} : { AWS_ENDPOINT_URL = var.endpoint_url },
   )

@@ -74,6 +74,12 @@ variable "policies" {
   }
 }
 
+variable "policy_folders" {
+  description = "Folders of the package with private policies, such as `mine`."
+  type        = list(string)
+  default     = []
+}
+
 variable "guardrails" {
   description = "Further settings of `guardrails` (budgets, windows, exemptions), as docs/reference/config.md has them."
   type        = any

@@ -173,3 +173,14 @@ run "refuses_bad_values" {
     var.message_retention_days, var.checkpoint_retention_days, var.notification_https_urls, var.secret_arns,
   ]
 }
+
+run "private_policies" {
+  command = plan
+  variables {
+    policy_folders = ["mine"]
+  }
+  assert {
+    condition     = jsonencode(local.configuration.policies.folders) == "[\"mine\"]"
+    error_message = "the function reads the policies that its package brings"
+  }
+}
