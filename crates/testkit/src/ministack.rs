@@ -1,8 +1,8 @@
 //! ministack: the emulator that enforces IAM as AWS does.
 //!
 //! It lacks S3 Control's public access block of the account, without which no bucket can be read
-//! honestly; `ministack_account_block.py`, a stand-in of ours, adds those three calls, says the role
-//! where a policy asks which principal a session is, and takes requests as a proxy to itself.
+//! honestly; `ministack_account_block.py`, a stand-in of ours, adds those three calls, says the
+//! role where a policy asks which principal a session is, and takes requests as a proxy to itself.
 
 use std::sync::OnceLock;
 

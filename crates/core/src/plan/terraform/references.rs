@@ -225,8 +225,8 @@ impl<'a> References<'a> {
     }
 }
 
-/// What an expression is, if that is a constant. Of a source in JSON, a plan calls each expression's
-/// text its constant, and tells beside it what that refers to.
+/// What an expression is, if that is a constant. Of a source in JSON, a plan calls each
+/// expression's text its constant, and tells beside it what that refers to.
 pub(super) fn constant(expression: &Value) -> Option<&Value> {
     let refers = expression.get("references").and_then(Value::as_array);
     expression.get("constant_value").filter(|_| refers.is_none_or(Vec::is_empty))
